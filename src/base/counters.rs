@@ -1,0 +1,89 @@
+//! Counters of what happened to the input. Each shard keeps its own and they are added up at the
+//! end, so counting costs an addition and no lock.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// What happened to the packets of one capture (or of one shard of it).
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct Counters { $($(#[$doc])* pub $name: u64,)+ }
+
+        impl Counters {
+            /// The names, in the order of [`Counters::values`].
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
+
+            /// Adds another set of counters to this one.
+            pub fn add(&mut self, other: &Self) { $(self.$name += other.$name;)+ }
+
+            /// The values, in the order of [`Counters::NAMES`].
+            pub fn values(&self) -> Vec<u64> { vec![$(self.$name),+] }
+        }
+    };
+}
+
+counters! {
+    /// Frames read from the capture (after the capture filter).
+    packets,
+    /// Their length on the wire, in bytes.
+    bytes,
+    /// Frames of which the capture holds fewer bytes than were on the wire.
+    truncated,
+    /// Frames whose link-layer header does not parse.
+    malformed_link,
+    /// Packets whose IP header does not parse.
+    malformed_network,
+    /// Packets whose TCP, UDP, ICMP or SCTP header does not parse.
+    malformed_transport,
+    /// Packets whose tunnel header does not parse.
+    malformed_tunnel,
+    /// Frames without an IP packet (ARP, LLDP, spanning tree ...).
+    not_ip,
+    /// Fragments of IP packets.
+    fragments,
+    /// IP packets put together from fragments.
+    reassembled,
+    /// Fragments that overlapped others.
+    fragment_overlaps,
+    /// Fragments dropped: they never became whole, or the table was full.
+    fragments_dropped,
+    /// Packets nested deeper in tunnels than the limit allows; the outer flow was used.
+    nesting_limit,
+    /// Packets that the mirror port delivered twice.
+    duplicates,
+    /// Packets that came with an earlier time than the one before them.
+    time_backwards,
+    /// Flows that began.
+    flows,
+    /// Flows written early because the flow table was full.
+    flows_evicted,
+    /// Stream bytes that were not analysed because the reassembly budget was used up.
+    reassembly_dropped_bytes,
+    /// Stream bytes that never came (gaps).
+    missed_bytes,
+    /// Flows whose payload turned out not to be what it was taken for.
+    violations,
+    /// Messages cut or skipped because a parser's own limit was hit.
+    parser_limits,
+    /// Table rows dropped because memory was short.
+    rows_dropped,
+    /// Claims about devices dropped because their table was full.
+    claims_dropped,
+    /// Name bindings (DNS answers) forgotten because their table was full.
+    names_dropped,
+    /// Findings whose examples or count stopped growing at a limit.
+    findings_limited,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adding_touches_every_counter_and_names_match_values() {
+        let mut a = Counters { packets: 2, findings_limited: 1, ..Counters::default() };
+        a.add(&a.clone());
+        assert_eq!((a.packets, a.findings_limited), (4, 2));
+        assert_eq!(Counters::NAMES.len(), a.values().len());
+        assert_eq!(Counters::NAMES[0], "packets");
+        assert_eq!(a.values()[0], 4);
+    }
+}

@@ -1,0 +1,43 @@
+//! One place where a rule was seen to be broken. Many sightings make one finding.
+
+use std::borrow::Cow;
+
+use crate::base::{Addr, Mac, Timestamp};
+
+/// One end of what was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Party {
+    /// Its address.
+    pub ip: Addr,
+    /// MAC of its frames on this link; zeros where there is none or where a router stood between.
+    pub mac: Mac,
+}
+
+/// One place where a rule was seen to be broken: owned, rare, and free of secrets.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    /// Identifier of the rule in `signatures/`.
+    pub rule: &'static str,
+    /// The device that the finding is about (mostly the server side of an insecure service).
+    pub device: Party,
+    /// The other end, where there is one.
+    pub peer: Option<Party>,
+    /// Port that tells the service: that of the responder.
+    pub port: u16,
+    /// Name under which the peer is known (SNI, Host, DNS), where that matters.
+    pub peer_name: Option<String>,
+    /// Service on the flow.
+    pub service: Cow<'static, str>,
+    /// Flow.
+    pub flow_id: i64,
+    /// Capture that the packet is in.
+    pub capture: u32,
+    /// Packet that shows it.
+    pub packet: u64,
+    /// When.
+    pub ts: Timestamp,
+    /// One line that says what was seen, secrets blanked.
+    pub evidence: String,
+    /// What else tells two findings of one rule apart (a cipher, a version); empty mostly.
+    pub detail: Cow<'static, str>,
+}

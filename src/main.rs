@@ -1,0 +1,3 @@
+//! The command line program: everything but the exit code is in the library.
+
+fn main() {}

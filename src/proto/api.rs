@@ -1,0 +1,223 @@
+//! The contract between protocol parsers and the engine.
+//!
+//! A parser is given the bytes of one flow in order, direction by direction, and emits neutral
+//! events. It keeps no buffer: what it cannot use yet it leaves unconsumed, and the stream layer
+//! keeps it (bounded) and presents it again with what follows. It reads no clock and judges
+//! nothing; detectors do.
+
+use crate::base::{Addr, Mac, Secret, Timestamp, secret::Reveal};
+use crate::record::{RowWriter, Table};
+
+/// Which side of the flow sent the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The originator: who opened the flow.
+    Orig,
+    /// The responder.
+    Resp,
+}
+
+impl Direction {
+    /// 0 for the originator, 1 for the responder.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The other side.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Orig => Self::Resp,
+            Self::Resp => Self::Orig,
+        }
+    }
+}
+
+/// Transport that a parser reads from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A reassembled stream.
+    Tcp,
+    /// Datagrams, each whole.
+    Udp,
+}
+
+/// What a probe says of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// This is the protocol.
+    Yes,
+    /// It is not.
+    No,
+    /// The bytes so far fit, and more are needed to tell.
+    NeedMore,
+}
+
+/// What a parser did with the bytes it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// All used.
+    Done,
+    /// `consumed` bytes are used; the rest is presented again once there are `needed` bytes of it
+    /// (a hint: fewer may be presented at the end of the stream). A parser that consumes nothing
+    /// and needs no more than it was given would never get on: the engine takes that as a
+    /// violation.
+    Partial {
+        /// Bytes used from the front.
+        consumed: usize,
+        /// Bytes needed, counted from the first unused one.
+        needed: usize,
+    },
+    /// `skip` further bytes of this direction are of no interest (a file body); all given bytes
+    /// are used. The stream layer passes over them without presenting them.
+    Skip(u64),
+    /// Nothing more to learn from this flow: neither direction is presented again.
+    Finished,
+    /// Not this protocol after all. Counted; the flow loses its service unless an event was seen.
+    Violation(&'static str),
+}
+
+/// What a parser may know of the flow that its bytes belong to.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowView {
+    /// Identifier of the flow.
+    pub flow_id: i64,
+    /// Index of the capture among the inputs.
+    pub capture: u32,
+    /// Address and port of the originator.
+    pub orig_ip: Addr,
+    /// Port of the originator.
+    pub orig_port: u16,
+    /// Address of the responder.
+    pub resp_ip: Addr,
+    /// Port of the responder.
+    pub resp_port: u16,
+    /// MAC of the frames that the originator's packets came in; zeros where there is none.
+    pub orig_mac: Mac,
+    /// Likewise for the responder.
+    pub resp_mac: Mac,
+    /// Transport.
+    pub transport: Transport,
+}
+
+/// When and where the bytes came that a parser is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Cx<'a> {
+    /// Time of the packet that completed the bytes.
+    pub ts: Timestamp,
+    /// Number of that packet in the capture.
+    pub packet: u64,
+    /// The flow.
+    pub flow: &'a FlowView,
+}
+
+/// What is fixed about a protocol: help, documentation and detection come from here.
+#[derive(Debug)]
+pub struct Spec {
+    /// Name as `flows.service` carries it.
+    pub name: &'static str,
+    /// Name as people write it.
+    pub title: &'static str,
+    /// Transports.
+    pub transports: &'static [Transport],
+    /// Usual ports: a hint for the order of probing, and the last resort where no payload tells.
+    pub ports: &'static [u16],
+    /// The standard it is parsed by.
+    pub reference: &'static str,
+    /// The table that its events go to, where it has one.
+    pub table: Option<&'static Table>,
+}
+
+/// How a login was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SecretKind {
+    /// A password in clear.
+    Password,
+    /// A token in clear (bearer, API key, session).
+    Token,
+    /// An SNMP community.
+    Community,
+    /// A challenge and the answer to it: the password itself was not sent.
+    ChallengeResponse,
+}
+
+impl SecretKind {
+    /// The name as the `secret_kind` column spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Token => "token",
+            Self::Community => "community",
+            Self::ChallengeResponse => "challenge-response",
+        }
+    }
+}
+
+/// A login that was seen: one row of `credentials`.
+#[derive(Debug, Clone, Copy)]
+pub struct Login<'e> {
+    /// When the secret was sent (time and packet), which may be before the event.
+    pub ts: Timestamp,
+    /// Packet that carried the secret.
+    pub packet: u64,
+    /// Mechanism, as the `mechanism` column spells it: `plain basic digest login community ...`.
+    pub mechanism: &'static str,
+    /// User name, where one was sent.
+    pub username: Option<&'e [u8]>,
+    /// The secret.
+    pub secret: Option<Secret<'e>>,
+    /// What sort of secret it is.
+    pub secret_kind: SecretKind,
+    /// What the answer was; `None` where it was not seen.
+    pub success: Option<bool>,
+}
+
+/// An event of a protocol.
+pub trait Event {
+    /// Time and packet of the row where they differ from those of the bytes that completed it.
+    fn moment(&self) -> Option<(Timestamp, u64)> {
+        None
+    }
+
+    /// Whether this event makes a row of the protocol's table.
+    fn has_row(&self) -> bool;
+
+    /// Writes the protocol's own columns (not the prefix) in order. Called only where
+    /// [`Event::has_row`] says so. Secrets are written through [`Secret::shown`].
+    fn write(&self, row: &mut RowWriter<'_>, reveal: Reveal);
+
+    /// The login that this event is, where it is one.
+    fn login(&self) -> Option<Login<'_>> {
+        None
+    }
+
+    /// Name of the server that the originator asked for in this event (SNI, HTTP Host).
+    fn server_name(&self) -> Option<(&'static str, &[u8])> {
+        None
+    }
+}
+
+/// A protocol parser. One value follows one flow.
+pub trait AppParser: Default + Send + 'static {
+    /// What is fixed about the protocol.
+    const SPEC: Spec;
+    /// What it emits; lives for the call of `emit`.
+    type Event<'e>: Event;
+
+    /// Whether the first bytes of a direction are this protocol. Called with a growing prefix of
+    /// the stream, or with one whole datagram. Must not be fooled by a port number: it sees none.
+    fn probe(dir: Direction, payload: &[u8]) -> Probe;
+
+    /// The next bytes of a direction (or one whole datagram, where only `Finished` and
+    /// `Violation` mean anything in the answer).
+    fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Self::Event<'_>)) -> Progress;
+
+    /// `missing` bytes of a direction will never come. `Done` if the parser can go on behind them.
+    fn on_gap(&mut self, _cx: Cx<'_>, _dir: Direction, _missing: u64) -> Progress {
+        Progress::Finished
+    }
+
+    /// No more bytes will come in this direction; called once for each direction, in any case
+    /// (also after `Finished`), so that what waits for an answer is emitted without one. `rest` is
+    /// what the parser had left unconsumed.
+    fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], _emit: &mut dyn FnMut(Self::Event<'_>)) {}
+}

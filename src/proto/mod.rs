@@ -1,0 +1,3 @@
+//! Protocols: one file each, holding parser, event, table, documentation and tests.
+
+pub mod api;

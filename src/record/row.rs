@@ -1,0 +1,407 @@
+//! Rows between the packet path and the sink: value after value in a flat buffer.
+
+use crate::base::{Addr, Mac, Timestamp, limits};
+
+/// Tags of values in a row buffer.
+mod tag {
+    pub const NULL: u8 = 0;
+    pub const TEXT: u8 = 1;
+    pub const INT: u8 = 2;
+    pub const FLOAT: u8 = 3;
+    pub const TRUE: u8 = 4;
+    pub const FALSE: u8 = 5;
+    pub const TIME: u8 = 6;
+    pub const ADDR: u8 = 7;
+    pub const MAC: u8 = 8;
+    pub const LIST: u8 = 9;
+    pub const NAME: u8 = 10;
+    pub const SMALL: u8 = 11;
+}
+
+/// One value of a row, borrowed from its buffer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// Not observable.
+    Null,
+    /// Text.
+    Text(&'a str),
+    /// A number of a 32- or 64-bit column.
+    Int(i64),
+    /// A number of a float column.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+    /// A time.
+    Time(Timestamp),
+    /// An address of a text column, not yet formatted.
+    Addr(Addr),
+    /// A MAC address of a text column, not yet formatted.
+    Mac(Mac),
+    /// A name by its number in a table that the sink was given (captures).
+    Name(u32),
+    /// A list of so many values, which follow.
+    List(u32),
+}
+
+/// Rows of one table, in the order in which they were written.
+#[derive(Debug, Default, Clone)]
+pub struct RowBuffer {
+    bytes: Vec<u8>,
+    rows: Vec<RowIndex>,
+}
+
+/// Where a row starts, and what it is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowIndex {
+    /// Time of the row: the first sort key.
+    pub ts: Timestamp,
+    /// Second sort key: unique order among rows of one time (packet number, flow id).
+    pub order: u64,
+    /// Offset of its first byte.
+    pub start: u32,
+}
+
+impl RowBuffer {
+    /// Rows in the buffer.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Bytes of memory in use.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.rows.len() * size_of::<RowIndex>()
+    }
+
+    /// Empties the buffer and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.rows.clear();
+    }
+
+    /// Begins a row; its values follow in column order.
+    ///
+    /// `order` decides among rows of the same time; it should be unique in the table.
+    pub fn row(&mut self, ts: Timestamp, order: u64) -> RowWriter<'_> {
+        // A buffer is handed on long before 4 GiB (limits::ROW_GROUP_BYTES).
+        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.rows.push(RowIndex { ts, order, start });
+        RowWriter { out: &mut self.bytes }
+    }
+
+    /// Appends all rows of another buffer.
+    pub fn append(&mut self, other: &Self) {
+        let base = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(&other.bytes);
+        self.rows.extend(other.rows.iter().map(|r| RowIndex { start: r.start.saturating_add(base), ..*r }));
+    }
+
+    /// Sorts the rows by time, then by order, then by the place they were written at.
+    pub fn sort(&mut self) {
+        if !self.rows.is_sorted() {
+            self.rows.sort_unstable();
+        }
+    }
+
+    /// The index of the rows.
+    pub fn index(&self) -> &[RowIndex] {
+        &self.rows
+    }
+
+    /// Reads the values of a row.
+    pub fn values(&self, row: &RowIndex) -> ValueReader<'_> {
+        ValueReader { bytes: self.bytes.get(row.start as usize..).unwrap_or_default() }
+    }
+}
+
+/// Writes the values of one row, in column order. The sink checks the count and the types.
+#[derive(Debug)]
+pub struct RowWriter<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl RowWriter<'_> {
+    /// Not observable.
+    #[inline]
+    pub fn null(&mut self) -> &mut Self {
+        self.out.push(tag::NULL);
+        self
+    }
+
+    /// Text, cut at a character boundary after [`limits::TEXT_BYTES_MAX`] bytes.
+    #[inline]
+    pub fn text(&mut self, s: &str) -> &mut Self {
+        let cut =
+            if s.len() > limits::TEXT_BYTES_MAX { s.floor_char_boundary(limits::TEXT_BYTES_MAX) } else { s.len() };
+        let s = s.get(..cut).unwrap_or_default();
+        self.out.push(tag::TEXT);
+        self.out.extend_from_slice(&(cut as u16).to_le_bytes());
+        self.out.extend_from_slice(s.as_bytes());
+        self
+    }
+
+    /// Text, or null.
+    #[inline]
+    pub fn opt_text(&mut self, s: Option<&str>) -> &mut Self {
+        match s {
+            Some(s) => self.text(s),
+            None => self.null(),
+        }
+    }
+
+    /// Text, or null where it is empty.
+    #[inline]
+    pub fn nonempty(&mut self, s: &str) -> &mut Self {
+        if s.is_empty() { self.null() } else { self.text(s) }
+    }
+
+    /// Bytes of a protocol that should be text: what is not UTF-8 is replaced, and control
+    /// characters too, so that no terminal is driven by a table.
+    pub fn bytes(&mut self, b: &[u8]) -> &mut Self {
+        let cut = b.get(..limits::TEXT_BYTES_MAX).unwrap_or(b);
+        match std::str::from_utf8(cut) {
+            Ok(s) if !s.bytes().any(|c| c < 0x20 || c == 0x7f) => self.text(s),
+            _ => {
+                let clean: String = String::from_utf8_lossy(cut)
+                    .chars()
+                    .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+                    .collect();
+                self.text(&clean)
+            }
+        }
+    }
+
+    /// Bytes of a protocol that should be text, or null.
+    pub fn opt_bytes(&mut self, b: Option<&[u8]>) -> &mut Self {
+        match b {
+            Some(b) => self.bytes(b),
+            None => self.null(),
+        }
+    }
+
+    /// A number; the column decides whether it has 32 or 64 bits.
+    #[inline]
+    pub fn int(&mut self, v: impl Into<i64>) -> &mut Self {
+        let v = v.into();
+        if let Ok(small) = u16::try_from(v) {
+            self.out.push(tag::SMALL);
+            self.out.extend_from_slice(&small.to_le_bytes());
+        } else {
+            self.out.push(tag::INT);
+            self.out.extend_from_slice(&v.to_le_bytes());
+        }
+        self
+    }
+
+    /// A counter, clamped to what the column can hold.
+    #[inline]
+    pub fn count(&mut self, v: u64) -> &mut Self {
+        self.int(i64::try_from(v).unwrap_or(i64::MAX))
+    }
+
+    /// A number, or null.
+    #[inline]
+    pub fn opt_int(&mut self, v: Option<impl Into<i64>>) -> &mut Self {
+        match v {
+            Some(v) => self.int(v),
+            None => self.null(),
+        }
+    }
+
+    /// A number of a float column.
+    pub fn float(&mut self, v: f64) -> &mut Self {
+        self.out.push(tag::FLOAT);
+        self.out.extend_from_slice(&v.to_le_bytes());
+        self
+    }
+
+    /// True or false.
+    #[inline]
+    pub fn bool(&mut self, v: bool) -> &mut Self {
+        self.out.push(if v { tag::TRUE } else { tag::FALSE });
+        self
+    }
+
+    /// True, false or null.
+    #[inline]
+    pub fn opt_bool(&mut self, v: Option<bool>) -> &mut Self {
+        match v {
+            Some(v) => self.bool(v),
+            None => self.null(),
+        }
+    }
+
+    /// A time.
+    #[inline]
+    pub fn time(&mut self, t: Timestamp) -> &mut Self {
+        self.out.push(tag::TIME);
+        self.out.extend_from_slice(&t.0.to_le_bytes());
+        self
+    }
+
+    /// An address, formatted when the column is built.
+    #[inline]
+    pub fn addr(&mut self, a: Addr) -> &mut Self {
+        self.out.push(tag::ADDR);
+        self.out.extend_from_slice(&a.0);
+        self
+    }
+
+    /// A MAC address, formatted when the column is built; null where it is all zeros.
+    #[inline]
+    pub fn mac(&mut self, m: Mac) -> &mut Self {
+        if m.is_zero() {
+            return self.null();
+        }
+        self.out.push(tag::MAC);
+        self.out.extend_from_slice(&m.0);
+        self
+    }
+
+    /// The name of an input by its number.
+    #[inline]
+    pub fn name(&mut self, number: u32) -> &mut Self {
+        self.out.push(tag::NAME);
+        self.out.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    /// A list of so many values, which the caller writes next. At most
+    /// [`limits::LIST_ITEMS_MAX`]: cut before.
+    pub fn list(&mut self, len: usize) -> &mut Self {
+        self.out.push(tag::LIST);
+        self.out.extend_from_slice(&(len as u32).to_le_bytes());
+        self
+    }
+
+    /// A list of texts; more than [`limits::LIST_ITEMS_MAX`] are cut.
+    pub fn texts<S: AsRef<str>>(&mut self, items: &[S]) -> &mut Self {
+        let items = items.get(..limits::LIST_ITEMS_MAX).unwrap_or(items);
+        self.list(items.len());
+        for s in items {
+            self.text(s.as_ref());
+        }
+        self
+    }
+
+    /// A list of numbers; more than [`limits::LIST_ITEMS_MAX`] are cut.
+    pub fn ints<N: Copy + Into<i64>>(&mut self, items: &[N]) -> &mut Self {
+        let items = items.get(..limits::LIST_ITEMS_MAX).unwrap_or(items);
+        self.list(items.len());
+        for n in items {
+            self.int(*n);
+        }
+        self
+    }
+}
+
+/// Reads the values of one row in order.
+#[derive(Debug, Clone)]
+pub struct ValueReader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> ValueReader<'a> {
+    #[inline]
+    fn fixed<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.bytes.split_first_chunk::<N>()?;
+        self.bytes = tail;
+        Some(*head)
+    }
+
+    /// The next value. The buffer is our own writing: `None` means that a row was written with
+    /// fewer values than its table has columns, which the sink reports as the defect that it is.
+    #[inline]
+    pub fn next_value(&mut self) -> Option<Value<'a>> {
+        let [tag] = self.fixed::<1>()?;
+        Some(match tag {
+            tag::NULL => Value::Null,
+            tag::TEXT => {
+                let len = usize::from(u16::from_le_bytes(self.fixed()?));
+                let (text, rest) = self.bytes.split_at_checked(len)?;
+                self.bytes = rest;
+                Value::Text(std::str::from_utf8(text).ok()?)
+            }
+            tag::SMALL => Value::Int(i64::from(u16::from_le_bytes(self.fixed()?))),
+            tag::INT => Value::Int(i64::from_le_bytes(self.fixed()?)),
+            tag::FLOAT => Value::Float(f64::from_le_bytes(self.fixed()?)),
+            tag::TRUE => Value::Bool(true),
+            tag::FALSE => Value::Bool(false),
+            tag::TIME => Value::Time(Timestamp(i64::from_le_bytes(self.fixed()?))),
+            tag::ADDR => Value::Addr(Addr(self.fixed()?)),
+            tag::MAC => Value::Mac(Mac(self.fixed()?)),
+            tag::NAME => Value::Name(u32::from_le_bytes(self.fixed()?)),
+            tag::LIST => Value::List(u32::from_le_bytes(self.fixed()?)),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_comes_back_as_it_was_written() {
+        let mut buffer = RowBuffer::default();
+        buffer
+            .row(Timestamp(5), 1)
+            .text("é")
+            .int(70_000)
+            .int(443)
+            .int(-1)
+            .float(0.5)
+            .bool(true)
+            .opt_bool(None)
+            .time(Timestamp(9))
+            .addr(Addr::v4([1, 2, 3, 4]))
+            .mac(Mac::ZERO)
+            .texts(&["a", "b"])
+            .bytes(b"a\x1b[31mb");
+        let row = buffer.index()[0];
+        let mut values = buffer.values(&row);
+        let mut next = || values.next_value().unwrap();
+        assert_eq!(next(), Value::Text("é"));
+        assert_eq!(next(), Value::Int(70_000));
+        assert_eq!(next(), Value::Int(443));
+        assert_eq!(next(), Value::Int(-1));
+        assert_eq!(next(), Value::Float(0.5));
+        assert_eq!(next(), Value::Bool(true));
+        assert_eq!(next(), Value::Null);
+        assert_eq!(next(), Value::Time(Timestamp(9)));
+        assert_eq!(next(), Value::Addr(Addr::v4([1, 2, 3, 4])));
+        assert_eq!(next(), Value::Null);
+        assert_eq!(next(), Value::List(2));
+        assert_eq!(next(), Value::Text("a"));
+        assert_eq!(next(), Value::Text("b"));
+        assert_eq!(next(), Value::Text("a\u{fffd}[31mb"), "control characters never reach a table");
+        assert_eq!(values.next_value(), None);
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        let mut buffer = RowBuffer::default();
+        let long = "ü".repeat(limits::TEXT_BYTES_MAX);
+        buffer.row(Timestamp(0), 0).text(&long);
+        let row = buffer.index()[0];
+        let Some(Value::Text(s)) = buffer.values(&row).next_value() else { panic!("text") };
+        assert_eq!(s.len(), limits::TEXT_BYTES_MAX);
+    }
+
+    #[test]
+    fn appended_rows_sort_into_place() {
+        let mut a = RowBuffer::default();
+        a.row(Timestamp(5), 0).int(5);
+        let mut b = RowBuffer::default();
+        b.row(Timestamp(9), 0).int(9);
+        b.row(Timestamp(1), 0).int(1);
+        a.append(&b);
+        a.sort();
+        let got: Vec<_> = a.index().iter().map(|r| a.values(r).next_value().unwrap()).collect();
+        assert_eq!(got, [Value::Int(1), Value::Int(5), Value::Int(9)]);
+    }
+}
