@@ -2,19 +2,19 @@
 //! end, so counting costs an addition and no lock.
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+    ($(#[doc = $doc:literal] $name:ident),+ $(,)?) => {
         /// What happened to the packets of one capture (or of one shard of it).
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
-        pub struct Counters { $($(#[$doc])* pub $name: u64,)+ }
+        pub struct Counters { $(#[doc = $doc] pub $name: u64,)+ }
 
         impl Counters {
-            /// The names, in the order of [`Counters::values`].
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
+            /// Names and meanings, in the order of [`Counters::values`].
+            pub const COLUMNS: &'static [(&'static str, &'static str)] = &[$((stringify!($name), $doc.trim_ascii())),+];
 
             /// Adds another set of counters to this one.
             pub fn add(&mut self, other: &Self) { $(self.$name += other.$name;)+ }
 
-            /// The values, in the order of [`Counters::NAMES`].
+            /// The values, in the order of [`Counters::COLUMNS`].
             pub fn values(&self) -> Vec<u64> { vec![$(self.$name),+] }
         }
     };
@@ -82,8 +82,8 @@ mod tests {
         let mut a = Counters { packets: 2, findings_limited: 1, ..Counters::default() };
         a.add(&a.clone());
         assert_eq!((a.packets, a.findings_limited), (4, 2));
-        assert_eq!(Counters::NAMES.len(), a.values().len());
-        assert_eq!(Counters::NAMES[0], "packets");
+        assert_eq!(Counters::COLUMNS.len(), a.values().len());
+        assert_eq!(Counters::COLUMNS[0].0, "packets");
         assert_eq!(a.values()[0], 4);
     }
 }

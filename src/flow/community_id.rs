@@ -86,7 +86,13 @@ mod tests {
         assert_eq!(id("192.168.1.52", "8.8.8.8", 54585, 53, 17), "1:d/FP5EW3wiY1vCndhwleRRKHowQ=");
         assert_eq!(id("192.168.0.89", "192.168.0.1", 8, 0, 1), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
         assert_eq!(id("192.168.0.1", "192.168.0.89", 0, 0, 1), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
-        assert_eq!(id("fe80::200:86ff:fe05:80da", "fe80::260:97ff:fe07:69ea", 135, 0, 58), "1:dGHyGvjMfljg6Bppwm3bg0LO8TY=");
-        assert_eq!(id("fe80::260:97ff:fe07:69ea", "fe80::200:86ff:fe05:80da", 136, 0, 58), "1:dGHyGvjMfljg6Bppwm3bg0LO8TY=");
+        assert_eq!(
+            id("fe80::200:86ff:fe05:80da", "fe80::260:97ff:fe07:69ea", 135, 0, 58),
+            "1:dGHyGvjMfljg6Bppwm3bg0LO8TY="
+        );
+        assert_eq!(
+            id("fe80::260:97ff:fe07:69ea", "fe80::200:86ff:fe05:80da", 136, 0, 58),
+            "1:dGHyGvjMfljg6Bppwm3bg0LO8TY="
+        );
     }
 }

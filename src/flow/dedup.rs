@@ -52,7 +52,8 @@ impl Recent {
             }
         }
         let at = usize::from(self.at) % REMEMBERED;
-        if let (Some(s), Some(p), Some(t)) = (self.signature.get_mut(at), self.path.get_mut(at), self.time.get_mut(at)) {
+        if let (Some(s), Some(p), Some(t)) = (self.signature.get_mut(at), self.path.get_mut(at), self.time.get_mut(at))
+        {
             (*s, *p, *t) = (signature, path, time);
         }
         self.at = self.at.wrapping_add(1);
@@ -66,7 +67,15 @@ mod tests {
     use crate::base::Timestamp;
 
     fn packet(ip_id: u16, ttl: u8, vlan: u16, ms: i64) -> Packet {
-        let mut p = Packet { ip_id, ttl, ip_version: 4, ts: Timestamp(ms << 20), payload_wire_len: 5, transport_checksum: 77, ..Packet::default() };
+        let mut p = Packet {
+            ip_id,
+            ttl,
+            ip_version: 4,
+            ts: Timestamp(ms << 20),
+            payload_wire_len: 5,
+            transport_checksum: 77,
+            ..Packet::default()
+        };
         if vlan != 0 {
             p.vlans.push(vlan);
         }

@@ -2,8 +2,8 @@
 
 pub mod community_id;
 pub mod dedup;
-pub mod key;
 mod index;
+pub mod key;
 pub mod record;
 pub mod state;
 pub mod table;

@@ -108,11 +108,35 @@ impl ConnState {
         match (orig, resp) {
             (SynSent | SynAckSent, Reset) => Self::Rej,
             (Reset, Reset) if !any_payload => Self::Rej,
-            (_, Reset) => if orig_unseen { Self::Rstrh } else { Self::Rstr },
-            (Reset, _) => if resp_unseen { Self::RstOS0 } else { Self::Rsto },
+            (_, Reset) => {
+                if orig_unseen {
+                    Self::Rstrh
+                } else {
+                    Self::Rstr
+                }
+            }
+            (Reset, _) => {
+                if resp_unseen {
+                    Self::RstOS0
+                } else {
+                    Self::Rsto
+                }
+            }
             (Closed, Closed) => Self::SF,
-            (Closed, _) => if resp_unseen { Self::SH } else { Self::S2 },
-            (_, Closed) => if orig_unseen { Self::Shr } else { Self::S3 },
+            (Closed, _) => {
+                if resp_unseen {
+                    Self::SH
+                } else {
+                    Self::S2
+                }
+            }
+            (_, Closed) => {
+                if orig_unseen {
+                    Self::Shr
+                } else {
+                    Self::S3
+                }
+            }
             (SynSent, Inactive) => Self::S0,
             (Established, Established) => Self::S1,
             _ => Self::Oth,
@@ -186,7 +210,8 @@ impl History {
     /// Both sides change places: `^` says so at the front, letters change case.
     pub fn flip(&mut self) {
         for letter in &mut self.letters {
-            *letter = if letter.is_ascii_uppercase() { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() };
+            *letter =
+                if letter.is_ascii_uppercase() { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() };
         }
         self.once.swap(0, 1);
         self.counts.swap(0, 1);
@@ -257,7 +282,10 @@ mod tests {
     fn whole_and_half_connections_have_zeeks_codes() {
         let handshake = [(0, S, false), (1, S | A, false), (0, A, false)];
         let with = |more: &[(usize, u8, bool)]| play(&[&handshake[..], more].concat());
-        assert_eq!(with(&[(0, A, true), (1, A, false), (1, A, true), (0, F | A, false), (1, F | A, false)]), (ConnState::SF, "ShADadFf".into()));
+        assert_eq!(
+            with(&[(0, A, true), (1, A, false), (1, A, true), (0, F | A, false), (1, F | A, false)]),
+            (ConnState::SF, "ShADadFf".into())
+        );
         assert_eq!(with(&[]).0, ConnState::S1);
         assert_eq!(with(&[(0, F | A, false)]).0, ConnState::S2);
         assert_eq!(with(&[(1, F | A, false)]).0, ConnState::S3);

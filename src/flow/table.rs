@@ -74,6 +74,8 @@ pub struct Side {
     pub seq: SeqTracker,
     /// State (TCP).
     pub state: TcpState,
+    /// Whether its first segment was a SYN.
+    pub began_with_syn: bool,
     /// MAC of its frames.
     pub mac: Mac,
 }
@@ -149,9 +151,9 @@ pub struct FlowTable<A> {
     live: Vec<bool>,
     index: Index,
     wheel: Wheel,
-    /// The latest packet time seen.
-    now: Timestamp,
     count: usize,
+    /// What is left to end once the input is over, the last first.
+    draining: Vec<Slot>,
 }
 
 impl<A: Default> FlowTable<A> {
@@ -164,8 +166,8 @@ impl<A: Default> FlowTable<A> {
             live: Vec::new(),
             index: Index::default(),
             wheel: Wheel::default(),
-            now: Timestamp::MIN,
             count: 0,
+            draining: Vec::new(),
         }
     }
 
@@ -220,7 +222,6 @@ impl<A: Default> FlowTable<A> {
         payload: &[u8],
         ended: &mut dyn FnMut(&mut Flow<A>, EndReason),
     ) -> Admitted {
-        self.now = self.now.max(packet.ts);
         let flows = &self.flows;
         let found = self.index.find(hash, |s| flows.get(s as usize).is_some_and(|f| f.key == keyed.key));
         let slot = match found {
@@ -294,28 +295,29 @@ impl<A: Default> FlowTable<A> {
         }
     }
 
-    /// Ends the flows whose time is over at packet time `now`.
-    pub fn expire(&mut self, now: Timestamp, ended: &mut dyn FnMut(&mut Flow<A>, EndReason)) {
-        self.now = self.now.max(now);
-        while let Some(slot) = self.wheel.due(self.now.0) {
+    /// Ends flows whose time is over at packet time `now`, at most `max` in one call so that a jump
+    /// in time does not make all of them leave at once; the others follow with the next calls. (A
+    /// packet for a flow whose time is over begins a new one in any case.)
+    pub fn expire(&mut self, now: Timestamp, max: usize, ended: &mut dyn FnMut(&mut Flow<A>, EndReason)) {
+        let mut left = max;
+        while left > 0
+            && let Some(slot) = self.wheel.due(now.0)
+        {
             let Some(flow) = self.flows.get(slot as usize) else { return };
             let (deadline, reason) = (flow.deadline(), flow.idle_reason());
-            if deadline <= self.now {
+            if deadline <= now {
+                left -= 1;
                 self.end(slot, reason, ended);
             } else {
                 // At least a second later, so that every flow is looked at once per turn.
-                self.wheel.link(slot, deadline.0.max(self.now.0.saturating_add(1_000_000_000)));
+                self.wheel.link(slot, deadline.0.max(now.0.saturating_add(1_000_000_000)));
             }
         }
     }
 
     /// While the table uses more than its memory (with `others`, what is held for its flows
     /// elsewhere), ends the flows that would expire first. Returns how many of them were not over.
-    pub fn evict(
-        &mut self,
-        others: &mut dyn FnMut() -> usize,
-        ended: &mut dyn FnMut(&mut Flow<A>, EndReason),
-    ) -> u64 {
+    pub fn evict(&mut self, others: &mut dyn FnMut() -> usize, ended: &mut dyn FnMut(&mut Flow<A>, EndReason)) -> u64 {
         let mut evicted = 0;
         while self.size() + others() > self.options.memory_max {
             let Some(slot) = self.wheel.soonest() else { break };
@@ -335,13 +337,18 @@ impl<A: Default> FlowTable<A> {
         evicted
     }
 
-    /// Ends every flow, in the order in which they began.
-    pub fn finish(&mut self, ended: &mut dyn FnMut(&mut Flow<A>, EndReason)) {
-        let mut slots: Vec<Slot> = (0..self.flows.len() as Slot)
-            .filter(|s| self.live.get(*s as usize).copied().unwrap_or(false))
-            .collect();
-        slots.sort_by_key(|s| self.flows.get(*s as usize).map(|f| (f.first, f.id)));
-        for slot in slots {
+    /// Ends up to `max` flows because the input is over, in the order in which they began. The table
+    /// is empty when all were; no packet may be admitted in between.
+    pub fn finish(&mut self, max: usize, ended: &mut dyn FnMut(&mut Flow<A>, EndReason)) {
+        if self.draining.is_empty() {
+            self.draining = (0..self.flows.len() as Slot)
+                .filter(|s| self.live.get(*s as usize).copied().unwrap_or(false))
+                .collect();
+            let flows = &self.flows;
+            self.draining.sort_by_key(|s| flows.get(*s as usize).map(|f| std::cmp::Reverse((f.first, f.id))));
+        }
+        for _ in 0..max {
+            let Some(slot) = self.draining.pop() else { break };
             let reason = match self.flows.get(slot as usize).map(Flow::idle_reason) {
                 Some(EndReason::Idle) | None => EndReason::EndOfInput,
                 Some(over) => over,
@@ -385,6 +392,17 @@ impl<A: Default> Flow<A> {
             vlans: packet.vlans,
             tunnels: packet.tunnels,
         }
+    }
+
+    /// Number of the last packet in its capture.
+    pub const fn last_packet(&self) -> u64 {
+        self.last_packet
+    }
+
+    /// The sequence number of a side's first payload byte, where any packet of it was seen.
+    pub fn stream_base(&self, side: usize) -> Option<u32> {
+        let side = self.sides.get(side).filter(|s| s.seq.started())?;
+        Some(side.seq.base().wrapping_add(u32::from(side.began_with_syn)))
     }
 
     /// IP protocol number.
@@ -447,7 +465,15 @@ impl<A: Default> Flow<A> {
     }
 
     #[inline]
-    fn count(&mut self, packet: &Packet, keyed: Keyed, slot: Slot, payload: &[u8], dedup: bool, timeouts: &Timeouts) -> Admitted {
+    fn count(
+        &mut self,
+        packet: &Packet,
+        keyed: Keyed,
+        slot: Slot,
+        payload: &[u8],
+        dedup: bool,
+        timeouts: &Timeouts,
+    ) -> Admitted {
         if dedup {
             let head = match packet.transport_checksum {
                 0 => stable64(0, payload.get(..payload.len().min(64)).unwrap_or_default()),
@@ -481,6 +507,7 @@ impl<A: Default> Flow<A> {
             let has_payload = packet.payload_wire_len > 0;
             let syn_fin = u32::from(tcp.has(TcpFields::SYN)) + u32::from(tcp.has(TcpFields::FIN));
             if !tcp.has(TcpFields::RST) {
+                side.began_with_syn |= !side.seq.started() && tcp.has(TcpFields::SYN);
                 segment = side.seq.push(tcp.seq, packet.payload_wire_len + syn_fin);
             }
             let state = side.state.after(tcp, other.state);
@@ -508,7 +535,10 @@ impl<A: Default> Flow<A> {
         let tcp = &packet.tcp;
         if tcp.has(TcpFields::SYN) {
             self.syn_at = packet.ts;
-        } else if tcp.has(TcpFields::ACK) && self.syn_at != Timestamp::MIN && self.sides[1].state == TcpState::Established {
+        } else if tcp.has(TcpFields::ACK)
+            && self.syn_at != Timestamp::MIN
+            && self.sides[1].state == TcpState::Established
+        {
             self.rtt_ns = packet.ts.since(self.syn_at);
         }
     }
@@ -576,7 +606,11 @@ impl<A: Default> Flow<A> {
             bytes: s.bytes,
             ip_bytes: s.ip_bytes,
             mac: s.mac,
-            active: if tcp { matches!(s.state, TcpState::Established | TcpState::Closed) || s.bytes > 0 } else { s.packets > 0 },
+            active: if tcp {
+                matches!(s.state, TcpState::Established | TcpState::Closed) || s.bytes > 0
+            } else {
+                s.packets > 0
+            },
         };
         FlowRecord {
             id: self.id,
@@ -661,10 +695,10 @@ mod tests {
         let mut out = Vec::new();
         for p in packets {
             let keyed = FlowKey::of(p);
-            t.expire(p.ts, &mut |f, r| out.push(f.record(r)));
+            t.expire(p.ts, usize::MAX, &mut |f, r| out.push(f.record(r)));
             t.admit(p, keyed, hasher.hash(&keyed.key), 0, &[], &mut |f, r| out.push(f.record(r)));
         }
-        t.finish(&mut |f, r| out.push(f.record(r)));
+        t.finish(usize::MAX, &mut |f, r| out.push(f.record(r)));
         assert!(t.is_empty());
         out
     }

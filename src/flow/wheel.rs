@@ -116,8 +116,7 @@ impl Wheel {
     /// belongs to the bucket it stands in.
     pub fn soonest(&self) -> Option<Slot> {
         let from = self.tick.unwrap_or(0);
-        (1..=BUCKETS as i64)
-            .find_map(|i| self.head(from.wrapping_add(i).rem_euclid(BUCKETS as i64) as usize))
+        (1..=BUCKETS as i64).find_map(|i| self.head(from.wrapping_add(i).rem_euclid(BUCKETS as i64) as usize))
     }
 
     /// Whether a flow with this deadline already stands in the right bucket.

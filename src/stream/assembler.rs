@@ -123,6 +123,19 @@ impl StreamSide {
         &self.unused
     }
 
+    /// Takes note of what a reader used of the [unused](Self::unused) bytes that it was shown apart.
+    pub fn apply(&mut self, taken: Taken, budget: &mut Budget) {
+        let presented = self.unused.len();
+        let (used, needed) = self.rest_after(taken, presented);
+        if self.stopped {
+            self.release(budget);
+            return;
+        }
+        budget.give(used);
+        self.unused.drain(..used);
+        self.needed = Self::slack(self.unused.len(), presented, needed);
+    }
+
     /// Gives back all memory.
     pub fn release(&mut self, budget: &mut Budget) {
         self.stopped = true;
@@ -162,7 +175,8 @@ impl StreamSide {
             }
         }
         if payload.len() < wire_len && !self.stopped {
-            let end = self.next + (i64::from(seq.wrapping_add(wire_len as u32).wrapping_sub(self.next_seq) as i32)).max(0) as u64;
+            let end = self.next
+                + (i64::from(seq.wrapping_add(wire_len as u32).wrapping_sub(self.next_seq) as i32)).max(0) as u64;
             self.gap_to(end, budget, read);
         }
         self.drain(budget, read);
@@ -270,15 +284,9 @@ impl StreamSide {
     /// Presents the unused bytes again, as long as the reader gets on.
     fn present(&mut self, budget: &mut Budget, read: &mut dyn FnMut(Chunk<'_>) -> Taken) {
         let presented = self.unused.len();
+        debug_assert!(presented > 0);
         let taken = read(Chunk::Bytes(&self.unused));
-        let (used, needed) = self.rest_after(taken, presented);
-        if self.stopped {
-            self.release(budget);
-            return;
-        }
-        budget.give(used);
-        self.unused.drain(..used);
-        self.needed = Self::slack(self.unused.len(), presented, needed);
+        self.apply(taken, budget);
         if self.unused.is_empty() && self.unused.capacity() > 16 << 10 {
             self.unused = Vec::new();
         }

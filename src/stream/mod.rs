@@ -9,4 +9,4 @@ mod assembler;
 mod tracker;
 
 pub use assembler::{Budget, Chunk, StreamSide, Taken};
-pub use tracker::{SeqTracker, Segment};
+pub use tracker::{Segment, SeqTracker};

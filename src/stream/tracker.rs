@@ -36,6 +36,8 @@ struct Holes {
 pub struct SeqTracker {
     /// The sequence number after the last byte seen.
     next: u32,
+    /// The sequence number of the first byte after the SYN, or of the first one seen.
+    base: u32,
     started: bool,
     holes: Option<Box<Holes>>,
 }
@@ -46,6 +48,7 @@ impl SeqTracker {
     pub fn push(&mut self, seq: u32, len: u32) -> Segment {
         if !self.started {
             self.started = true;
+            self.base = seq;
             self.next = seq.wrapping_add(len);
             return Segment::InOrder;
         }
@@ -126,6 +129,11 @@ impl SeqTracker {
     /// Whether any packet of this direction was seen.
     pub const fn started(&self) -> bool {
         self.started
+    }
+
+    /// The first sequence number seen; for a SYN that of the SYN itself.
+    pub const fn base(&self) -> u32 {
+        self.base
     }
 
     /// The sequence number after the last byte seen.

@@ -1,0 +1,27 @@
+//! What the engine needs to know of the user's wishes.
+
+use crate::base::secret::Reveal;
+use crate::detect::credentials::CaseKey;
+use crate::flow::Timeouts;
+use crate::policy::HomeNet;
+
+/// Options of the packet path, the same for every shard.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// When silent flows end.
+    pub timeouts: Timeouts,
+    /// Whether mirrored copies are recognised.
+    pub dedup: bool,
+    /// Whether secrets are written.
+    pub reveal: Reveal,
+    /// Key of the HMAC that shows the reuse of secrets.
+    pub case_key: CaseKey,
+    /// What is inside.
+    pub home: HomeNet,
+    /// Bytes for flow tables and parsers.
+    pub flow_memory: usize,
+    /// Bytes for reassembly.
+    pub stream_memory: usize,
+    /// Distinguishes separate networks in identifiers; zero for one network.
+    pub network: u64,
+}

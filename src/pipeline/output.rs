@@ -1,0 +1,81 @@
+//! What leaves a shard with a batch: owned values on their way to the collector.
+
+use super::app::EndedFlow;
+use super::shard::counters_of;
+use super::tables;
+use crate::base::{Addr, Timestamp, counters::Counters};
+use crate::detect::Sighting;
+use crate::device::Claim;
+use crate::record::{RowBuffer, Table};
+
+/// A host learnt what a name stands for.
+#[derive(Debug, Clone)]
+pub struct NameBinding {
+    /// Who asked.
+    pub host: Addr,
+    /// The address in the answer.
+    pub addr: Addr,
+    /// The name that was asked for.
+    pub name: String,
+    /// When the answer came.
+    pub ts: Timestamp,
+}
+
+/// What one shard made of one batch.
+#[derive(Debug)]
+pub struct ShardOutput {
+    /// Rows by table, in the order of [`tables::ALL`].
+    pub rows: Vec<RowBuffer>,
+    /// Flows that ended.
+    pub flows: Vec<EndedFlow>,
+    /// What detectors saw.
+    pub sightings: Vec<Sighting>,
+    /// What was learnt of devices.
+    pub claims: Vec<Claim>,
+    /// Names that hosts looked up.
+    pub names: Vec<NameBinding>,
+    /// Counters by interface of the batch's capture.
+    counters: Vec<Counters>,
+}
+
+impl Default for ShardOutput {
+    fn default() -> Self {
+        Self {
+            rows: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
+            flows: Vec::new(),
+            sightings: Vec::new(),
+            claims: Vec::new(),
+            names: Vec::new(),
+            counters: Vec::new(),
+        }
+    }
+}
+
+impl ShardOutput {
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.rows.iter_mut().for_each(RowBuffer::clear);
+        self.flows.clear();
+        self.sightings.clear();
+        self.claims.clear();
+        self.names.clear();
+        self.counters.clear();
+    }
+
+    /// Counters of an interface.
+    #[inline]
+    pub fn counters(&mut self, interface: u16) -> &mut Counters {
+        counters_of(&mut self.counters, interface)
+    }
+
+    /// Counters by interface.
+    pub fn all_counters(&self) -> &[Counters] {
+        &self.counters
+    }
+
+    /// The rows of a table.
+    #[inline]
+    pub fn rows_of(&mut self, table: &'static Table) -> Option<&mut RowBuffer> {
+        self.rows.get_mut(tables::position(table)?)
+    }
+}

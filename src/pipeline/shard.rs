@@ -1,0 +1,225 @@
+//! One shard: the flows of a fixed part of all address pairs, and what is read from their payload.
+//!
+//! A shard is worked on by one thread at a time and shares nothing. What leaves it is owned and
+//! goes out with the [`ShardOutput`] of the batch.
+
+use std::sync::Arc;
+
+use super::app::{App, Feed};
+use super::emit::Emitter;
+use super::options::EngineOptions;
+use super::output::ShardOutput;
+use crate::base::{Timestamp, counters::Counters, limits};
+use crate::decode::{Kind, Packet};
+use crate::device::ClaimDedup;
+use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
+use crate::proto::arp;
+use crate::stream::Budget;
+
+/// A packet on its way to its shard.
+#[derive(Debug, Clone, Copy)]
+pub struct Routed {
+    /// Position in the packets of the batch.
+    pub index: u32,
+    /// Whether it is here only because an ICMP error is about a flow of this shard.
+    pub quoted: bool,
+    /// Hash of its key (of the quoted one, where it is that).
+    pub hash: u64,
+}
+
+/// How far ahead index slots and flows are fetched into the cache.
+const AHEAD_INDEX: usize = 8;
+const AHEAD_FLOW: usize = 4;
+
+/// Flows that may leave a shard with one batch because their time is over.
+const ENDED_PER_BATCH: usize = 4096;
+
+/// How many packets pass between two looks at the memory in use.
+const EVICT_EVERY: usize = 64;
+
+/// A shard.
+pub struct Shard {
+    table: FlowTable<App>,
+    feed: Feed,
+    claims: ClaimDedup,
+    options: Arc<EngineOptions>,
+}
+
+impl Shard {
+    /// An empty shard.
+    pub fn new(options: Arc<EngineOptions>) -> Self {
+        let table = TableOptions {
+            timeouts: options.timeouts,
+            dedup: options.dedup,
+            memory_max: options.flow_memory / limits::SHARDS,
+            network: options.network,
+        };
+        Self {
+            table: FlowTable::new(table),
+            feed: Feed::new(Budget::new(options.stream_memory / limits::SHARDS)),
+            claims: ClaimDedup::default(),
+            options,
+        }
+    }
+
+    /// Works on the packets of a batch that belong to this shard. `clock` is the packet time of the
+    /// batch as a whole, by which idle flows end.
+    pub fn process(
+        &mut self,
+        capture: u32,
+        slab: &[u8],
+        packets: &[Packet],
+        routed: &[Routed],
+        clock: Timestamp,
+        out: &mut ShardOutput,
+    ) {
+        for (i, r) in routed.iter().enumerate() {
+            if let Some(next) = routed.get(i + AHEAD_INDEX) {
+                self.table.prefetch_index(next.hash);
+            }
+            if let Some(next) = routed.get(i + AHEAD_FLOW) {
+                self.table.prefetch_flow(next.hash);
+            }
+            let Some(packet) = packets.get(r.index as usize) else { continue };
+            match packet.kind {
+                Kind::Ip if r.quoted => self.quoted(packet, slab, r.hash),
+                Kind::Ip => self.packet(packet, capture, slab, r.hash, out),
+                Kind::Arp | Kind::Other => self.frame(packet, capture, slab),
+                Kind::Fragment | Kind::Malformed => {}
+            }
+            if i % EVICT_EVERY == 0 {
+                self.evict(out);
+            }
+        }
+        let Self { table, feed, options, .. } = self;
+        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, options, out));
+        self.evict(out);
+        self.claims.flush(&mut out.claims);
+    }
+
+    fn packet(&mut self, packet: &Packet, capture: u32, slab: &[u8], hash: u64, out: &mut ShardOutput) {
+        let keyed = FlowKey::of(packet);
+        let payload = packet.payload(slab);
+        let Self { table, feed, options, .. } = self;
+        let before = table.len();
+        let admitted = table.admit(packet, keyed, hash, capture, payload, &mut |flow, reason| {
+            end_flow(flow, reason, feed, options, out);
+        });
+        let counters = out.counters(packet.interface);
+        counters.flows += u64::from(table.len() > before);
+        match admitted {
+            Admitted::Duplicate => counters.duplicates += 1,
+            Admitted::Packet { slot, side, .. } => {
+                if matches!(packet.protocol, protocol::TCP | protocol::UDP) {
+                    if let Some(flow) = table.get_mut(slot) {
+                        if flow.app.wants(packet) {
+                            feed.packet(flow, packet, side, payload, &mut Emitter::new(options, out, packet.interface));
+                        }
+                    }
+                } else if packet.protocol == protocol::ICMP6 {
+                    if let Some(binding) = arp::ndp(packet.src_port, packet.src, packet.src_mac, payload) {
+                        self.claims.binding("ndp", binding.mac, binding.ip, packet.ts, capture);
+                    }
+                }
+            }
+        }
+    }
+
+    fn quoted(&mut self, packet: &Packet, slab: &[u8], hash: u64) {
+        if let Some(q) = crate::decode::quoted(packet, slab) {
+            let keyed = FlowKey::new(q.src, q.dst, q.src_port, q.dst_port, q.protocol, false);
+            self.table.icmp_error(keyed, hash);
+        }
+    }
+
+    /// A frame without IP: only who sent it matters, and what ARP says.
+    fn frame(&mut self, packet: &Packet, capture: u32, slab: &[u8]) {
+        if packet.kind == Kind::Arp {
+            if let Some(binding) = arp::arp(packet.payload(slab)) {
+                self.claims.binding("arp", binding.mac, binding.ip, packet.ts, capture);
+                return;
+            }
+        }
+        self.claims.sender(packet.src_mac, packet.ts, capture);
+    }
+
+    fn evict(&mut self, out: &mut ShardOutput) {
+        let Self { table, feed, options, .. } = self;
+        if table.size() + feed.memory() <= options.flow_memory / limits::SHARDS {
+            return;
+        }
+        let feed = std::cell::RefCell::new(feed);
+        let evicted = table.evict(&mut || feed.borrow().memory(), &mut |flow, reason| {
+            end_flow(flow, reason, &mut feed.borrow_mut(), options, out);
+        });
+        out.counters(0).flows_evicted += evicted;
+    }
+
+    /// Ends the flows that began first: the input is over. To be called until nothing is
+    /// [left](Self::is_empty), so that what leaves at once stays bounded.
+    pub fn finish(&mut self, out: &mut ShardOutput) {
+        let Self { table, feed, options, .. } = self;
+        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, options, out));
+        self.claims.flush(&mut out.claims);
+    }
+
+    /// Whether no flow is left.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+}
+
+/// Lets the parser of a flow say its last, and writes down what is known of the flow.
+fn end_flow(flow: &mut Flow<App>, reason: EndReason, feed: &mut Feed, options: &EngineOptions, out: &mut ShardOutput) {
+    feed.end(flow, &mut Emitter::new(options, out, 0));
+    let record = flow.record(reason);
+    out.counters(0).missed_bytes += record.missed_bytes;
+    let app = std::mem::take(&mut flow.app);
+    out.flows.push(app.into_ended(record));
+}
+
+/// Sorts decoded packets to their shards.
+#[derive(Debug, Clone, Default)]
+pub struct Router {
+    hasher: FlowHasher,
+}
+
+impl Router {
+    /// The shard of a packet, and the hash of its key.
+    #[inline]
+    pub fn route(&self, packet: &Packet) -> (usize, u64) {
+        match packet.kind {
+            Kind::Ip => {
+                let key = FlowKey::of(packet).key;
+                (key.shard(), self.hasher.hash(&key))
+            }
+            _ => (packet.src_mac.to_u64() as usize % limits::SHARDS, 0),
+        }
+    }
+
+    /// Where an ICMP error must be known besides its own flow.
+    pub fn route_quoted(&self, packet: &Packet, slab: &[u8]) -> Option<(usize, u64)> {
+        let is_error = match packet.protocol {
+            protocol::ICMP => matches!(packet.src_port, 3 | 4 | 5 | 11 | 12),
+            protocol::ICMP6 => packet.src_port < 128,
+            _ => false,
+        };
+        if !is_error {
+            return None;
+        }
+        let q = crate::decode::quoted(packet, slab)?;
+        let key = FlowKey::new(q.src, q.dst, q.src_port, q.dst_port, q.protocol, false).key;
+        Some((key.shard(), self.hasher.hash(&key)))
+    }
+}
+
+/// Adds the counters of one interface to those of a list by interface.
+pub fn counters_of(list: &mut Vec<Counters>, interface: u16) -> &mut Counters {
+    let at = usize::from(interface);
+    if list.len() <= at {
+        list.resize_with(at + 1, Counters::default);
+    }
+    // The list was made long enough above; the first one stands in so that nothing can panic.
+    let at = at.min(list.len() - 1);
+    &mut list[at]
+}

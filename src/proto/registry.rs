@@ -1,0 +1,128 @@
+//! The one list of protocols. Detection, parsing, help and documentation come from it.
+//!
+//! To add a protocol: its file, a `pub mod` line in `proto/mod.rs`, and its line in the list below.
+
+use super::api::{AppParser, Cx, Direction, Event as _, Login, Probe, Progress, Spec, Transport};
+use crate::base::{Timestamp, secret::Reveal};
+use crate::record::{RowWriter, Table};
+
+macro_rules! protocols {
+    ($($name:ident => $parser:ty),+ $(,)?) => {
+        /// A protocol that has a parser.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        #[allow(missing_docs)] // each is documented in its own file
+        pub enum Protocol { $($name),+ }
+
+        impl Protocol {
+            /// Every protocol, in the order in which payloads are held against them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// What is fixed about it.
+            pub const fn spec(self) -> &'static Spec {
+                match self { $(Self::$name => &<$parser as AppParser>::SPEC),+ }
+            }
+
+            /// Whether the first bytes of a direction are this protocol.
+            pub fn probe(self, dir: Direction, payload: &[u8]) -> Probe {
+                match self { $(Self::$name => <$parser>::probe(dir, payload)),+ }
+            }
+
+            /// A parser for a new flow.
+            pub fn parser(self) -> Parser {
+                match self { $(Self::$name => Parser::$name(Default::default())),+ }
+            }
+        }
+
+        /// The parser of one flow.
+        #[allow(missing_docs, missing_debug_implementations)]
+        pub enum Parser { $($name(Box<$parser>)),+ }
+
+        impl Parser {
+            /// See [`AppParser::on_data`].
+            pub fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Progress {
+                match self { $(Self::$name(p) => p.on_data(cx, dir, bytes, &mut |e| emit(Event::$name(e)))),+ }
+            }
+
+            /// See [`AppParser::on_gap`].
+            pub fn on_gap(&mut self, cx: Cx<'_>, dir: Direction, missing: u64) -> Progress {
+                match self { $(Self::$name(p) => p.on_gap(cx, dir, missing)),+ }
+            }
+
+            /// See [`AppParser::on_end`].
+            pub fn on_end(&mut self, cx: Cx<'_>, dir: Direction, rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
+                match self { $(Self::$name(p) => p.on_end(cx, dir, rest, &mut |e| emit(Event::$name(e)))),+ }
+            }
+
+            /// Bytes of memory that the parser takes itself.
+            pub const fn size(&self) -> usize {
+                match self { $(Self::$name(_) => size_of::<$parser>()),+ }
+            }
+        }
+
+        /// An event of any protocol; lives for the call that it is given to.
+        #[allow(missing_docs)]
+        pub enum Event<'e> { $($name(<$parser as AppParser>::Event<'e>)),+ }
+
+        impl Event<'_> {
+            /// See [`super::api::Event::moment`].
+            pub fn moment(&self) -> Option<(Timestamp, u64)> {
+                match self { $(Self::$name(e) => e.moment()),+ }
+            }
+
+            /// The table that the event's row goes to, where it has one.
+            pub fn table(&self) -> Option<&'static Table> {
+                match self { $(Self::$name(e) => if e.has_row() { <$parser as AppParser>::SPEC.table } else { None }),+ }
+            }
+
+            /// See [`super::api::Event::write`].
+            pub fn write(&self, row: &mut RowWriter<'_>, reveal: Reveal) {
+                match self { $(Self::$name(e) => e.write(row, reveal)),+ }
+            }
+
+            /// See [`super::api::Event::login`].
+            pub fn login(&self) -> Option<Login<'_>> {
+                match self { $(Self::$name(e) => e.login()),+ }
+            }
+
+            /// See [`super::api::Event::server_name`].
+            pub fn server_name(&self) -> Option<(&'static str, &[u8])> {
+                match self { $(Self::$name(e) => e.server_name()),+ }
+            }
+        }
+    };
+}
+
+protocols! {
+    Tls => super::tls::Tls,
+    Http => super::http::Http,
+    Ssh => super::ssh::Ssh,
+    Dns => super::dns::Dns,
+    Mdns => super::dns::Mdns,
+    Llmnr => super::dns::Llmnr,
+    Dhcp => super::dhcp::Dhcp,
+    Ftp => super::ftp::Ftp,
+    Telnet => super::telnet::Telnet,
+}
+
+impl Protocol {
+    /// Whether it runs over a transport.
+    pub fn runs_over(self, transport: Transport) -> bool {
+        self.spec().transports.contains(&transport)
+    }
+
+    /// Protocols as a set of bits.
+    pub const fn bit(self) -> u64 {
+        1 << self as u8
+    }
+
+    /// All protocols that run over a transport, as a set of bits.
+    pub fn over(transport: Transport) -> u64 {
+        Self::ALL.iter().filter(|p| p.runs_over(transport)).fold(0, |set, p| set | p.bit())
+    }
+
+    /// The protocol whose usual port this is.
+    pub fn on_port(transport: Transport, port: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|p| p.runs_over(transport) && p.spec().ports.contains(&port))
+    }
+}
