@@ -58,3 +58,11 @@ pub const FOLDER_DEPTH_MAX: usize = 64;
 pub const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// Bytes of buffered rows of one table after which a row group is written early.
 pub const ROW_GROUP_BYTES: usize = 48 << 20;
+
+// decode
+/// Headers of all kinds that one frame may have (tags, labels and failed attempts included).
+pub const LAYERS_MAX: usize = 40;
+/// Extension headers that one IPv6 packet may have.
+pub const IPV6_EXTENSIONS_MAX: usize = 16;
+/// Labels that one MPLS stack may have.
+pub const MPLS_LABELS_MAX: usize = 32;

@@ -30,6 +30,9 @@ pub enum Tunnel {
     Ah,
     Pptp,
     Nvgre,
+    Nsh,
+    EtherIp,
+    Ayiya,
 }
 
 impl Tunnel {
@@ -55,6 +58,9 @@ impl Tunnel {
             17 => "ah",
             18 => "pptp",
             19 => "nvgre",
+            20 => "nsh",
+            21 => "etherip",
+            22 => "ayiya",
             _ => "other",
         }
     }
@@ -152,6 +158,22 @@ impl TcpFields {
     }
 }
 
+/// What the defragmenter needs of a packet of [`Kind::Fragment`]; zeros for others.
+///
+/// The payload range of such a packet covers the fragment's data, and its `protocol` is what the
+/// fragment header says comes first in the whole datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FragmentFields {
+    /// Identification: 16 bits for IPv4 (RFC 791), 32 for IPv6 (RFC 8200, section 4.5).
+    pub id: u32,
+    /// Where the data belongs in the datagram's payload, in bytes.
+    pub offset: u16,
+    /// Whether fragments follow behind it.
+    pub more: bool,
+    /// Offset of the IP header in the slab.
+    pub header_offset: u32,
+}
+
 /// What an ICMP or ICMPv6 error says of the packet that it is about (its first bytes are quoted).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quoted {
@@ -199,7 +221,8 @@ pub struct Packet {
     /// The transport checksum as it stands in the packet; tells a copy from another packet.
     pub transport_checksum: u16,
     /// Offset of the transport payload in the slab. For protocols without a transport header that
-    /// is known: what follows the IP header.
+    /// is known: what follows the IP header. For ICMP and ICMPv6: what follows the first eight bytes
+    /// of the message. For SCTP: the chunks.
     pub payload_offset: u32,
     /// Bytes of it that the capture holds.
     pub payload_len: u32,
@@ -224,6 +247,8 @@ pub struct Packet {
     pub tunnels: Tunnels,
     /// Interface of the capture that it came in on.
     pub interface: u16,
+    /// What the defragmenter needs; zeros where the kind is not [`Kind::Fragment`].
+    pub fragment: FragmentFields,
     /// Whether this packet was put together from fragments.
     pub reassembled: bool,
     /// Whether the capture holds less of the payload than was on the wire.
