@@ -70,6 +70,11 @@ macro_rules! protocols {
                 match self { $(Self::$name(e) => e.moment()),+ }
             }
 
+            /// The protocol.
+            pub const fn protocol(&self) -> Protocol {
+                match self { $(Self::$name(_) => Protocol::$name),+ }
+            }
+
             /// The table that the event's row goes to, where it has one.
             pub fn table(&self) -> Option<&'static Table> {
                 match self { $(Self::$name(e) => if e.has_row() { <$parser as AppParser>::SPEC.table } else { None }),+ }

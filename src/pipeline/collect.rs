@@ -1,0 +1,260 @@
+//! The one place where everything meets: rows, flows, findings, devices and names of all shards,
+//! chunk after chunk, always in the same order.
+
+use std::collections::BTreeMap;
+
+use super::app::{EndedFlow, ServiceSource};
+use super::chunk::{Chunk, Seen};
+use super::output::ShardOutput;
+use super::tables;
+use super::writer::EncodeJob;
+use crate::base::{Timestamp, counters::Counters};
+use crate::detect::egress::{EgressFlow, EgressJudge};
+use crate::detect::findings::Findings;
+use crate::device::{DeviceTable, NameMap};
+use crate::flow::record::protocol_name;
+use crate::flow::{FlowRecord, community_id::community_id, key::protocol};
+use crate::policy::{Expect, HomeNet};
+use crate::record::{RowBuffer, RowWriter};
+
+/// What the collector learnt of one interface of one capture.
+#[derive(Debug, Clone, Default)]
+pub struct InterfaceStats {
+    /// What happened to its packets.
+    pub counters: Counters,
+    /// Times and link type.
+    pub seen: Seen,
+}
+
+/// Sums over all flows, for the summary.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Flows.
+    pub flows: u64,
+    /// Flows by service, and the bytes on them.
+    pub services: BTreeMap<&'static str, (u64, u64)>,
+    /// TCP flows, and those of which only one side was seen, by capture.
+    pub one_way: BTreeMap<u32, (u64, u64)>,
+    /// Stream bytes that were missed, and those that were there, by capture.
+    pub loss: BTreeMap<u32, (u64, u64)>,
+}
+
+/// Merges what the shards give.
+pub struct Collector {
+    home: HomeNet,
+    names: NameMap,
+    /// Devices.
+    pub devices: DeviceTable,
+    /// Findings.
+    pub findings: Findings,
+    egress: EgressJudge,
+    buffers: Vec<RowBuffer>,
+    group_bytes: usize,
+    group_rows: usize,
+    /// Statistics by capture and interface.
+    pub stats: BTreeMap<(u32, u16), InterfaceStats>,
+    /// Sums over all flows.
+    pub totals: Totals,
+}
+
+impl Collector {
+    /// An empty collector. A row group is handed on when it has `group_rows` rows or `group_bytes`
+    /// bytes.
+    pub fn new(home: HomeNet, expect: Option<Expect>, group_rows: usize, group_bytes: usize) -> Self {
+        Self {
+            egress: EgressJudge::new(home.clone(), expect),
+            home,
+            names: NameMap::default(),
+            devices: DeviceTable::default(),
+            findings: Findings::default(),
+            buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
+            group_bytes,
+            group_rows,
+            stats: BTreeMap::new(),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Merges a chunk that all shards are done with. Full row groups are handed to `jobs`.
+    pub fn merge(&mut self, chunk: &Chunk, jobs: &mut Vec<EncodeJob>) {
+        let capture = chunk.batch.capture;
+        for (interface, counters) in chunk.counters.iter().enumerate() {
+            self.stats_of(capture, interface).counters.add(counters);
+        }
+        for (interface, seen) in chunk.seen.iter().enumerate() {
+            if seen.first.is_none() {
+                continue;
+            }
+            let all = &mut self.stats_of(capture, interface).seen;
+            all.first = all.first.into_iter().chain(seen.first).min();
+            all.last = all.last.max(seen.last);
+            all.link = seen.link;
+        }
+        let mut outputs: Vec<_> =
+            chunk.outputs.iter().map(|o| o.lock().unwrap_or_else(std::sync::PoisonError::into_inner)).collect();
+        // Names first: a flow that ends in this chunk began after some of them.
+        for output in &mut outputs {
+            for name in output.names.drain(..) {
+                self.names.insert(name.host, name.addr, &name.name, name.ts);
+            }
+        }
+        for output in &mut outputs {
+            self.merge_output(capture, output);
+        }
+        drop(outputs);
+        self.hand_over(false, jobs);
+    }
+
+    fn stats_of(&mut self, capture: u32, interface: usize) -> &mut InterfaceStats {
+        self.stats.entry((capture, u16::try_from(interface).unwrap_or(u16::MAX))).or_default()
+    }
+
+    fn merge_output(&mut self, capture: u32, output: &mut ShardOutput) {
+        for (interface, counters) in output.all_counters().iter().enumerate() {
+            self.stats_of(capture, interface).counters.add(counters);
+        }
+        for (mine, theirs) in self.buffers.iter_mut().zip(&output.rows) {
+            if !theirs.is_empty() {
+                mine.append(theirs);
+            }
+        }
+        for claim in output.claims.drain(..) {
+            self.devices.observe(&claim);
+        }
+        for sighting in output.sightings.drain(..) {
+            self.findings.add(sighting);
+        }
+        for flow in output.flows.drain(..) {
+            self.flow(&flow);
+        }
+    }
+
+    /// Completes a flow with what only the whole knows and writes its row.
+    fn flow(&mut self, flow: &EndedFlow) {
+        let r = &flow.record;
+        let direction = self.home.direction(r.orig_ip, r.resp_ip);
+        let looked_up = match flow.server_name {
+            Some(_) => None,
+            None => self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start),
+        };
+        let (server_name, source) = match (&flow.server_name, looked_up) {
+            (Some(name), _) => (Some(name.name.as_str()), Some(name.source)),
+            (None, Some(name)) => (Some(name), Some("dns")),
+            (None, None) => (None, None),
+        };
+        self.totals.flows += 1;
+        let service = self.totals.services.entry(flow.service.unwrap_or("unknown")).or_default();
+        service.0 += 1;
+        service.1 += r.orig.bytes + r.resp.bytes;
+        if r.protocol == protocol::TCP {
+            let way = self.totals.one_way.entry(r.capture).or_default();
+            way.0 += 1;
+            way.1 += u64::from((r.orig.packets == 0) != (r.resp.packets == 0) && r.orig.packets + r.resp.packets > 2);
+            let loss = self.totals.loss.entry(r.capture).or_default();
+            loss.0 += r.missed_bytes;
+            loss.1 += r.orig.bytes + r.resp.bytes;
+        }
+        if let Some(rows) = self.buffers.first_mut() {
+            let mut row = rows.row(r.ts_start, r.first_packet);
+            write_flow(&mut row, flow, direction, server_name, source);
+        }
+        self.devices.observe_flow(r, &self.home);
+        let looked_up = flow.server_name.is_none() && server_name.is_some()
+            || self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start).is_some();
+        let judged = EgressFlow { record: r, service: flow.service, server_name, looked_up, direction };
+        self.egress.flow(&judged, &mut |sighting| self.findings.add(sighting));
+    }
+
+    /// Hands on row groups that are full, or all of them at the end.
+    pub fn hand_over(&mut self, all: bool, jobs: &mut Vec<EncodeJob>) {
+        for (table, buffer) in self.buffers.iter_mut().enumerate() {
+            let full = buffer.len() >= self.group_rows || buffer.size() >= self.group_bytes;
+            if full || (all && !buffer.is_empty()) {
+                jobs.push(EncodeJob::new(table, std::mem::take(buffer)));
+            }
+        }
+    }
+
+    /// The rows of a table that the caller fills at the end.
+    pub fn rows_mut(&mut self, table: &'static crate::record::Table) -> Option<&mut RowBuffer> {
+        self.buffers.get_mut(tables::position(table)?)
+    }
+
+    /// Judges what only the whole run shows, then writes findings and devices.
+    pub fn conclude(&mut self) {
+        self.egress.conclude(&mut |sighting| self.findings.add(sighting));
+        self.devices.settle();
+        let Self { findings, devices, buffers, .. } = self;
+        let at = |t| tables::position(t).unwrap_or(usize::MAX);
+        if let Some(rows) = buffers.get_mut(at(&crate::detect::findings::TABLE)) {
+            findings.write(devices, rows);
+        }
+        if let Some(rows) = buffers.get_mut(at(&crate::device::TABLE)) {
+            devices.write(rows);
+        }
+    }
+}
+
+/// Writes the row of a flow, in the order of [`tables::FLOWS`].
+fn write_flow(row: &mut RowWriter<'_>, flow: &EndedFlow, direction: &str, server_name: Option<&str>, source: Option<&str>) {
+    let r: &FlowRecord = &flow.record;
+    let id = community_id(0, r.orig_ip, r.resp_ip, r.orig_port, r.resp_port, r.protocol, r.ip_version);
+    let number;
+    let proto = match protocol_name(r.protocol) {
+        Some(name) => name,
+        None => {
+            number = r.protocol.to_string();
+            &number
+        }
+    };
+    row.int(r.id)
+        .text(std::str::from_utf8(&id).unwrap_or_default())
+        .name(r.capture)
+        .time(r.ts_start)
+        .time(r.ts_end)
+        .int(r.ts_start.nanos())
+        .int(r.ts_end.since(r.ts_start) / 1000)
+        .int(r.ip_version)
+        .text(proto)
+        .addr(r.orig_ip)
+        .int(r.orig_port)
+        .addr(r.resp_ip)
+        .int(r.resp_port)
+        .mac(r.orig.mac)
+        .mac(r.resp.mac)
+        .ints(r.vlans.ids())
+        .nonempty(&r.tunnels.text())
+        .opt_text(flow.service)
+        .opt_text(match flow.service_source {
+            ServiceSource::Unknown => None,
+            ServiceSource::Payload => Some("payload"),
+            ServiceSource::Port => Some("port"),
+        })
+        .count(r.orig.packets)
+        .count(r.resp.packets)
+        .count(r.orig.bytes)
+        .count(r.resp.bytes)
+        .count(r.orig.ip_bytes)
+        .count(r.resp.ip_bytes)
+        .text(r.conn_state.code())
+        .text(r.history.text());
+    if r.protocol == protocol::TCP {
+        row.count(r.missed_bytes).count(r.retransmitted);
+    } else {
+        row.null().null();
+    }
+    row.count(r.duplicates)
+        .int(i64::from(r.icmp_errors))
+        .opt_int(r.rtt_us)
+        .text(direction)
+        .opt_text(server_name)
+        .opt_text(source)
+        .text(r.end.name())
+        .count(r.first_packet)
+        .count(r.last_packet);
+}
+
+/// The earlier of two times, where there are any.
+pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
