@@ -66,3 +66,32 @@ pub const LAYERS_MAX: usize = 40;
 pub const IPV6_EXTENSIONS_MAX: usize = 16;
 /// Labels that one MPLS stack may have.
 pub const MPLS_LABELS_MAX: usize = 32;
+// source: capture inputs.
+
+/// Bytes at the start of a file that decide what it is.
+pub const SNIFF_BYTES: usize = 264;
+/// Bytes that one step of a look at the first frame of a file reads.
+pub const PEEK_READ_BYTES: usize = 64 << 10;
+/// Bytes of a capture that are searched for its first frame before it counts as having none.
+pub const PEEK_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of compressed input that are read at a time.
+pub const COMPRESSED_READ_BYTES: usize = 256 << 10;
+/// Memory that decompressing one xz file may take (`xz -9` needs 65 MiB).
+pub const XZ_MEMORY_MAX: u64 = 128 << 20;
+/// Largest window of a zstd file, as a power of two (RFC 8878, section 3.1.1.1.2 recommends 8 MiB
+/// at least; `zstd --ultra -22` writes 128 MiB).
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Longest pcapng block that describes something (section, interface, statistics).
+pub const PCAPNG_BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Interfaces that one capture may describe.
+pub const INTERFACES_MAX: usize = 16_384;
+/// Options of one pcapng block that are looked at.
+pub const PCAPNG_OPTIONS_MAX: usize = 256;
+/// Bytes of an interface's name or description that are kept.
+pub const INTERFACE_TEXT_MAX: usize = 256;
+/// Longest text of a capture filter.
+pub const FILTER_TEXT_MAX: usize = 64 << 10;
+/// Instructions that a capture filter may execute for one frame; a frame that needs more does not match.
+pub const FILTER_STEPS_MAX: usize = 1 << 16;
+/// Files that one run takes.
+pub const INPUT_FILES_MAX: usize = 1_000_000;

@@ -1,5 +1,7 @@
 //! Frames as a source hands them over: one slab of bytes and an index of what lies where in it.
 
+use std::ops::Range;
+
 use crate::base::Timestamp;
 
 /// Link-layer types by their number in the LINKTYPE registry of tcpdump.org.
@@ -73,6 +75,10 @@ pub struct FrameBatch {
     pub frames: Vec<FrameMeta>,
     /// Index of the capture among the inputs of the run.
     pub capture: u32,
+    /// Which bytes of the slab are the next piece of the input file as it lies on disk. Hashing
+    /// these ranges in batch order hashes the file. Empty where the source hashes by itself
+    /// (compressed inputs) or there is no file (live).
+    pub raw: Range<usize>,
 }
 
 impl FrameBatch {
@@ -80,6 +86,7 @@ impl FrameBatch {
     pub fn clear(&mut self) {
         self.slab.clear();
         self.frames.clear();
+        self.raw = 0..0;
     }
 
     /// The bytes of one frame.
