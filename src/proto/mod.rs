@@ -1,3 +1,14 @@
 //! Protocols: one file each, holding parser, event, table, documentation and tests.
 
 pub mod api;
+pub mod arp;
+pub mod dhcp;
+pub mod dns;
+pub mod dns_message;
+pub mod ftp;
+pub mod http;
+pub mod http_login;
+pub mod telnet;
+#[cfg(test)]
+pub mod testing;
+pub mod text;
