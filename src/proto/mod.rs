@@ -9,6 +9,7 @@ pub mod ftp;
 pub mod http;
 pub mod http_login;
 pub mod telnet;
+pub mod telnet_prompt;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
