@@ -95,3 +95,40 @@ pub const FILTER_TEXT_MAX: usize = 64 << 10;
 pub const FILTER_STEPS_MAX: usize = 1 << 16;
 /// Files that one run takes.
 pub const INPUT_FILES_MAX: usize = 1_000_000;
+// Protocols: dns, http, telnet, ftp, dhcp.
+
+/// Queries of one flow that wait for their answers; when one more comes, the oldest is written as unanswered.
+pub const DNS_PENDING_MAX: usize = 64;
+/// Bytes of a DNS name on the wire (RFC 1035, section 3.1).
+pub const DNS_NAME_BYTES_MAX: usize = 255;
+/// Compression pointers that one DNS name may follow.
+pub const DNS_POINTERS_MAX: usize = 32;
+/// Names of one chain of aliases (CNAME) that are followed.
+pub const DNS_CHAIN_MAX: usize = 16;
+
+/// Bytes of an HTTP head (start line and header fields), or of one chunk-size line or trailer.
+pub const HTTP_HEAD_BYTES_MAX: usize = 64 << 10;
+/// Header fields of one HTTP message.
+pub const HTTP_HEADERS_MAX: usize = 128;
+/// Bytes of one header field that are kept between a request and the response to it.
+pub const HTTP_FIELD_BYTES_MAX: usize = 1024;
+/// Requests of one flow that wait for their responses; when one more comes, the oldest is written as unanswered.
+pub const HTTP_PENDING_MAX: usize = 32;
+/// Bytes of a request body that are searched for a login form.
+pub const HTTP_FORM_BYTES_MAX: usize = 8 << 10;
+/// Bytes of a response body that are searched for a title.
+pub const HTTP_TITLE_BYTES_MAX: usize = 8 << 10;
+/// Different logins of one HTTP flow that are remembered, so that each is reported once.
+pub const HTTP_LOGINS_MAX: usize = 64;
+
+/// Bytes of a line of a text protocol; longer ones are cut and the rest of them passed over.
+pub const LINE_BYTES_MAX: usize = 2048;
+/// FTP commands of one flow that wait for their replies.
+pub const FTP_PENDING_MAX: usize = 32;
+
+/// Bytes of a typed or shown telnet line that are kept.
+pub const TELNET_LINE_BYTES_MAX: usize = 256;
+/// Bytes of the first telnet output that are kept as banner.
+pub const TELNET_BANNER_BYTES_MAX: usize = 512;
+/// Bytes of a telnet subnegotiation that are kept (RFC 855 sets no limit).
+pub const TELNET_SUBNEGOTIATION_BYTES_MAX: usize = 128;

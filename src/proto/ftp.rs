@@ -1,0 +1,668 @@
+//! FTP control connections (RFC 959, RFC 2389, RFC 2428, RFC 4217).
+
+use std::collections::VecDeque;
+
+use super::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
+use super::text::{self, Line, Lines};
+use crate::base::secret::{Reveal, SecretBuf};
+use crate::base::{Addr, Endpoint, Timestamp, limits};
+use crate::record::schema::FLOW_PREFIX;
+use crate::record::{Column, RowWriter, Table, Type};
+
+/// The table.
+pub static TABLE: Table = Table {
+    name: "ftp",
+    doc: "One FTP command that tells something (login, transfer, deletion, data connection ...) with the reply to it; \
+          the greeting has a row without a command",
+    prefix: FLOW_PREFIX,
+    columns: &[
+        Column::repeating("command", Type::Text, "The command in upper case; null for the greeting of the server"),
+        Column::new("arg", Type::Text, "Its argument; passwords are blanked"),
+        Column::repeating("reply_code", Type::Int32, "Last reply code; null where no reply was seen"),
+        Column::repeating("reply_text", Type::Text, "Text of that reply, its lines joined by a blank"),
+        Column::repeating("username", Type::Text, "User name given before"),
+        Column::repeating("data_ip", Type::Text, "Address that the data connection goes to"),
+        Column::new("data_port", Type::Int32, "Port that the data connection goes to"),
+        Column::new("reply_packet", Type::Int64, "Packet with the reply"),
+    ],
+};
+
+/// A data connection that one side has announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataChannel {
+    /// Where the announcing side listens.
+    pub endpoint: Endpoint,
+    /// The side that listens: the server in passive mode, the client in active mode.
+    pub listener: Direction,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'e> {
+    /// When and in which packet the command (or the greeting) was sent.
+    pub at: (Timestamp, u64),
+    /// The command in upper case, cut at eight letters; empty for the greeting and for
+    /// announcements without a command.
+    pub command: &'e str,
+    /// Its argument; `None` where that is a secret.
+    pub arg: Option<&'e [u8]>,
+    /// Last reply code.
+    pub reply_code: Option<u16>,
+    /// Text of that reply.
+    pub reply_text: &'e [u8],
+    /// User name given before.
+    pub username: Option<&'e [u8]>,
+    /// Packet of the reply.
+    pub reply_packet: Option<u64>,
+    /// The data connection that the command or its reply announces. Emitted as soon as it is
+    /// known, in an event that has no row, and again in the row of the command.
+    pub data: Option<DataChannel>,
+    /// For `AUTH`: whether the server agreed to speak TLS from here on.
+    pub auth_tls: Option<bool>,
+    /// The login that this command is.
+    pub login: Option<Login<'e>>,
+    row: bool,
+}
+
+impl super::api::Event for Event<'_> {
+    fn moment(&self) -> Option<(Timestamp, u64)> {
+        Some(self.at)
+    }
+
+    fn has_row(&self) -> bool {
+        self.row
+    }
+
+    fn write(&self, row: &mut RowWriter<'_>, reveal: Reveal) {
+        row.nonempty(self.command);
+        let secret = self.login.and_then(|l| l.secret);
+        match (secret, self.arg) {
+            (Some(secret), _) => row.bytes(secret.shown(reveal).as_bytes()),
+            (None, arg) => row.opt_bytes(arg),
+        };
+        row.opt_int(self.reply_code);
+        row.opt_bytes(Some(self.reply_text).filter(|_| self.reply_code.is_some()));
+        row.opt_bytes(self.username);
+        match self.data {
+            Some(data) => row.addr(data.endpoint.ip).int(data.endpoint.port),
+            None => row.null().null(),
+        };
+        match self.reply_packet {
+            Some(packet) => row.count(packet),
+            None => row.null(),
+        };
+    }
+
+    fn login(&self) -> Option<Login<'_>> {
+        self.login
+    }
+}
+
+/// A command that waits for its final reply.
+#[derive(Debug)]
+struct Pending {
+    verb: Verb,
+    arg: Vec<u8>,
+    secret: Option<SecretBuf>,
+    /// User name as it stood when a secret was sent; later ones may be on their way.
+    user: Vec<u8>,
+    at: (Timestamp, u64),
+    data: Option<DataChannel>,
+    /// The last preliminary reply (1yz).
+    code: Option<u16>,
+    reply: Vec<u8>,
+    reply_packet: Option<u64>,
+}
+
+/// A command verb: at most eight letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Verb([u8; 8]);
+
+impl Verb {
+    fn new(word: &[u8]) -> Self {
+        let mut verb = [0; 8];
+        for (to, from) in verb.iter_mut().zip(word) {
+            *to = if from.is_ascii_graphic() { from.to_ascii_uppercase() } else { b'?' };
+        }
+        Self(verb)
+    }
+
+    fn as_str(&self) -> &str {
+        let len = self.0.iter().position(|c| *c == 0).unwrap_or(self.0.len());
+        std::str::from_utf8(self.0.get(..len).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Whether the command has a row.
+    fn tells(&self) -> bool {
+        matches!(
+            self.as_str(),
+            "USER"
+                | "PASS"
+                | "ACCT"
+                | "AUTH"
+                | "PASV"
+                | "EPSV"
+                | "PORT"
+                | "EPRT"
+                | "RETR"
+                | "STOR"
+                | "STOU"
+                | "APPE"
+                | "DELE"
+                | "SIZE"
+                | "MKD"
+                | "XMKD"
+                | "RMD"
+                | "XRMD"
+                | "SYST"
+                | "LIST"
+                | "NLST"
+                | "MLSD"
+                | "CWD"
+                | "RNFR"
+                | "RNTO"
+                | "SITE"
+                | "FEAT"
+        )
+    }
+}
+
+/// Follows one control connection.
+#[derive(Debug, Default)]
+pub struct Ftp {
+    lines: [Lines; 2],
+    /// The side that replies, once a line has told.
+    server: Option<Direction>,
+    pending: VecDeque<Pending>,
+    user: Vec<u8>,
+    /// Code of the multi-line reply that is being read.
+    multi: Option<u16>,
+    reply: Vec<u8>,
+    greeted: bool,
+    /// Replies were missed: the next one belongs to the last command.
+    replies_lost: bool,
+    ended: bool,
+    tls: bool,
+}
+
+type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
+
+/// Bytes of a reply's text that are kept.
+const REPLY_BYTES_MAX: usize = 1024;
+
+impl Ftp {
+    fn command(&mut self, cx: Cx<'_>, dir: Direction, line: &[u8], emit: Emit<'_>) {
+        // A client may put telnet's interrupt and synch before ABOR (RFC 959, section 4.1.3).
+        let start = line.iter().position(|c| c.is_ascii_alphabetic()).unwrap_or(line.len());
+        let (word, arg) = text::word(line.get(start..).unwrap_or_default());
+        let verb = Verb::new(word);
+        let arg = arg.get(..limits::HTTP_FIELD_BYTES_MAX).unwrap_or(arg);
+        if word.is_empty() {
+            return;
+        }
+        let secret = matches!(verb.as_str(), "PASS" | "ACCT").then(|| SecretBuf::new(arg));
+        if verb.as_str() == "USER" {
+            self.user = arg.to_vec();
+        }
+        let endpoint = match verb.as_str() {
+            "PORT" => six_numbers(arg),
+            "EPRT" => extended(arg, Addr::UNSPECIFIED),
+            _ => None,
+        };
+        let data = endpoint.map(|endpoint| DataChannel { endpoint, listener: dir });
+        let pending = Pending {
+            verb,
+            user: if secret.is_some() { self.user.clone() } else { Vec::new() },
+            arg: if secret.is_some() { Vec::new() } else { arg.to_vec() },
+            secret,
+            at: (cx.ts, cx.packet),
+            data,
+            code: None,
+            reply: Vec::new(),
+            reply_packet: None,
+        };
+        if data.is_some() {
+            announce(pending.at, data, emit);
+        }
+        if self.pending.len() >= limits::FTP_PENDING_MAX
+            && let Some(oldest) = self.pending.pop_front()
+        {
+            self.finish(&oldest, emit);
+        }
+        self.pending.push_back(pending);
+    }
+
+    fn reply_line(&mut self, cx: Cx<'_>, dir: Direction, line: &[u8], emit: Emit<'_>) {
+        let head = reply_head(line);
+        let last = match (self.multi, head) {
+            (Some(multi), Some((code, false))) => code == multi,
+            (Some(_), _) => false,
+            (None, Some((code, more))) => {
+                self.reply.clear();
+                self.multi = more.then_some(code);
+                !more
+            }
+            // Neither a reply nor within one.
+            (None, None) => return,
+        };
+        let is_head = head.is_some_and(|(code, _)| self.multi.is_none_or(|m| m == code));
+        let shown = if is_head { line.get(4..).unwrap_or_default() } else { line }.trim_ascii();
+        if !shown.is_empty() && self.reply.len() + shown.len() < REPLY_BYTES_MAX {
+            if !self.reply.is_empty() {
+                self.reply.push(b' ');
+            }
+            self.reply.extend_from_slice(shown);
+        }
+        if let (true, Some((code, _))) = (last, head) {
+            self.multi = None;
+            self.reply(cx, dir, code, emit);
+        }
+    }
+
+    fn reply(&mut self, cx: Cx<'_>, dir: Direction, code: u16, emit: Emit<'_>) {
+        let text = std::mem::take(&mut self.reply);
+        if std::mem::take(&mut self.replies_lost) {
+            while self.pending.len() > 1
+                && let Some(missed) = self.pending.pop_front()
+            {
+                self.finish(&missed, emit);
+            }
+        }
+        let server_ip = if dir == Direction::Resp { cx.flow.resp_ip } else { cx.flow.orig_ip };
+        let endpoint = match code {
+            227 => six_numbers(&text),
+            // In EPSV the address is that of the control connection (RFC 2428, section 3).
+            229 => text.split(|c| *c == b'(').nth(1).and_then(|t| extended(t, server_ip)),
+            _ => None,
+        };
+        let data = endpoint.map(|endpoint| DataChannel { endpoint, listener: dir });
+        if data.is_some() {
+            announce((cx.ts, cx.packet), data, emit);
+        }
+        if matches!(code, 120 | 220) && !self.greeted && self.pending.iter().all(|p| p.code.is_none()) {
+            self.greeted = true;
+            // A client that does not wait for the greeting has commands waiting here already.
+            let first = self.pending.is_empty() || self.pending.front().is_some_and(|p| p.verb.as_str() == "USER");
+            if first {
+                emit(Event { reply_text: &text, reply_code: Some(code), row: true, ..blank((cx.ts, cx.packet)) });
+                return;
+            }
+        }
+        let Some(mut command) = self.pending.pop_front() else {
+            self.tls |= code == 234;
+            return;
+        };
+        command.code = Some(code);
+        command.reply = text;
+        command.reply_packet = Some(cx.packet);
+        command.data = data.or(command.data);
+        if code < 200 {
+            self.pending.push_front(command);
+            return;
+        }
+        self.tls |= command.verb.as_str() == "AUTH" && matches!(code, 234 | 334);
+        self.finish(&command, emit);
+    }
+
+    /// Emits a command with what is known of the reply.
+    fn finish(&self, command: &Pending, emit: Emit<'_>) {
+        let verb = command.verb.as_str();
+        let user = match verb {
+            "USER" => &command.arg,
+            "PASS" | "ACCT" => &command.user,
+            _ => &self.user,
+        };
+        let user = Some(user.as_slice()).filter(|u| !u.is_empty());
+        let success = command.code.and_then(|code| match code {
+            200..=299 => Some(true),
+            400..=599 => Some(false),
+            _ => None,
+        });
+        let asks_no_password = verb == "USER" && success.is_some();
+        let login = (command.secret.is_some() || asks_no_password).then(|| Login {
+            ts: command.at.0,
+            packet: command.at.1,
+            mechanism: if verb == "ACCT" { "acct" } else { "login" },
+            username: user,
+            secret: command.secret.as_ref().map(|s| s.borrow()),
+            secret_kind: SecretKind::Password,
+            success,
+        });
+        if !command.verb.tells() {
+            return;
+        }
+        emit(Event {
+            at: command.at,
+            command: verb,
+            arg: Some(command.arg.as_slice()).filter(|a| !a.is_empty()),
+            reply_code: command.code,
+            reply_text: &command.reply,
+            username: user,
+            reply_packet: command.reply_packet,
+            data: command.data,
+            auth_tls: (verb == "AUTH" && command.code.is_some()).then(|| matches!(command.code, Some(234 | 334))),
+            login,
+            row: true,
+        });
+    }
+}
+
+/// An event that says nothing but when.
+const fn blank<'e>(at: (Timestamp, u64)) -> Event<'e> {
+    Event {
+        at,
+        command: "",
+        arg: None,
+        reply_code: None,
+        reply_text: &[],
+        username: None,
+        reply_packet: None,
+        data: None,
+        auth_tls: None,
+        login: None,
+        row: false,
+    }
+}
+
+fn announce(at: (Timestamp, u64), data: Option<DataChannel>, emit: Emit<'_>) {
+    emit(Event { data, ..blank(at) });
+}
+
+/// The code that a reply line begins with, and whether more lines of it follow.
+fn reply_head(line: &[u8]) -> Option<(u16, bool)> {
+    let (code, rest) = line.split_first_chunk::<3>()?;
+    let more = match rest.first() {
+        None | Some(b' ') => false,
+        Some(b'-') => true,
+        Some(_) => return None,
+    };
+    let code = text::decimal(code).and_then(|n| u16::try_from(n).ok())?;
+    (100..=699).contains(&code).then_some((code, more))
+}
+
+/// The address and port in `h1,h2,h3,h4,p1,p2`, wherever it stands in a text (RFC 1123, section
+/// 4.1.2.6: the parentheses are not to be relied on).
+fn six_numbers(text: &[u8]) -> Option<Endpoint> {
+    let is_number = |c: &u8| c.is_ascii_digit() || *c == b',';
+    let place = text.split(|c| !is_number(c)).find(|part| part.iter().filter(|c| **c == b',').count() == 5)?;
+    let mut numbers = place.split(|c| *c == b',').map(|n| text::decimal(n).and_then(|n| u8::try_from(n).ok()));
+    let mut next = || numbers.next().flatten();
+    let ip = Addr::v4([next()?, next()?, next()?, next()?]);
+    let port = u16::from_be_bytes([next()?, next()?]);
+    (port != 0).then_some(Endpoint { ip, port })
+}
+
+/// The endpoint in `|protocol|address|port|` with any delimiter; where the address is left out, it
+/// is `default`.
+fn extended(text: &[u8], default: Addr) -> Option<Endpoint> {
+    let (delimiter, rest) = text.split_first()?;
+    let mut parts = rest.split(|c| c == delimiter);
+    let (_, address, port) = (parts.next()?, parts.next()?, parts.next()?);
+    let ip = if address.is_empty() { default } else { std::str::from_utf8(address).ok()?.parse().ok()? };
+    let port = text::decimal(port).and_then(|n| u16::try_from(n).ok())?;
+    (port != 0 && !ip.is_unspecified()).then_some(Endpoint { ip, port })
+}
+
+impl AppParser for Ftp {
+    const SPEC: Spec = Spec {
+        name: "ftp",
+        title: "FTP",
+        transports: &[Transport::Tcp],
+        ports: &[21],
+        reference: "RFC 959, RFC 2428, RFC 4217",
+        table: Some(&TABLE),
+    };
+    type Event<'e> = Event<'e>;
+
+    fn probe(_dir: Direction, payload: &[u8]) -> Probe {
+        if payload.first().is_some_and(u8::is_ascii_digit) { probe_replies(payload) } else { probe_commands(payload) }
+    }
+
+    fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Progress {
+        let mut used = 0;
+        loop {
+            let rest = bytes.get(used..).unwrap_or_default();
+            if rest.is_empty() {
+                return Progress::Done;
+            }
+            let Some(lines) = self.lines.get_mut(dir.index()) else { return Progress::Finished };
+            match lines.next(rest) {
+                Line::Open => return Progress::Partial { consumed: used, needed: rest.len() + 1 },
+                Line::Rest(n) => used += n,
+                Line::Whole(line, n) => {
+                    used += n;
+                    // The side that numbers its lines is the server, whoever was seen first.
+                    let server =
+                        *self.server.get_or_insert_with(|| if reply_head(line).is_some() { dir } else { dir.other() });
+                    if dir == server {
+                        self.reply_line(cx, dir, line, emit);
+                    } else {
+                        self.command(cx, dir, line, emit);
+                    }
+                    if self.tls {
+                        return Progress::Finished;
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, _missing: u64) -> Progress {
+        if let Some(lines) = self.lines.get_mut(dir.index()) {
+            lines.resync();
+        }
+        if self.server != Some(dir.other()) {
+            self.multi = None;
+            self.replies_lost = true;
+        }
+        Progress::Done
+    }
+
+    fn on_end(&mut self, cx: Cx<'_>, dir: Direction, rest: &[u8], emit: Emit<'_>) {
+        if !rest.is_empty() && !self.tls {
+            // The last line may lack its end.
+            match self.server {
+                Some(server) if server == dir => self.reply_line(cx, dir, rest, emit),
+                Some(_) => self.command(cx, dir, rest, emit),
+                None => {}
+            }
+        }
+        // No reply comes once the server has closed; otherwise wait for it.
+        if self.server == Some(dir) || std::mem::replace(&mut self.ended, true) {
+            self.ended = true;
+            for command in std::mem::take(&mut self.pending) {
+                self.finish(&command, emit);
+            }
+        }
+    }
+}
+
+/// Judges what a server may have said.
+fn probe_replies(payload: &[u8]) -> Probe {
+    let mut greeted = false;
+    for line in payload.split_inclusive(|c| *c == b'\n').take(64) {
+        if !text::is_text(line) {
+            return Probe::No;
+        }
+        let whole = line.ends_with(b"\n");
+        let head = reply_head(line.trim_ascii_end());
+        match head {
+            Some((220 | 120, _)) => greeted = true,
+            // "331 send the password" is said by FTP servers only; mail and news use 3xx otherwise.
+            Some((331 | 332, false)) if whole && text::contains(line, b"pass") => return Probe::Yes,
+            Some(_) if !greeted && line.len() >= 4 => return Probe::No,
+            None if !greeted && line.len() >= 4 => return Probe::No,
+            _ => {}
+        }
+        if !whole {
+            break;
+        }
+        if text::contains(line, b"smtp") || text::contains(line, b" mail") {
+            return Probe::No;
+        }
+        if text::contains(line, b"ftp") || text::contains(line, b"filezilla") {
+            return Probe::Yes;
+        }
+    }
+    if greeted || payload.len() < 4 { Probe::NeedMore } else { Probe::No }
+}
+
+/// Judges what a client may have said.
+fn probe_commands(payload: &[u8]) -> Probe {
+    for line in payload.split_inclusive(|c| *c == b'\n').take(16) {
+        let whole = line.ends_with(b"\n");
+        let (verb, arg) = text::word(line.trim_ascii_end());
+        if !text::is_text(line) || verb.len() > 5 || !verb.iter().all(u8::is_ascii_alphabetic) {
+            return Probe::No;
+        }
+        if !whole {
+            return Probe::NeedMore;
+        }
+        let verb = Verb::new(verb);
+        let said = match verb.as_str() {
+            "AUTH" => matches!(Verb::new(arg).as_str(), "TLS" | "SSL" | "TLS-C" | "TLS-P"),
+            "SYST" | "FEAT" | "PASV" | "EPSV" => arg.is_empty(),
+            "PORT" => six_numbers(arg).is_some(),
+            "EPRT" => arg.first() == Some(&b'|'),
+            "OPTS" => text::starts_with(arg, b"UTF"),
+            "TYPE" => matches!(arg, b"I" | b"A" | b"i" | b"a" | b"A N"),
+            // POP3 begins like this too; what follows, or the server, tells.
+            "USER" | "PASS" | "NOOP" | "QUIT" | "HOST" | "CLNT" => continue,
+            _ => false,
+        };
+        return if said { Probe::Yes } else { Probe::No };
+    }
+    Probe::NeedMore
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Script, probe_all};
+    use super::*;
+
+    #[test]
+    fn a_session() {
+        let seen = Script::new()
+            .resp("220-Welcome to\r\n220 ProFTPD Server\r\n")
+            .orig("USER alice\r\n")
+            .resp("331 Password required\r\n")
+            .orig("PASS hunter2\r\n")
+            .resp("230 Logged in\r\n")
+            .orig("TYPE I\r\n")
+            .resp("200 ok\r\n")
+            .orig("PASV\r\n")
+            .resp("227 Entering Passive Mode (198,51,100,2,4,210).\r\n")
+            .orig("RETR secret.txt\r\n")
+            .resp("150 Opening\r\n226 Done\r\n")
+            .orig("QUIT\r\n")
+            .any_chunking::<Ftp>();
+        assert_eq!(seen.cells("command"), ["-", "USER", "PASS", "PASV", "RETR"]);
+        assert_eq!(seen.cells("arg"), ["-", "alice", "[blanked]", "-", "secret.txt"]);
+        assert_eq!(seen.cells("reply_code"), ["220", "331", "230", "227", "226"]);
+        assert_eq!(seen.cells("reply_text")[0], "Welcome to ProFTPD Server");
+        assert_eq!(seen.cells("username"), ["-", "alice", "alice", "alice", "alice"]);
+        assert_eq!(seen.cells("data_ip")[3], "198.51.100.2");
+        assert_eq!(seen.cells("data_port")[3], "1234");
+        assert_eq!(seen.logins.len(), 1);
+        assert!(seen.logins[0].contains("success: Some(true)") && seen.logins[0].contains("packet: 4"));
+        assert!(!format!("{seen:?}").contains("hunter2"));
+        assert!(seen.events.iter().any(|e| e.contains("listener: Resp") && e.contains("row: false")));
+    }
+
+    #[test]
+    fn logins_that_fail_or_get_no_answer() {
+        let seen = Script::new()
+            .orig("USER bro\r\nPASS a\r\n")
+            .resp("220 ready\r\n331 pw\r\n530 no\r\n")
+            .orig("USER bro\r\n")
+            .resp("331 pw\r\n")
+            .orig("pass b\r\n")
+            .any_chunking::<Ftp>();
+        let results: Vec<_> = seen.logins.iter().map(|l| l.split("success: ").nth(1).unwrap()).collect();
+        assert_eq!(results, ["Some(false) }", "None }"]);
+    }
+
+    #[test]
+    fn tls_ends_the_reading() {
+        let seen = Script::new()
+            .resp("220 ftp\r\n")
+            .orig("AUTH TLS\r\n")
+            .resp("234 go\r\n")
+            .orig(b"\x16\x03\x01\x00\x05hello\n")
+            .any_chunking::<Ftp>();
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+        assert!(seen.events.last().unwrap().contains("auth_tls: Some(true)"));
+        let seen = Script::new().resp("220 ftp\r\n").orig("AUTH TLS\r\n").resp("502 no\r\n").any_chunking::<Ftp>();
+        assert!(seen.events.last().unwrap().contains("auth_tls: Some(false)"));
+    }
+
+    #[test]
+    fn announced_data_connections() {
+        assert_eq!(six_numbers(b"10,0,0,1,4,1").unwrap(), Endpoint { ip: Addr::v4([10, 0, 0, 1]), port: 1025 });
+        assert_eq!(six_numbers(b"Entering =10,0,0,1,4,1 now").unwrap().port, 1025);
+        assert_eq!(six_numbers(b"10,0,0,256,4,1"), None);
+        assert_eq!(six_numbers(b"1,2,3,4,5,6,7"), None);
+        assert_eq!(extended(b"|2|2001:db8::1|5282|", Addr::UNSPECIFIED).unwrap().ip.to_string(), "2001:db8::1");
+        assert_eq!(extended(b"|||6446|)", Addr::v4([1, 2, 3, 4])).unwrap().port, 6446);
+        assert_eq!(extended(b"|1||5282|", Addr::UNSPECIFIED), None);
+        let seen = Script::new()
+            .orig("EPSV\r\nPORT 192,0,2,1,200,1\r\n")
+            .resp("229 Entering (|||4321|)\r\n200 ok\r\n")
+            .any_chunking::<Ftp>();
+        assert_eq!(seen.cells("data_port"), ["4321", "51201"]);
+        assert_eq!(seen.cells("data_ip"), ["198.51.100.2", "192.0.2.1"]);
+    }
+
+    #[test]
+    fn an_endless_line_and_a_thousand_commands_are_bounded() {
+        let long = vec![b'x'; 100_000];
+        let seen =
+            Script::new().orig(&long).orig("\r\nUSER a\r\n").resp("500 long\r\n331 pw\r\n").any_chunking::<Ftp>();
+        assert_eq!(seen.cells("command"), ["USER"]);
+        assert_eq!(seen.cells("reply_code"), ["331"], "the long line took the reply that was its own");
+        let many = "DELE x\r\n".repeat(1000);
+        assert_eq!(Script::new().orig(many).any_chunking::<Ftp>().rows.len(), 1000);
+    }
+
+    #[test]
+    fn replies_after_a_gap_belong_to_the_last_command() {
+        let seen = Script::new()
+            .resp("220 x\r\n")
+            .orig("USER a\r\n")
+            .gap(Direction::Resp, 20)
+            .orig("PASS b\r\n")
+            .resp("tail of something\r\n230 in\r\n")
+            .any_chunking::<Ftp>();
+        assert_eq!(seen.cells("reply_code"), ["220", "-", "230"]);
+    }
+
+    #[test]
+    fn flipped_flows_are_read_by_what_they_say() {
+        let seen = Script::new().orig("220 x\r\n").resp("USER a\r\n").orig("331 pw\r\n").any_chunking::<Ftp>();
+        assert_eq!(seen.cells("command"), ["-", "USER"]);
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Direction::Resp, "220 (vsFTPd 3.0.3)\r\n", Probe::Yes),
+            (Direction::Resp, "220 FileZilla Server\r\n", Probe::Yes),
+            (Direction::Resp, "220 mail.example.com ESMTP Postfix\r\n", Probe::No),
+            (Direction::Resp, "220 JD FD ready\r\n", Probe::NeedMore),
+            (Direction::Resp, "220 x\r\n331 Password required for a.\r\n", Probe::Yes),
+            (Direction::Resp, "+OK POP3\r\n", Probe::No),
+            (Direction::Resp, "200 news\r\n", Probe::No),
+            (Direction::Orig, "USER a\r\n", Probe::NeedMore),
+            (Direction::Orig, "USER a\r\nPASS b\r\n", Probe::NeedMore),
+            (Direction::Orig, "USER a\r\nPASS b\r\nSYST\r\n", Probe::Yes),
+            (Direction::Orig, "USER a\r\nPASS b\r\nSTAT\r\n", Probe::No),
+            (Direction::Orig, "AUTH TLS\r\n", Probe::Yes),
+            (Direction::Orig, "AUTH PLAIN\r\n", Probe::No),
+            (Direction::Orig, "EHLO x\r\n", Probe::No),
+            (Direction::Orig, "GET / HTTP/1.1\r\n", Probe::No),
+            (Direction::Orig, "\u{1}\u{2}", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Ftp>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
+    }
+}
