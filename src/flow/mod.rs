@@ -5,6 +5,7 @@ pub mod dedup;
 mod index;
 pub mod key;
 pub mod record;
+mod slab;
 pub mod state;
 pub mod table;
 mod wheel;

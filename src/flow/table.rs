@@ -6,6 +6,7 @@ use super::index::{Index, Slot};
 use super::key::{self, FlowKey, Keyed, protocol};
 use super::record::{EndReason, FlowRecord, SideRecord};
 use super::state::{ConnState, History, TcpState};
+use super::slab::Slab;
 use super::wheel::Wheel;
 use crate::base::{Addr, Mac, Timestamp, hash::mix, hash::stable64};
 use crate::decode::{Packet, TcpFields, Tunnels, Vlans};
@@ -126,6 +127,9 @@ pub struct Flow<A> {
     tunnels: Tunnels,
 }
 
+/// Bytes beside its entry that a flow takes in lists.
+const PER_FLOW: usize = 24;
+
 /// What the table did with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admitted {
@@ -146,7 +150,7 @@ pub enum Admitted {
 #[derive(Debug)]
 pub struct FlowTable<A> {
     options: TableOptions,
-    flows: Vec<Flow<A>>,
+    flows: Slab<Flow<A>>,
     free: Vec<Slot>,
     live: Vec<bool>,
     index: Index,
@@ -161,7 +165,7 @@ impl<A: Default> FlowTable<A> {
     pub fn new(options: TableOptions) -> Self {
         Self {
             options,
-            flows: Vec::new(),
+            flows: Slab::default(),
             free: Vec::new(),
             live: Vec::new(),
             index: Index::default(),
@@ -180,7 +184,7 @@ impl<A: Default> FlowTable<A> {
     /// Then, some packets later, the flow itself.
     #[inline]
     pub fn prefetch_flow(&self, hash: u64) {
-        if let Some(flow) = self.index.guess(hash).and_then(|s| self.flows.get(s as usize)) {
+        if let Some(flow) = self.index.guess(hash).and_then(|s| self.flows.get(s)) {
             // The entry covers several cache lines; the counters and states are in the first ones.
             prefetch(&flow.key);
             prefetch(&flow.sides);
@@ -192,7 +196,7 @@ impl<A: Default> FlowTable<A> {
     /// The flow at a position.
     #[inline]
     pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Flow<A>> {
-        self.flows.get_mut(slot as usize)
+        self.flows.get_mut(slot)
     }
 
     /// Flows in the table.
@@ -207,7 +211,7 @@ impl<A: Default> FlowTable<A> {
 
     /// Bytes of memory that the table uses.
     pub fn size(&self) -> usize {
-        self.count * size_of::<Flow<A>>() + self.index.size() + self.wheel.size()
+        self.count * (size_of::<Flow<A>>() + PER_FLOW) + self.index.size()
     }
 
     /// Finds or begins the flow of a packet and counts the packet to it. Flows that end because of
@@ -223,9 +227,9 @@ impl<A: Default> FlowTable<A> {
         ended: &mut dyn FnMut(&mut Flow<A>, EndReason),
     ) -> Admitted {
         let flows = &self.flows;
-        let found = self.index.find(hash, |s| flows.get(s as usize).is_some_and(|f| f.key == keyed.key));
+        let found = self.index.find(hash, |s| flows.get(s).is_some_and(|f| f.key == keyed.key));
         let slot = match found {
-            Some(slot) => match self.flows.get(slot as usize).and_then(|f| f.over(packet)) {
+            Some(slot) => match self.flows.get(slot).and_then(|f| f.over(packet)) {
                 None => slot,
                 Some(reason) => {
                     self.end(slot, reason, ended);
@@ -236,7 +240,7 @@ impl<A: Default> FlowTable<A> {
         };
         let dedup = self.options.dedup;
         let timeouts = self.options.timeouts;
-        let Some(flow) = self.flows.get_mut(slot as usize) else { return Admitted::Duplicate };
+        let Some(flow) = self.flows.get_mut(slot) else { return Admitted::Duplicate };
         let timeout = flow.timeout;
         let admitted = flow.count(packet, keyed, slot, payload, dedup, &timeouts);
         if flow.timeout < timeout {
@@ -249,8 +253,8 @@ impl<A: Default> FlowTable<A> {
     /// The live flow that a quoted packet belongs to; counts the error to it.
     pub fn icmp_error(&mut self, keyed: Keyed, hash: u64) -> Option<&mut Flow<A>> {
         let flows = &self.flows;
-        let slot = self.index.find(hash, |s| flows.get(s as usize).is_some_and(|f| f.key == keyed.key))?;
-        let flow = self.flows.get_mut(slot as usize)?;
+        let slot = self.index.find(hash, |s| flows.get(s).is_some_and(|f| f.key == keyed.key))?;
+        let flow = self.flows.get_mut(slot)?;
         flow.icmp_errors = flow.icmp_errors.saturating_add(1);
         Some(flow)
     }
@@ -261,15 +265,14 @@ impl<A: Default> FlowTable<A> {
         let deadline = packet.ts.plus(flow.timeout);
         let slot = match self.free.pop() {
             Some(slot) => {
-                if let Some(old) = self.flows.get_mut(slot as usize) {
+                if let Some(old) = self.flows.get_mut(slot) {
                     *old = flow;
                 }
                 slot
             }
             None => {
-                self.flows.push(flow);
                 self.live.push(false);
-                (self.flows.len() - 1) as Slot
+                self.flows.push(flow)
             }
         };
         if let Some(live) = self.live.get_mut(slot as usize) {
@@ -288,7 +291,7 @@ impl<A: Default> FlowTable<A> {
         self.count -= 1;
         self.wheel.unlink(slot);
         self.free.push(slot);
-        if let Some(flow) = self.flows.get_mut(slot as usize) {
+        if let Some(flow) = self.flows.get_mut(slot) {
             self.index.remove(flow.hash, slot);
             ended(flow, reason);
             flow.app = A::default();
@@ -303,7 +306,7 @@ impl<A: Default> FlowTable<A> {
         while left > 0
             && let Some(slot) = self.wheel.due(now.0)
         {
-            let Some(flow) = self.flows.get(slot as usize) else { return };
+            let Some(flow) = self.flows.get(slot) else { return };
             let (deadline, reason) = (flow.deadline(), flow.idle_reason());
             if deadline <= now {
                 left -= 1;
@@ -321,7 +324,7 @@ impl<A: Default> FlowTable<A> {
         let mut evicted = 0;
         while self.size() + others() > self.options.memory_max {
             let Some(slot) = self.wheel.soonest() else { break };
-            let Some(flow) = self.flows.get(slot as usize) else { break };
+            let Some(flow) = self.flows.get(slot) else { break };
             let deadline = flow.deadline().0;
             if !self.wheel.in_place(slot, deadline) {
                 self.wheel.link(slot, deadline);
@@ -345,11 +348,11 @@ impl<A: Default> FlowTable<A> {
                 .filter(|s| self.live.get(*s as usize).copied().unwrap_or(false))
                 .collect();
             let flows = &self.flows;
-            self.draining.sort_by_key(|s| flows.get(*s as usize).map(|f| std::cmp::Reverse((f.first, f.id))));
+            self.draining.sort_by_key(|s| flows.get(*s).map(|f| std::cmp::Reverse((f.first, f.id))));
         }
         for _ in 0..max {
             let Some(slot) = self.draining.pop() else { break };
-            let reason = match self.flows.get(slot as usize).map(Flow::idle_reason) {
+            let reason = match self.flows.get(slot).map(Flow::idle_reason) {
                 Some(EndReason::Idle) | None => EndReason::EndOfInput,
                 Some(over) => over,
             };

@@ -277,6 +277,7 @@ fn perform(shared: &Shared<'_>, task: Task) -> Done {
         Task::Collect(mut collector, chunk) => {
             let mut jobs = Vec::new();
             collector.merge(&chunk, &mut jobs);
+            shared.writers.number(&mut jobs);
             if chunk.finish && shared.shards.iter().all(|s| s.lock().unwrap_or_else(PoisonError::into_inner).is_empty()) {
                 shared.drained.store(true, Ordering::Release);
             }
