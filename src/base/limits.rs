@@ -132,3 +132,7 @@ pub const TELNET_LINE_BYTES_MAX: usize = 256;
 pub const TELNET_BANNER_BYTES_MAX: usize = 512;
 /// Bytes of a telnet subnegotiation that are kept (RFC 855 sets no limit).
 pub const TELNET_SUBNEGOTIATION_BYTES_MAX: usize = 128;
+// sink
+
+/// Row groups of one Parquet file; then a new part begins.
+pub const PART_ROW_GROUPS: usize = 64;
