@@ -1,3 +1,5 @@
 //! Protocols: one file each, holding parser, event, table, documentation and tests.
 
 pub mod api;
+#[cfg(test)]
+pub mod testing;
