@@ -71,10 +71,8 @@ impl<'a> Extensions<'a> {
     /// it was damaged: it ends within an extension, and what is behind the last whole one is left
     /// out.
     fn read(r: &mut Reader<'a>) -> (Self, bool) {
-        if r.is_empty() {
-            return (Self(&[]), false);
-        }
-        let Ok(len) = r.be16("extensions length") else { return (Self(&[]), true) };
+        // A stray byte is no list: others pass over it, and so do the fingerprints.
+        let Ok(len) = r.be16("extensions length") else { return (Self(&[]), false) };
         let cut = r.remaining() < usize::from(len);
         let list = r.take("extensions", usize::from(len).min(r.remaining())).unwrap_or_default();
         let mut inner = Reader::new(list);
@@ -244,8 +242,7 @@ impl<'a> ServerHello<'a> {
         let mut r = Reader::new(body);
         let version = r.be16("server version")?;
         let random = r.take("server random", 32)?;
-        // Up to draft 21 of TLS 1.3 there was neither session identifier nor compression method.
-        let short = (0x7f00..=0x7f15).contains(&version);
+        let short = is_short_form(version, &r);
         let session_id = if short { &[] } else { r.vec8("session id")?.rest() };
         let cipher = r.be16("cipher suite")?;
         let compression = if short { 0 } else { r.u8("compression method")? };
@@ -275,7 +272,9 @@ impl<'a> ServerHello<'a> {
             match ty {
                 ext::SUPPORTED_VERSIONS => self.selected_version = r.be16("selected version").ok(),
                 ext::KEY_SHARE => self.group = r.be16("group").ok(),
-                ext::KEY_SHARE_DRAFT if (0x7f00..0x7f17).contains(&self.version) => self.group = r.be16("group").ok(),
+                ext::KEY_SHARE_DRAFT if matches!(self.version, 0x7f00..=0x7f16 | 0x0304) => {
+                    self.group = r.be16("group").ok()
+                }
                 ext::ALPN => self.alpn = names(vec16(&mut r)).next(),
                 ext::PRE_SHARED_KEY => self.pre_shared_key = true,
                 _ => {}
@@ -287,6 +286,15 @@ impl<'a> ServerHello<'a> {
     pub fn negotiated(&self) -> u16 {
         self.selected_version.unwrap_or(self.version)
     }
+}
+
+/// Whether a ServerHello has neither session identifier nor compression method, as up to draft 21
+/// of TLS 1.3. Early ones of these said 0x0304, which RFC 8446 never sends here; there the lengths
+/// have to bear it out. `r` stands behind the random bytes.
+fn is_short_form(version: u16, r: &Reader<'_>) -> bool {
+    let mut ahead = *r;
+    let adds_up = ahead.skip("cipher suite", 2).and_then(|()| ahead.vec16("extensions")).is_ok() && ahead.is_empty();
+    (0x7f00..=0x7f15).contains(&version) || (version == 0x0304 && adds_up)
 }
 
 /// A list preceded by its length in two bytes; as much of it as there is where it is cut.
@@ -374,7 +382,7 @@ pub(crate) mod tests {
         let body = client_hello(0x0303, &[0x1301], &[(0, b"\x00\x06\x00\x00\x03a.b"), (23, b"")]);
         for end in 0..body.len() {
             if let Ok(hello) = ClientHello::parse(&body[..end], Dialect::Tls) {
-                // Without any extension the message has a sound end: there were none in SSL 3.
+                // Without any extension the message has a sound end, as in SSL 3.
                 assert!(hello.damaged || hello.extensions == Extensions(&[]), "cut at {end}");
             }
         }
@@ -421,5 +429,8 @@ pub(crate) mod tests {
         body.extend([0x13, 0x01, 0, 10, 0, 40, 0, 6, 0, 29, 0, 2, 1, 2]);
         let hello = ServerHello::parse(&body).unwrap();
         assert_eq!((hello.cipher, hello.group, hello.negotiated()), (0x1301, Some(29), 0x7f12));
+        body[..2].copy_from_slice(&[3, 4]);
+        let hello = ServerHello::parse(&body).unwrap();
+        assert_eq!((hello.cipher, hello.group, hello.negotiated()), (0x1301, Some(29), 0x0304));
     }
 }

@@ -87,6 +87,13 @@ pub fn ja4(hello: &ClientHello<'_>, carrier: Carrier) -> Ja4 {
     }
 }
 
+/// The fingerprint of a hello in the form of SSL 2. Its cipher kinds are no cipher suites and it
+/// has no extensions, so that the authors' programs find nothing but the version.
+pub fn ja4_of_sslv2(hello_version: u16) -> Ja4 {
+    let head = format!("t{}i000000", version(hello_version));
+    Ja4 { hash: format!("{head}_{}_{}", short_hash(""), short_hash("")), raw: format!("{head}__") }
+}
+
 /// The two digits of a version; `00` for any other, drafts of TLS 1.3 among them.
 const fn version(n: u16) -> &'static str {
     match n {
@@ -191,6 +198,12 @@ mod tests {
     fn a_server_name_and_alpn_count_and_are_not_hashed() {
         let got = of(0x0303, &[0x1301, 0x1302], &[(0, b"")]);
         assert_eq!(got.hash, "t12d020100_62ed6f6ca7ad_000000000000");
+    }
+
+    #[test]
+    fn a_hello_of_ssl_2_has_a_version_and_zeros() {
+        assert_eq!(ja4_of_sslv2(0x0300).hash, "ts3i000000_000000000000_000000000000");
+        assert_eq!(ja4_of_sslv2(0x0002).hash, "ts2i000000_000000000000_000000000000");
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub mod api;
 #[cfg(test)]
 pub mod testing;
+pub mod tls;
