@@ -136,3 +136,23 @@ pub const TELNET_SUBNEGOTIATION_BYTES_MAX: usize = 128;
 
 /// Row groups of one Parquet file; then a new part begins.
 pub const PART_ROW_GROUPS: usize = 64;
+// TLS and SSH.
+
+/// Bytes of one TLS handshake message that came in more than one record; longer ones are passed
+/// over. Real ClientHellos stay under 3 KiB with post-quantum key shares, certificate chains under
+/// 32 KiB.
+pub const TLS_MESSAGE_BYTES_MAX: usize = 128 << 10;
+/// Certificates of one chain that are looked at.
+pub const TLS_CHAIN_MAX: usize = 32;
+/// Cipher suites of one ClientHello that are kept for detectors; fingerprints see all of them.
+pub const TLS_CIPHERS_MAX: usize = 512;
+/// Alerts of one handshake that are kept.
+pub const TLS_ALERTS_MAX: usize = 8;
+/// Records of application data in one direction after which a handshake that could not be followed
+/// to its end is given up, so that an encrypted flow costs nothing.
+pub const TLS_RECORDS_UNDECIDED_MAX: u32 = 16;
+/// Bytes of lines that an SSH server may send before its version (RFC 4253, section 4.2, sets no
+/// bound), and of the version line itself.
+pub const SSH_BANNER_BYTES_MAX: usize = 8 << 10;
+/// Longest SSH packet that is read (RFC 4253, section 6.1, asks for 35,000 bytes).
+pub const SSH_PACKET_BYTES_MAX: usize = 35_000;

@@ -13,3 +13,6 @@ pub mod telnet_prompt;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
+#[cfg(test)]
+pub mod testing;
+pub mod tls;

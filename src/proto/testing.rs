@@ -99,6 +99,15 @@ impl Script {
         self.play::<P>(Transport::Tcp, |_| usize::MAX)
     }
 
+    /// Plays the flow over TCP in pieces of one size.
+    pub fn pieces<P>(&self, size: usize) -> Seen
+    where
+        P: AppParser,
+        for<'e> P::Event<'e>: Debug,
+    {
+        self.play::<P>(Transport::Tcp, |_| size)
+    }
+
     /// Plays the flow over TCP whole, in single bytes and in pieces of several other sizes, and
     /// asserts that what comes out is the same each time.
     #[track_caller]
@@ -180,6 +189,67 @@ impl Script {
         }
         seen
     }
+}
+
+/// A flow as `tshark -z follow,tcp,raw,N` prints it: the two ends and what they sent.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// `address:port` of who sent first.
+    pub orig: String,
+    /// `address:port` of the other end.
+    pub resp: String,
+    /// What they sent.
+    pub packets: Vec<(Direction, Vec<u8>)>,
+}
+
+impl Followed {
+    /// The flow from a packet on.
+    pub fn script(&self, from: usize) -> Script {
+        let mut script = Script::new();
+        for (dir, bytes) in &self.packets[from..] {
+            // tshark writes a text where bytes are missing.
+            let gap = bytes.starts_with(b"[") && bytes.ends_with(b" bytes missing in capture file]\0");
+            script = match (gap, dir) {
+                (true, dir) => script.gap(*dir, 1),
+                (false, Direction::Orig) => script.orig(bytes),
+                (false, Direction::Resp) => script.resp(bytes),
+            };
+        }
+        script
+    }
+
+    /// The first packet of which `P` says that it is its protocol, taken from there on; how the
+    /// engine finds a protocol behind another one is not the parser's business.
+    pub fn script_of<P: AppParser>(&self) -> Option<Script> {
+        let from = self.packets.iter().position(|(dir, bytes)| P::probe(*dir, bytes) != Probe::No)?;
+        Some(self.script(from))
+    }
+}
+
+/// Reads what tshark printed of any number of flows.
+pub fn followed(text: &str) -> Vec<Followed> {
+    let mut out: Vec<Followed> = Vec::new();
+    for line in text.lines() {
+        if let Some(orig) = line.strip_prefix("Node 0: ") {
+            out.push(Followed { orig: orig.to_owned(), resp: String::new(), packets: Vec::new() });
+            continue;
+        }
+        let Some(flow) = out.last_mut() else { continue };
+        if let Some(resp) = line.strip_prefix("Node 1: ") {
+            flow.resp = resp.to_owned();
+            continue;
+        }
+        let (dir, digits) = match line.strip_prefix('\t') {
+            Some(digits) => (Direction::Resp, digits),
+            None => (Direction::Orig, line),
+        };
+        if digits.is_empty() || digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            continue;
+        }
+        let bytes = (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap());
+        flow.packets.push((dir, bytes.collect()));
+    }
+    out
 }
 
 /// What `P` says of a payload, and of every shorter prefix of it: asserts that the answer never
