@@ -7,6 +7,7 @@ pub mod dns;
 pub mod dns_message;
 pub mod ftp;
 pub mod http;
+pub mod http_head;
 pub mod http_login;
 pub mod telnet;
 pub mod telnet_prompt;

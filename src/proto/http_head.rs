@@ -1,0 +1,297 @@
+//! Heads of HTTP/1 messages (RFC 9112): which fields matter and how the body behind is framed.
+
+use std::mem::MaybeUninit;
+
+use super::{http_login, text};
+use crate::base::limits;
+
+/// How the end of a body is told (RFC 9112, section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+    /// The connection ends with it.
+    UntilClose,
+}
+
+/// What matters of a request's head.
+#[derive(Debug, Default, Clone, Copy)]
+#[allow(missing_docs)] // names of header fields
+pub struct RequestHead<'a> {
+    pub method: &'a [u8],
+    pub uri: &'a [u8],
+    /// `1.0` or `1.1`: the last digit.
+    pub minor: u8,
+    pub host: Option<&'a [u8]>,
+    pub user_agent: Option<&'a [u8]>,
+    pub referrer: Option<&'a [u8]>,
+    pub content_type: Option<&'a [u8]>,
+    pub authorization: Option<&'a [u8]>,
+    pub proxy_authorization: Option<&'a [u8]>,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+/// What matters of a response's head.
+#[derive(Debug, Default, Clone, Copy)]
+#[allow(missing_docs)] // names of header fields
+pub struct ResponseHead<'a> {
+    pub status: u16,
+    pub minor: u8,
+    pub reason: &'a [u8],
+    pub server: Option<&'a [u8]>,
+    pub content_type: Option<&'a [u8]>,
+    pub location: Option<&'a [u8]>,
+    pub challenge: Option<&'a [u8]>,
+    pub upgrade: Option<&'a [u8]>,
+    /// Whether the body is compressed.
+    pub encoded: bool,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+/// Where the head that `bytes` begin with ends, looked for from `scanned` on, which is moved.
+pub fn end(bytes: &[u8], scanned: &mut usize) -> Option<usize> {
+    let mut from = *scanned;
+    while let Some(at) = memchr::memchr(b'\n', bytes.get(from..)?).map(|at| from + at) {
+        match bytes.get(at + 1..) {
+            Some([b'\n', ..]) => return Some(at + 2),
+            Some([b'\r', b'\n', ..]) => return Some(at + 3),
+            Some([] | [b'\r']) | None => {
+                *scanned = at;
+                return None;
+            }
+            Some(_) => from = at + 1,
+        }
+    }
+    *scanned = bytes.len();
+    None
+}
+
+fn config() -> httparse::ParserConfig {
+    let mut config = httparse::ParserConfig::default();
+    config
+        .allow_multiple_spaces_in_request_line_delimiters(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_space_before_first_header_name(true)
+        .ignore_invalid_headers_in_requests(true)
+        .ignore_invalid_headers_in_responses(true);
+    config
+}
+
+impl<'a> RequestHead<'a> {
+    /// Reads a whole head.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let mut headers = [const { MaybeUninit::uninit() }; limits::HTTP_HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut []);
+        let status = config().parse_request_with_uninit_headers(&mut request, bytes, &mut headers);
+        if !matches!(status, Ok(httparse::Status::Complete(_))) {
+            return Self::parse_leniently(bytes);
+        }
+        let (method, uri) = (request.method?.as_bytes(), request.path?.as_bytes());
+        let mut head = Self { method, uri, minor: request.version?, ..Self::default() };
+        for header in request.headers.iter() {
+            head.field(header.name.as_bytes(), header.value);
+        }
+        Some(head)
+    }
+
+    /// Attackers and simple devices send what no library takes (blanks in the address, odd bytes in
+    /// fields): split at blanks and colons.
+    fn parse_leniently(bytes: &'a [u8]) -> Option<Self> {
+        let mut lines = bytes.split(|c| *c == b'\n');
+        let line = lines.next()?.trim_ascii_end();
+        let (method, rest) = text::word(line);
+        let blank = memchr::memrchr(b' ', rest)?;
+        let (uri, version) = rest.split_at(blank);
+        let minor = match version.trim_ascii().strip_prefix(b"HTTP/1.")? {
+            [digit @ b'0'..=b'9'] => digit - b'0',
+            _ => return None,
+        };
+        let token = |c: &u8| c.is_ascii_graphic();
+        if method.is_empty() || method.len() > 32 || !method.iter().all(token) {
+            return None;
+        }
+        let mut head = Self { method, uri, minor, ..Self::default() };
+        for line in lines.take(limits::HTTP_HEADERS_MAX) {
+            if let Some((name, value)) = text::split_once(line, b':') {
+                head.field(name.trim_ascii(), value.trim_ascii());
+            }
+        }
+        Some(head)
+    }
+
+    fn field(&mut self, name: &[u8], value: &'a [u8]) {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        match name.len() {
+            4 if is("host") => _ = self.host.get_or_insert(value),
+            7 if is("referer") => _ = self.referrer.get_or_insert(value),
+            10 if is("user-agent") => _ = self.user_agent.get_or_insert(value),
+            12 if is("content-type") => _ = self.content_type.get_or_insert(value),
+            13 if is("authorization") => _ = self.authorization.get_or_insert(value),
+            14 if is("content-length") => self.length = self.length.or(text::decimal(value.trim_ascii())),
+            17 if is("transfer-encoding") => self.chunked |= text::contains(value, b"chunked"),
+            19 if is("proxy-authorization") => _ = self.proxy_authorization.get_or_insert(value),
+            _ => {}
+        }
+    }
+
+    /// How its body is framed.
+    pub fn framing(&self) -> Framing {
+        match self.length {
+            _ if self.chunked => Framing::Chunked,
+            None | Some(0) => Framing::None,
+            Some(n) => Framing::Length(n),
+        }
+    }
+}
+
+impl<'a> ResponseHead<'a> {
+    /// Reads a whole head.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let mut headers = [const { MaybeUninit::uninit() }; limits::HTTP_HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut []);
+        let status = config().parse_response_with_uninit_headers(&mut response, bytes, &mut headers);
+        if !matches!(status, Ok(httparse::Status::Complete(_))) {
+            return Self::parse_leniently(bytes);
+        }
+        let (status, minor) = (response.code?, response.version?);
+        let mut head = Self { status, minor, reason: response.reason?.as_bytes(), ..Self::default() };
+        for header in response.headers.iter() {
+            head.field(header.name.as_bytes(), header.value);
+        }
+        Some(head)
+    }
+
+    fn parse_leniently(bytes: &'a [u8]) -> Option<Self> {
+        let mut lines = bytes.split(|c| *c == b'\n');
+        let (version, rest) = text::word(lines.next()?.trim_ascii_end());
+        let minor = match version.strip_prefix(b"HTTP/1.")? {
+            [digit @ b'0'..=b'9'] => digit - b'0',
+            _ => return None,
+        };
+        let (status, reason) = text::word(rest);
+        let status = text::decimal(status).and_then(|n| u16::try_from(n).ok()).filter(|n| (100..1000).contains(n))?;
+        let mut head = Self { status, minor, reason, ..Self::default() };
+        for line in lines.take(limits::HTTP_HEADERS_MAX) {
+            if let Some((name, value)) = text::split_once(line, b':') {
+                head.field(name.trim_ascii(), value.trim_ascii());
+            }
+        }
+        Some(head)
+    }
+
+    fn field(&mut self, name: &[u8], value: &'a [u8]) {
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        match name.len() {
+            6 if is("server") => _ = self.server.get_or_insert(value),
+            7 if is("upgrade") => _ = self.upgrade.get_or_insert(value),
+            8 if is("location") => _ = self.location.get_or_insert(value),
+            12 if is("content-type") => _ = self.content_type.get_or_insert(value),
+            14 if is("content-length") => self.length = self.length.or(text::decimal(value.trim_ascii())),
+            16 if is("www-authenticate") => _ = self.challenge.get_or_insert(value),
+            16 if is("content-encoding") => self.encoded |= !value.eq_ignore_ascii_case(b"identity"),
+            17 if is("transfer-encoding") => self.chunked |= text::contains(value, b"chunked"),
+            18 if is("proxy-authenticate") => _ = self.challenge.get_or_insert(value),
+            _ => {}
+        }
+    }
+
+    /// How its body is framed; `to_head` says that it answers a HEAD request.
+    pub fn framing(&self, to_head: bool) -> Framing {
+        match (self.status, self.length) {
+            (100..=199 | 204 | 304, _) => Framing::None,
+            _ if to_head => Framing::None,
+            _ if self.chunked => Framing::Chunked,
+            (_, Some(0)) => Framing::None,
+            (_, Some(n)) => Framing::Length(n),
+            (_, None) => Framing::UntilClose,
+        }
+    }
+
+    /// Scheme and realm of the challenge.
+    pub fn challenge(&self) -> Option<(&'a [u8], Option<std::borrow::Cow<'a, [u8]>>)> {
+        let (scheme, rest) = text::word(self.challenge?);
+        Some((scheme, http_login::parameter(rest, b"realm")))
+    }
+
+    /// Whether the body is a page in which a title can be read.
+    pub fn is_page(&self) -> bool {
+        !self.encoded && self.content_type.is_some_and(|t| text::starts_with(t.trim_ascii_start(), b"text/html"))
+    }
+}
+
+/// The title of the page that `html` begins, trimmed; `None` where there is none so far.
+pub fn title(html: &[u8]) -> Option<&[u8]> {
+    let open = find(html, b"<title")?;
+    let rest = html.get(open + 6..)?;
+    let rest = rest.get(memchr::memchr(b'>', rest)? + 1..)?;
+    let end = find(rest, b"</title").or_else(|| memchr::memchr(b'<', rest)).unwrap_or(rest.len());
+    let title = rest.get(..end)?.trim_ascii();
+    (!title.is_empty()).then_some(title)
+}
+
+/// Where a tag (lower case) begins, whatever its case.
+pub fn find(html: &[u8], tag: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'<', html).find(|at| html.get(*at..).is_some_and(|h| text::starts_with(h, tag)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_head_is_found_wherever_it_is_cut() {
+        let whole = b"GET / HTTP/1.1\r\nA: b\r\n\r\nrest";
+        let mut scanned = 0;
+        for n in 0..24 {
+            assert_eq!(end(&whole[..n], &mut scanned), None, "{n}");
+        }
+        assert_eq!(end(whole, &mut scanned), Some(24));
+        assert_eq!(end(b"A\nB\n\nC", &mut 0), Some(5));
+    }
+
+    #[test]
+    fn framing_follows_the_rules() {
+        let response = |head: &str, to_head| ResponseHead::parse(head.as_bytes()).unwrap().framing(to_head);
+        assert_eq!(response("HTTP/1.1 200 OK\r\n\r\n", false), Framing::UntilClose);
+        assert_eq!(response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", false), Framing::Length(5));
+        assert_eq!(response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true), Framing::None);
+        assert_eq!(response("HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n", false), Framing::None);
+        let both = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n";
+        assert_eq!(response(both, false), Framing::Chunked);
+        let request = |head: &str| RequestHead::parse(head.as_bytes()).unwrap().framing();
+        assert_eq!(request("POST / HTTP/1.0\r\n\r\n"), Framing::None);
+        assert_eq!(request("POST / HTTP/1.0\r\nContent-length:7\r\n\r\n"), Framing::Length(7));
+    }
+
+    #[test]
+    fn odd_heads_are_read_as_far_as_they_make_sense() {
+        let head = RequestHead::parse(b"GET /a b<c> HTTP/1.1\r\nHost: x\r\nbad\x01field: y\r\n\r\n").unwrap();
+        assert_eq!((head.uri, head.host), (b"/a b<c>".as_slice(), Some(b"x".as_slice())));
+        assert_eq!(ResponseHead::parse(b"HTTP/1.1 200\r\nServer: s\r\n\r\n").unwrap().server, Some(b"s".as_slice()));
+        assert!(RequestHead::parse(b"GET / SIP/2.0\r\n\r\n").is_none());
+        assert!(RequestHead::parse(b"\r\n\r\n").is_none());
+    }
+
+    #[test]
+    fn titles() {
+        assert_eq!(title(b"<html><TITLE lang=x> HP \n</Title>").unwrap(), b"HP");
+        assert_eq!(title(b"<title>cut off").unwrap(), b"cut off");
+        assert_eq!(title(b"<title></title>"), None);
+        assert_eq!(title(b"<titl"), None);
+    }
+
+    #[test]
+    fn a_challenge_names_scheme_and_realm() {
+        let head = b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"cam 1\"\r\n\r\n";
+        let (scheme, realm) = ResponseHead::parse(head).unwrap().challenge().unwrap();
+        assert_eq!((scheme, realm.unwrap().as_ref()), (b"Basic".as_slice(), b"cam 1".as_slice()));
+    }
+}
