@@ -156,3 +156,36 @@ pub const TLS_RECORDS_UNDECIDED_MAX: u32 = 16;
 pub const SSH_BANNER_BYTES_MAX: usize = 8 << 10;
 /// Longest SSH packet that is read (RFC 4253, section 6.1, asks for 35,000 bytes).
 pub const SSH_PACKET_BYTES_MAX: usize = 35_000;
+// Signatures, policy, devices and detectors.
+
+/// Bytes of one signature or policy file.
+pub const SIGNATURE_FILE_BYTES_MAX: usize = 4 << 20;
+/// Signature files that one folder may hold.
+pub const SIGNATURE_FILES_MAX: usize = 256;
+/// Rules of one set.
+pub const RULES_MAX: usize = 10_000;
+/// Entries of one list of expected destinations.
+pub const EXPECT_ENTRIES_MAX: usize = 10_000;
+/// (MAC, address) pairs and other claims that one shard collects before they are handed on.
+pub const CLAIMS_PENDING_MAX: usize = 32_768;
+/// Addresses from outside that are kept of each MAC that forwards them: enough to know a router.
+pub const FOREIGN_SAMPLES_MAX: usize = 4;
+/// (MAC, address) pairs that one run keeps.
+pub const DEVICE_PAIRS_MAX: usize = 2 * DEVICES_MAX;
+/// Facts (host names and the like) about devices that one run keeps.
+pub const DEVICE_FACTS_MAX: usize = DEVICES_MAX;
+/// Host names listed for one device.
+pub const DEVICE_NAMES_MAX: usize = 16;
+/// Bytes of a host name or another value of a claim.
+pub const CLAIM_VALUE_BYTES_MAX: usize = 255;
+/// IPv4 addresses from inside that a MAC may send from, none of them known to be its own, before
+/// it is taken for a router.
+pub const ROUTER_ADDRESSES_MIN: usize = 4;
+/// Names that one (host, address) pair may have had, one after the other.
+pub const NAME_HISTORY_MAX: usize = 8;
+/// Destinations outside that are kept until they are judged at the end.
+pub const EGRESS_CANDIDATES_MAX: usize = 200_000;
+/// Hosts whose use of DNS is remembered.
+pub const EGRESS_HOSTS_MAX: usize = 200_000;
+/// Destinations outside that get a finding each, for one device and rule; the rest share one.
+pub const EGRESS_PEERS_PER_DEVICE_MAX: usize = 16;
