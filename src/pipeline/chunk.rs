@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::output::ShardOutput;
-use super::shard::{Routed, Router, counters_of};
+use super::shard::{Routed, Router, Shard, counters_of};
 use crate::base::{Timestamp, counters::Counters, limits};
 use crate::decode::{self, Defragmenter, Kind, Packet};
 use crate::frame::FrameBatch;
@@ -135,6 +135,19 @@ impl Chunk {
                 list.sort_by_key(|r| packets.get(r.index as usize).map_or((0, 0), |p| (p.number, r.index)));
             }
         }
+    }
+
+    /// Lets a shard do its part.
+    pub fn work(&self, number: usize, shard: &mut Shard) {
+        if let (Some(output), Some(routed)) = (self.outputs.get(number), self.routed.get(number)) {
+            let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.finish {
+                shard.finish(&mut output);
+            } else {
+                shard.process(self.batch.capture, &self.batch.slab, &self.packets, routed, self.clock, &mut output);
+            }
+        }
+        self.part_done();
     }
 
     /// Adds the raw bytes of the batch to the hash of its input. Chunks must come here in order.

@@ -285,18 +285,9 @@ fn perform(shared: &Shared<'_>, task: Task) -> Done {
             Done::Collected(collector, chunk, jobs)
         }
         Task::Shard(number, chunk) => {
-            if let (Some(shard), Some(output), Some(routed)) =
-                (shared.shards.get(number), chunk.outputs.get(number), chunk.routed.get(number))
-            {
-                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-                if chunk.finish {
-                    shard.finish(&mut output);
-                } else {
-                    shard.process(chunk.batch.capture, &chunk.batch.slab, &chunk.packets, routed, chunk.clock, &mut output);
-                }
+            if let Some(shard) = shared.shards.get(number) {
+                chunk.work(number, &mut shard.lock().unwrap_or_else(PoisonError::into_inner));
             }
-            chunk.part_done();
             times.flows.add(start);
             Done::Shard(number)
         }

@@ -31,6 +31,9 @@ pub struct Routed {
 const AHEAD_INDEX: usize = 8;
 const AHEAD_FLOW: usize = 4;
 
+/// Bytes of an ICMP header.
+const ICMP_HEADER: usize = 8;
+
 /// Flows that may leave a shard with one batch because their time is over.
 const ENDED_PER_BATCH: usize = 4096;
 
@@ -43,21 +46,24 @@ pub struct Shard {
     feed: Feed,
     claims: ClaimDedup,
     options: Arc<EngineOptions>,
+    /// Bytes that flows and parsers of this shard may take.
+    memory_max: usize,
 }
 
 impl Shard {
-    /// An empty shard.
-    pub fn new(options: Arc<EngineOptions>) -> Self {
+    /// An empty shard, one of so many.
+    pub fn new(options: Arc<EngineOptions>, of: usize) -> Self {
         let table = TableOptions {
             timeouts: options.timeouts,
             dedup: options.dedup,
-            memory_max: options.flow_memory / limits::SHARDS,
+            memory_max: options.flow_memory / of,
             network: options.network,
         };
         Self {
             table: FlowTable::new(table),
-            feed: Feed::new(Budget::new(options.stream_memory / limits::SHARDS)),
+            feed: Feed::new(Budget::new(options.stream_memory / of)),
             claims: ClaimDedup::default(),
+            memory_max: options.flow_memory / of,
             options,
         }
     }
@@ -117,8 +123,12 @@ impl Shard {
                         }
                     }
                 } else if packet.protocol == protocol::ICMP6 {
-                    if let Some(binding) = arp::ndp(packet.src_port, packet.src, packet.src_mac, payload) {
-                        self.claims.binding("ndp", binding.mac, binding.ip, packet.ts, capture);
+                    // Neighbour discovery: the message begins before what flows take for its payload.
+                    let start = (packet.payload_offset as usize).saturating_sub(ICMP_HEADER);
+                    let end = start + ICMP_HEADER + packet.payload_len as usize;
+                    let message = slab.get(start..end).unwrap_or_default();
+                    if let Some(binding) = arp::ndp(packet.src, packet.ttl, message) {
+                        out.claims.push(Claim::owns("ndp", binding.mac, binding.ip, packet.ts));
                     }
                 }
             }
@@ -144,8 +154,8 @@ impl Shard {
     }
 
     fn evict(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, options, .. } = self;
-        if table.size() + feed.memory() <= options.flow_memory / limits::SHARDS {
+        let Self { table, feed, options, memory_max, .. } = self;
+        if table.size() + feed.memory() <= *memory_max {
             return;
         }
         let feed = std::cell::RefCell::new(feed);

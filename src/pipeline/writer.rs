@@ -24,6 +24,11 @@ impl EncodeJob {
     pub const fn new(table: usize, rows: RowBuffer) -> Self {
         Self { table, rows, number: 0 }
     }
+
+    /// The table's position and the rows.
+    pub fn into_rows(self) -> (usize, RowBuffer) {
+        (self.table, self.rows)
+    }
 }
 
 /// A table on its way to disk.

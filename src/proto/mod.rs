@@ -9,11 +9,11 @@ pub mod ftp;
 pub mod http;
 pub mod http_head;
 pub mod http_login;
+pub mod registry;
+pub mod ssh;
 pub mod telnet;
 pub mod telnet_prompt;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
-#[cfg(test)]
-pub mod testing;
 pub mod tls;
