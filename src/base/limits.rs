@@ -181,6 +181,8 @@ pub const CLAIM_VALUE_BYTES_MAX: usize = 255;
 /// IPv4 addresses from inside that a MAC may send from, none of them known to be its own, before
 /// it is taken for a router.
 pub const ROUTER_ADDRESSES_MIN: usize = 4;
+/// Devices that are compared as owners of one address.
+pub const ADDRESS_OWNERS_MAX: usize = 64;
 /// Names that one (host, address) pair may have had, one after the other.
 pub const NAME_HISTORY_MAX: usize = 8;
 /// Destinations outside that are kept until they are judged at the end.

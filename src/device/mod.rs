@@ -1,1 +1,8 @@
-//! Under construction in this commit series.
+//! Which devices there are: claims from all protocols, merged into one row per device.
+
+pub mod claim;
+pub mod rows;
+pub mod table;
+
+pub use claim::{Claim, ClaimDedup, ClaimKind};
+pub use table::DeviceTable;

@@ -1,0 +1,263 @@
+//! One piece of evidence about a device, and the collecting of many equal ones.
+
+use hashbrown::HashMap;
+
+use crate::base::{Addr, Mac, Timestamp, limits};
+
+/// What a claim says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimKind {
+    /// A frame came from the MAC. The source is the protocol that it carried (`lldp`, `stp` ...).
+    Frame,
+    /// IP packets came from the MAC with the address as their source: the MAC is that of the
+    /// address's owner, or that of a router on the way.
+    Sent,
+    /// IP packets with a source address from outside came from the MAC. A sample of them is enough.
+    Foreign,
+    /// The MAC owns the address: an ARP answer or request (RFC 826), a neighbour advertisement or
+    /// solicitation (RFC 4861), a DHCP lease (RFC 2131, RFC 8415).
+    Owns,
+    /// A property of the device: `hostname`, `vendor-class`, `model` ...
+    Fact {
+        /// Name of the property.
+        attribute: &'static str,
+        /// Its value.
+        value: Box<str>,
+    },
+}
+
+/// One piece of evidence about a device: owned and small. The order in which claims are observed
+/// makes no difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// MAC that it is about; zeros where the link has none.
+    pub mac: Mac,
+    /// Address that it is about; unspecified where it is about the MAC only.
+    pub ip: Addr,
+    /// Protocol that it comes from, as `devices.claims` spells it: `flow arp ndp dhcp mdns lldp` ...
+    pub source: &'static str,
+    /// What it says.
+    pub kind: ClaimKind,
+    /// When it was first seen.
+    pub first: Timestamp,
+    /// When it was last seen.
+    pub last: Timestamp,
+}
+
+impl Claim {
+    /// The MAC owns the address, says `source` (`arp ndp dhcp`).
+    pub fn owns(source: &'static str, mac: Mac, ip: Addr, ts: Timestamp) -> Self {
+        Self { mac, ip, source, kind: ClaimKind::Owns, first: ts, last: ts }
+    }
+
+    /// A frame without IP came from the MAC.
+    pub fn frame(source: &'static str, mac: Mac, ts: Timestamp) -> Self {
+        Self { mac, ip: Addr::UNSPECIFIED, source, kind: ClaimKind::Frame, first: ts, last: ts }
+    }
+
+    /// A property that a device states of itself. Control characters are replaced and a long value
+    /// is cut. For DHCP give the client's MAC (`chaddr`), for mDNS the sender's MAC and address.
+    pub fn fact(
+        source: &'static str,
+        mac: Mac,
+        ip: Addr,
+        attribute: &'static str,
+        value: &[u8],
+        ts: Timestamp,
+    ) -> Self {
+        let cut = value.get(..limits::CLAIM_VALUE_BYTES_MAX).unwrap_or(value);
+        let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        let value: String = String::from_utf8_lossy(cut).trim_matches(['\0', ' ', '.']).chars().map(clean).collect();
+        let kind = ClaimKind::Fact { attribute, value: value.into() };
+        Self { mac, ip, source, kind, first: ts, last: ts }
+    }
+
+    /// A host name; see [`Claim::fact`].
+    pub fn hostname(source: &'static str, mac: Mac, ip: Addr, name: &[u8], ts: Timestamp) -> Self {
+        Self::fact(source, mac, ip, "hostname", name, ts)
+    }
+}
+
+/// First and last time of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First.
+    pub first: Timestamp,
+    /// Last.
+    pub last: Timestamp,
+}
+
+impl Span {
+    /// The span of two.
+    pub fn join(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+
+    /// Whether two spans have a moment in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
+    /// How far a moment is from the span, in nanoseconds; zero inside.
+    pub fn distance(self, ts: Timestamp) -> i64 {
+        self.first.since(ts).max(ts.since(self.last))
+    }
+}
+
+/// The smallest few of many addresses: which they are does not depend on the order they came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Samples {
+    ips: [Addr; limits::FOREIGN_SAMPLES_MAX],
+    len: usize,
+}
+
+impl Samples {
+    /// Adds an address.
+    pub fn add(&mut self, ip: Addr) {
+        if self.list().contains(&ip) {
+            return;
+        }
+        if let Some(slot) = self.ips.get_mut(self.len) {
+            *slot = ip;
+            self.len += 1;
+        } else if let Some(largest) = self.ips.iter_mut().max()
+            && ip < *largest
+        {
+            *largest = ip;
+        }
+    }
+
+    /// The addresses, in no particular order.
+    pub fn list(&self) -> &[Addr] {
+        self.ips.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Collects which addresses were seen with which MAC, so that one claim is made of many flows.
+/// Each shard has one; nothing here is looked at for every packet.
+#[derive(Debug, Default)]
+pub struct ClaimDedup {
+    pairs: HashMap<(Mac, Addr), Span, ahash::RandomState>,
+    foreign: HashMap<Mac, (Samples, Span), ahash::RandomState>,
+    dropped: u64,
+}
+
+impl ClaimDedup {
+    /// Packets with source address `ip` came from `mac` between two times. Say whether the address
+    /// is inside: of those outside only a sample is kept. Groups and the unspecified address are
+    /// passed over.
+    pub fn sent(&mut self, mac: Mac, ip: Addr, is_home: bool, first: Timestamp, last: Timestamp) {
+        if mac.is_group() || ip.is_unspecified() || ip.is_multicast() || ip.is_loopback() {
+            return;
+        }
+        let span = Span { first, last };
+        if is_home {
+            if let Some(seen) = self.pairs.get_mut(&(mac, ip)) {
+                *seen = seen.join(span);
+            } else if self.pairs.len() < limits::CLAIMS_PENDING_MAX {
+                self.pairs.insert((mac, ip), span);
+            } else {
+                self.dropped += 1;
+            }
+        } else if !mac.is_zero() {
+            if let Some((samples, seen)) = self.foreign.get_mut(&mac) {
+                samples.add(ip);
+                *seen = seen.join(span);
+            } else if self.foreign.len() < limits::CLAIMS_PENDING_MAX {
+                let mut samples = Samples::default();
+                samples.add(ip);
+                self.foreign.insert(mac, (samples, span));
+            } else {
+                self.dropped += 1;
+            }
+        }
+    }
+
+    /// Whether there is nothing to hand on.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty() && self.foreign.is_empty()
+    }
+
+    /// Whether it is time to hand the claims on, so that none has to be dropped.
+    pub fn is_full(&self) -> bool {
+        self.pairs.len().max(self.foreign.len()) >= limits::CLAIMS_PENDING_MAX / 4 * 3
+    }
+
+    /// Sightings dropped since the last call, for [`crate::base::counters::Counters::claims_dropped`].
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
+    }
+
+    /// Hands on what was collected and begins anew.
+    pub fn drain(&mut self) -> impl Iterator<Item = Claim> + '_ {
+        let sent = self.pairs.drain().map(|((mac, ip), span)| claim(mac, ip, ClaimKind::Sent, span));
+        let foreign = self.foreign.drain().flat_map(|(mac, (samples, span))| {
+            samples.ips.into_iter().take(samples.len).map(move |ip| claim(mac, ip, ClaimKind::Foreign, span))
+        });
+        sent.chain(foreign)
+    }
+}
+
+fn claim(mac: Mac, ip: Addr, kind: ClaimKind, span: Span) -> Claim {
+    Claim { mac, ip, source: "flow", kind, first: span.first, last: span.last }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Mac = Mac([0, 0x1b, 0xa9, 1, 2, 3]);
+
+    fn v4(last: u8) -> Addr {
+        Addr::v4([10, 0, 0, last])
+    }
+
+    #[test]
+    fn many_sightings_make_one_claim_with_their_span() {
+        let mut d = ClaimDedup::default();
+        d.sent(A, v4(1), true, Timestamp(50), Timestamp(60));
+        d.sent(A, v4(1), true, Timestamp(10), Timestamp(20));
+        d.sent(Mac::BROADCAST, v4(1), true, Timestamp(0), Timestamp(0));
+        d.sent(A, Addr::UNSPECIFIED, false, Timestamp(0), Timestamp(0));
+        d.sent(A, "ff02::1".parse().unwrap(), false, Timestamp(0), Timestamp(0));
+        let claims: Vec<_> = d.drain().collect();
+        assert_eq!(claims, [claim(A, v4(1), ClaimKind::Sent, Span { first: Timestamp(10), last: Timestamp(60) })]);
+        assert!(d.is_empty());
+    }
+
+    #[test]
+    fn a_router_with_the_whole_internet_behind_it_costs_a_few_samples_whatever_their_order() {
+        let ips: Vec<_> = (1..=200u8).map(|n| Addr::v4([198, 51, 100, n])).collect();
+        let sample = |order: &mut dyn Iterator<Item = &Addr>| {
+            let mut d = ClaimDedup::default();
+            order.for_each(|ip| d.sent(A, *ip, false, Timestamp(1), Timestamp(1)));
+            let mut got: Vec<_> = d.drain().map(|c| c.ip).collect();
+            got.sort();
+            got
+        };
+        let forward = sample(&mut ips.iter());
+        assert_eq!(forward, ips[..limits::FOREIGN_SAMPLES_MAX]);
+        assert_eq!(forward, sample(&mut ips.iter().rev()));
+    }
+
+    #[test]
+    fn the_set_is_bounded_and_counts_what_it_drops() {
+        let mut d = ClaimDedup::default();
+        for n in 0..limits::CLAIMS_PENDING_MAX as u32 + 10 {
+            let [_, b, c, e] = n.to_be_bytes();
+            d.sent(A, Addr::v4([10, b, c, e]), true, Timestamp(0), Timestamp(0));
+        }
+        assert!(d.is_full());
+        assert_eq!(d.take_dropped(), 10);
+        assert_eq!(d.drain().count(), limits::CLAIMS_PENDING_MAX);
+    }
+
+    #[test]
+    fn what_a_device_says_of_itself_is_cleaned() {
+        let c = Claim::hostname("dhcp", A, v4(1), b"BRN\x1b[31m\0", Timestamp(1));
+        assert_eq!(c.kind, ClaimKind::Fact { attribute: "hostname", value: "BRN\u{fffd}[31m".into() });
+        let c = Claim::hostname("mdns", A, v4(1), &[b'a'; 1000], Timestamp(1));
+        let ClaimKind::Fact { value, .. } = c.kind else { panic!() };
+        assert_eq!(value.len(), limits::CLAIM_VALUE_BYTES_MAX);
+    }
+}
