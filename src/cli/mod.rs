@@ -1,1 +1,73 @@
-//! Under construction in this commit series.
+//! The command line: arguments to validated configuration, one file for each subcommand.
+
+mod args;
+mod generate;
+mod listen;
+mod progress;
+mod read;
+mod schema;
+mod signals;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use args::Cli;
+
+/// Exit codes, as `overhear help` lists them.
+pub mod exit {
+    /// Complete.
+    pub const COMPLETE: u8 = 0;
+    /// Usage or configuration.
+    pub const USAGE: u8 = 2;
+    /// No input could be read.
+    pub const NO_INPUT: u8 = 3;
+    /// Finished, but some input was truncated, corrupt or lost to a limit.
+    pub const PARTIAL: u8 = 4;
+    /// Output could not be written, or something else stopped the run.
+    pub const FAILED: u8 = 5;
+    /// Findings at or above `--fail-on`.
+    pub const FINDINGS: u8 = 10;
+}
+
+/// Runs the program with its arguments.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::COMPLETE };
+            // Nothing can be done where even the message cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let line = arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    let code = match cli.command {
+        args::Command::Read(read) => read::run(read, line),
+        args::Command::Listen(listen) => listen::run(listen, line),
+        args::Command::Schema(schema) => schema::run(&schema),
+        args::Command::Completions { shell } => generate::completions(shell, Cli::command()),
+        args::Command::Man => generate::man(Cli::command()),
+    };
+    ExitCode::from(code)
+}
+
+/// Prints an error the way every subcommand does.
+fn complain(what: impl std::fmt::Display) {
+    eprintln!("overhear: {what}");
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error.
+fn print(text: &str) -> u8 {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => exit::COMPLETE,
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => exit::COMPLETE,
+        Err(e) => {
+            complain(format_args!("cannot write to standard output: {e}"));
+            exit::FAILED
+        }
+    }
+}

@@ -429,8 +429,8 @@ impl Reader {
         let cx = Cx { ts: at.0, packet: at.1, flow: &self.view };
         let had_event = &mut self.had_event;
         let progress = parser.on_data(cx, dir, bytes, &mut |event| {
+            emit.event(cx, &event, !*had_event);
             *had_event = true;
-            emit.event(cx, &event);
         });
         self.judge(progress)
     }
@@ -483,8 +483,8 @@ impl Reader {
             let cx = Cx { ts: at.0, packet: at.1, flow: &self.view };
             let had_event = &mut self.had_event;
             parser.on_end(cx, dir, rest, &mut |event| {
+                emit.event(cx, &event, !*had_event);
                 *had_event = true;
-                emit.event(cx, &event);
             });
         }
     }

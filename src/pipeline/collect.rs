@@ -8,10 +8,12 @@ use super::chunk::{Chunk, Seen};
 use super::output::ShardOutput;
 use super::tables;
 use super::writer::EncodeJob;
-use crate::base::{Timestamp, counters::Counters};
-use crate::detect::egress::{EgressFlow, EgressJudge};
-use crate::detect::findings::Findings;
-use crate::device::{DeviceTable, NameMap};
+use crate::base::counters::Counters;
+use crate::detect::{EgressFlow, EgressJudge, Findings};
+use crate::detect::NameMap;
+use crate::detect::findings::FINDINGS;
+use crate::device::DeviceTable;
+use crate::device::rows::DEVICES;
 use crate::flow::record::protocol_name;
 use crate::flow::{FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::{Expect, HomeNet};
@@ -60,13 +62,21 @@ pub struct Collector {
 impl Collector {
     /// An empty collector. A row group is handed on when it has `group_rows` rows or `group_bytes`
     /// bytes.
-    pub fn new(home: HomeNet, expect: Option<Expect>, group_rows: usize, group_bytes: usize) -> Self {
+    ///
+    /// `network` numbers the network where every capture is one of its own.
+    pub fn new(
+        home: HomeNet,
+        expect: Option<Expect>,
+        network: Option<u32>,
+        group_rows: usize,
+        group_bytes: usize,
+    ) -> Self {
         Self {
             egress: EgressJudge::new(home.clone(), expect),
             home,
             names: NameMap::default(),
-            devices: DeviceTable::default(),
-            findings: Findings::default(),
+            devices: DeviceTable::new(network),
+            findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None),
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
             group_rows,
@@ -158,7 +168,6 @@ impl Collector {
             let mut row = rows.row(r.ts_start, r.first_packet);
             write_flow(&mut row, flow, direction, server_name, source);
         }
-        self.devices.observe_flow(r, &self.home);
         let looked_up = flow.server_name.is_none() && server_name.is_some()
             || self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start).is_some();
         let judged = EgressFlow { record: r, service: flow.service, server_name, looked_up, direction };
@@ -182,16 +191,21 @@ impl Collector {
 
     /// Judges what only the whole run shows, then writes findings and devices.
     pub fn conclude(&mut self) {
-        self.egress.conclude(&mut |sighting| self.findings.add(sighting));
-        self.devices.settle();
-        let Self { findings, devices, buffers, .. } = self;
-        let at = |t| tables::position(t).unwrap_or(usize::MAX);
-        if let Some(rows) = buffers.get_mut(at(&crate::detect::findings::TABLE)) {
-            findings.write(devices, rows);
+        let Self { egress, findings, devices, buffers, home, .. } = self;
+        egress.conclude(&mut |sighting| findings.add(sighting));
+        devices.settle();
+        let by_device = findings.by_device(devices);
+        if let Some(rows) = tables::position(&FINDINGS).and_then(|at| buffers.get_mut(at)) {
+            findings.rows(devices, home, rows);
         }
-        if let Some(rows) = buffers.get_mut(at(&crate::device::TABLE)) {
-            devices.write(rows);
+        if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
+            devices.rows(rows, |id| by_device.get(id).copied().unwrap_or_default());
         }
+    }
+
+    /// The finding rows, once they are written and before they are handed over.
+    pub fn finding_rows(&self) -> Option<&RowBuffer> {
+        self.buffers.get(tables::position(&FINDINGS)?)
     }
 }
 
@@ -252,9 +266,4 @@ fn write_flow(row: &mut RowWriter<'_>, flow: &EndedFlow, direction: &str, server
         .text(r.end.name())
         .count(r.first_packet)
         .count(r.last_packet);
-}
-
-/// The earlier of two times, where there are any.
-pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    a.into_iter().chain(b).min()
 }

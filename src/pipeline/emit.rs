@@ -4,7 +4,8 @@ use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
 use crate::base::{Endpoint, counters::Counters};
-use crate::detect::{self, credentials};
+use crate::detect::credentials::{self, CREDENTIALS};
+use crate::detect::{cleartext, events};
 use crate::device::Claim;
 use crate::proto::api::{Cx, FlowView};
 use crate::proto::dns::Announced;
@@ -41,8 +42,8 @@ impl<'a> Emitter<'a> {
         self.announced.take()
     }
 
-    /// Takes an event.
-    pub fn event(&mut self, cx: Cx<'_>, event: &Event<'_>) {
+    /// Takes an event; `first` says whether it is the first of its flow.
+    pub fn event(&mut self, cx: Cx<'_>, event: &Event<'_>, first: bool) {
         let (ts, packet) = event.moment().unwrap_or((cx.ts, cx.packet));
         let at = Cx { ts, packet, flow: cx.flow };
         if let Some(table) = event.table() {
@@ -55,15 +56,14 @@ impl<'a> Emitter<'a> {
             }
         }
         if let Some(login) = event.login() {
-            let at = Cx { ts: login.ts, packet: login.packet, flow: cx.flow };
             let protocol = event.protocol().spec().name;
             let options = self.options;
-            self.row(&credentials::TABLE, at, |row, _| {
-                credentials::write(row, protocol, &login, options.reveal, &options.case_key);
-            });
-            detect::logins::login(at, protocol, &login, &mut self.out.sightings);
+            if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
+                credentials::write(rows, &cx, protocol, &login, &options.case_key, options.reveal);
+            }
+            self.out.sightings.extend(cleartext::login(&options.home, &cx, protocol, &login));
         }
-        detect::events::event(at, event, &mut self.out.sightings);
+        events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
         self.claims(at, event);
     }
 
@@ -108,9 +108,38 @@ impl<'a> Emitter<'a> {
                     }
                 });
             }
-            Event::Dhcp(e) => detect::dhcp_claims(at, e, &mut self.out.claims),
+            Event::Dhcp(e) => dhcp_claims(at, e, &mut self.out.claims),
             Event::Ftp(e) => self.announced = e.data.map(|d| d.endpoint).or(self.announced),
             _ => {}
+        }
+    }
+}
+
+/// What a DHCP message says of the client, and of the server.
+fn dhcp_claims(at: Cx<'_>, e: &crate::proto::dhcp::Event<'_>, claims: &mut Vec<Claim>) {
+    const ACK: u8 = 5;
+    const INFORM: u8 = 8;
+    const REQUEST: u8 = 3;
+    let mac = e.client_mac;
+    let ip = if e.is_reply { e.assigned_ip } else { e.client_ip };
+    // An offer may be turned down; an acknowledgement is a lease (RFC 2131, section 3.1).
+    let holds = match e.message_type {
+        ACK => e.is_reply,
+        INFORM | REQUEST => !e.is_reply,
+        _ => false,
+    };
+    if holds && !ip.is_unspecified() {
+        claims.push(Claim::owns("dhcp", mac, ip, at.ts));
+    }
+    if e.is_reply {
+        return;
+    }
+    let none = crate::base::Addr::UNSPECIFIED;
+    for (attribute, value) in
+        [("hostname", e.host_name), ("vendor-class", e.vendor_class), ("user-class", e.user_class), ("mud-url", e.mud_url)]
+    {
+        if !value.is_empty() {
+            claims.push(Claim::fact("dhcp", mac, none, attribute, value, at.ts));
         }
     }
 }

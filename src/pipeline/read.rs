@@ -13,7 +13,7 @@ use super::writer::Writers;
 use super::{PipelineError, Progress, StageTimes, schedule, separate};
 use crate::base::{Timestamp, limits, secret::Reveal};
 use crate::detect::credentials::CaseKey;
-use crate::detect::Severity;
+use crate::signature::rules::Severity;
 use crate::flow::Timeouts;
 use crate::policy::{Expect, HomeNet};
 use crate::sink::{OutputFolder, Parts, Publish, RunDocument};
@@ -86,8 +86,8 @@ impl ReadConfig {
     }
 
     /// A collector for one network.
-    pub fn collector(&self) -> Collector {
-        Collector::new(self.home.clone(), self.expect.clone(), limits::ROW_GROUP_ROWS, self.group_bytes())
+    pub fn collector(&self, network: Option<u32>) -> Collector {
+        Collector::new(self.home.clone(), self.expect.clone(), network, limits::ROW_GROUP_ROWS, self.group_bytes())
     }
 }
 
@@ -115,7 +115,7 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
         let ingest = Ingest::new(inputs, options, progress.clone());
         let done = schedule::run(
             ingest,
-            config.collector(),
+            config.collector(None),
             shards,
             Router::default(),
             &writers,
@@ -123,7 +123,7 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
             config.threads,
         )?;
         let mut collector = done.collector;
-        collector.conclude(config.reveal);
+        collector.conclude();
         facts.take(&mut collector);
         conclude::encode(&writers, &mut collector, config.threads)?;
         done.ingest.results

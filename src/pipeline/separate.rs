@@ -122,8 +122,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     let mut shards: Vec<_> = (0..SHARDS).map(|_| Shard::new(engine.clone(), SHARDS)).collect();
     let router = Router::default();
     let mut defragmenter = Defragmenter::default();
-    let mut collector = config.collector();
-    collector.devices.set_network(number as u32);
+    let mut collector = config.collector(Some(number as u32));
     let mut ingest = Ingest::new(vec![input], shared.options.clone(), shared.progress.clone());
     let mut chunk = Chunk::default();
     let mut jobs = Vec::new();
@@ -155,7 +154,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
             hand_over(shared, number, &mut jobs, false)?;
         }
     }
-    collector.conclude(config.reveal);
+    collector.conclude();
     shared.facts.lock().unwrap_or_else(PoisonError::into_inner).take(&mut collector);
     collector.hand_over(true, &mut jobs);
     hand_over(shared, number, &mut jobs, true)?;

@@ -11,7 +11,7 @@ use super::options::EngineOptions;
 use super::output::ShardOutput;
 use crate::base::{Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet};
-use crate::device::ClaimDedup;
+use crate::device::{Claim, ClaimDedup};
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::arp;
 use crate::stream::Budget;
@@ -90,26 +90,33 @@ impl Shard {
             match packet.kind {
                 Kind::Ip if r.quoted => self.quoted(packet, slab, r.hash),
                 Kind::Ip => self.packet(packet, capture, slab, r.hash, out),
-                Kind::Arp | Kind::Other => self.frame(packet, capture, slab),
+                Kind::Arp | Kind::Other => frame(packet, slab, out),
                 Kind::Fragment | Kind::Malformed => {}
             }
             if i % EVICT_EVERY == 0 {
                 self.evict(out);
             }
         }
-        let Self { table, feed, options, .. } = self;
-        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, options, out));
+        let Self { table, feed, claims, options, .. } = self;
+        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, claims, options, out));
         self.evict(out);
-        self.claims.flush(&mut out.claims);
+        if self.claims.is_full() {
+            self.hand_on_claims(out);
+        }
+    }
+
+    fn hand_on_claims(&mut self, out: &mut ShardOutput) {
+        out.claims.extend(self.claims.drain());
+        out.counters(0).claims_dropped += self.claims.take_dropped();
     }
 
     fn packet(&mut self, packet: &Packet, capture: u32, slab: &[u8], hash: u64, out: &mut ShardOutput) {
         let keyed = FlowKey::of(packet);
         let payload = packet.payload(slab);
-        let Self { table, feed, options, .. } = self;
+        let Self { table, feed, claims, options, .. } = self;
         let before = table.len();
         let admitted = table.admit(packet, keyed, hash, capture, payload, &mut |flow, reason| {
-            end_flow(flow, reason, feed, options, out);
+            end_flow(flow, reason, feed, claims, options, out);
         });
         let counters = out.counters(packet.interface);
         counters.flows += u64::from(table.len() > before);
@@ -142,25 +149,14 @@ impl Shard {
         }
     }
 
-    /// A frame without IP: only who sent it matters, and what ARP says.
-    fn frame(&mut self, packet: &Packet, capture: u32, slab: &[u8]) {
-        if packet.kind == Kind::Arp {
-            if let Some(binding) = arp::arp(packet.payload(slab)) {
-                self.claims.binding("arp", binding.mac, binding.ip, packet.ts, capture);
-                return;
-            }
-        }
-        self.claims.sender(packet.src_mac, packet.ts, capture);
-    }
-
     fn evict(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, options, memory_max, .. } = self;
+        let Self { table, feed, claims, options, memory_max, .. } = self;
         if table.size() + feed.memory() <= *memory_max {
             return;
         }
         let feed = std::cell::RefCell::new(feed);
         let evicted = table.evict(&mut || feed.borrow().memory(), &mut |flow, reason| {
-            end_flow(flow, reason, &mut feed.borrow_mut(), options, out);
+            end_flow(flow, reason, &mut feed.borrow_mut(), claims, options, out);
         });
         out.counters(0).flows_evicted += evicted;
     }
@@ -168,9 +164,9 @@ impl Shard {
     /// Ends the flows that began first: the input is over. To be called until nothing is
     /// [left](Self::is_empty), so that what leaves at once stays bounded.
     pub fn finish(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, options, .. } = self;
-        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, options, out));
-        self.claims.flush(&mut out.claims);
+        let Self { table, feed, claims, options, .. } = self;
+        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, claims, options, out));
+        self.hand_on_claims(out);
     }
 
     /// Whether no flow is left.
@@ -179,10 +175,49 @@ impl Shard {
     }
 }
 
+/// A frame without IP: only who sent it matters, and what ARP says.
+fn frame(packet: &Packet, slab: &[u8], out: &mut ShardOutput) {
+    let binding = if packet.kind == Kind::Arp { arp::arp(packet.payload(slab)) } else { None };
+    if let Some(binding) = binding {
+        out.claims.push(Claim::owns("arp", binding.mac, binding.ip, packet.ts));
+    } else if !packet.src_mac.is_zero() && !packet.src_mac.is_group() {
+        out.claims.push(Claim::frame(frame_name(packet.protocol_l2), packet.src_mac, packet.ts));
+    }
+}
+
+/// What a frame without IP carries, by its EtherType or LLC address.
+const fn frame_name(number: u16) -> &'static str {
+    match number {
+        0x0806 => "arp",
+        0x88cc => "lldp",
+        0x888e => "eapol",
+        0x8863 | 0x8864 => "pppoe",
+        0x8892 => "profinet",
+        0x2000 => "cdp",
+        0x4242 => "stp",
+        0x8809 => "lacp",
+        0x88e1 | 0x8912 => "homeplug",
+        0x893a => "ieee1905",
+        _ => "frame",
+    }
+}
+
 /// Lets the parser of a flow say its last, and writes down what is known of the flow.
-fn end_flow(flow: &mut Flow<App>, reason: EndReason, feed: &mut Feed, options: &EngineOptions, out: &mut ShardOutput) {
+fn end_flow(
+    flow: &mut Flow<App>,
+    reason: EndReason,
+    feed: &mut Feed,
+    claims: &mut ClaimDedup,
+    options: &EngineOptions,
+    out: &mut ShardOutput,
+) {
     feed.end(flow, &mut Emitter::new(options, out, 0));
     let record = flow.record(reason);
+    for (side, ip) in [(&record.orig, record.orig_ip), (&record.resp, record.resp_ip)] {
+        if side.packets > 0 {
+            claims.sent(side.mac, ip, options.home.is_home(ip), record.ts_start, record.ts_end);
+        }
+    }
     out.counters(0).missed_bytes += record.missed_bytes;
     let app = std::mem::take(&mut flow.app);
     out.flows.push(app.into_ended(record));

@@ -94,9 +94,9 @@ const COUNTER_COLUMNS: &[Column] = &{
 pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
     let mut all: Vec<&'static Table> = vec![
         &FLOWS,
-        &device::TABLE,
-        &detect::findings::TABLE,
-        &detect::credentials::TABLE,
+        &device::rows::DEVICES,
+        &detect::findings::FINDINGS,
+        &detect::credentials::CREDENTIALS,
         &CAPTURE_STATS,
     ];
     for protocol in Protocol::ALL {

@@ -99,7 +99,7 @@ macro_rules! protocols {
 }
 
 protocols! {
-    Tls => super::tls::Tls,
+    Tls => super::tls::TlsParser,
     Http => super::http::Http,
     Ssh => super::ssh::Ssh,
     Dns => super::dns::Dns,

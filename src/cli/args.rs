@@ -1,0 +1,226 @@
+//! The arguments. Help, completions and the man page come from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::base::net::Network;
+
+const AFTER: &str = "\
+Exit codes:
+   0  complete
+   2  usage or configuration
+   3  no input could be read
+   4  finished, but some input was truncated, corrupt or lost to a limit
+   5  the output could not be written
+  10  findings at or above --fail-on
+
+overhear never sends a packet. Secrets are blanked in everything it writes, unless --reveal-secrets asks for them.";
+
+/// Passive network analysis for enterprise connected devices.
+///
+/// Reads captures or listens on a mirror port and leaves typed Parquet tables: which devices are
+/// there, what they do that they should not, and the exact packets that prove it.
+#[derive(Debug, Parser)]
+#[command(name = "overhear", version, max_term_width = 100, after_help = AFTER)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn captures into tables
+    Read(Read),
+    /// Listen on an interface and write tables until stopped
+    Listen(Listen),
+    /// Print every table and column with meaning and unit
+    Schema(Schema),
+    /// Print shell completions
+    Completions {
+        /// Shell to print them for
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// How something is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// A severity on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Level {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// What `read` and `listen` have in common.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Folder to write the tables into; it is created, and refused if it exists
+    #[arg(short, long, value_name = "OUT")]
+    pub out: PathBuf,
+    /// Replace what an earlier run wrote into OUT
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Only packets that match this libpcap filter, as in 'not port 22'
+    #[arg(short, long, value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Networks that are inside; repeat or separate by commas [default: private, unique-local and link-local ranges]
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    pub home_net: Vec<Network>,
+    /// TOML file of what devices may reach outside; everything else they reach is a finding
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
+    /// Write passwords and other secrets in clear; recorded in run.json
+    #[arg(long)]
+    pub reveal_secrets: bool,
+    /// File whose content keys the hash that shows where a secret is used again [default: a random key for this run]
+    #[arg(long, value_name = "FILE")]
+    pub case_key: Option<PathBuf>,
+    /// Count packets that the mirror port delivered twice as often as they come
+    #[arg(long)]
+    pub no_dedup: bool,
+    /// Threads to work with [default: one for each core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Memory to stay within, as in 512M or 4G
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    pub memory: usize,
+    /// Seconds of silence after which a TCP connection ends
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub tcp_timeout: u32,
+    /// Seconds of silence after which a UDP flow ends
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub udp_timeout: u32,
+    /// Seconds of silence after which a flow of another protocol ends
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub other_timeout: u32,
+    /// How the summary is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Exit with 10 if there are findings of this severity or worse
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<Level>,
+}
+
+/// Arguments of `read`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Captures are pcap or pcapng, also gz, zstd, lz4, xz or bz2, told by their content. Folders are read
+with all below them, patterns are expanded, - is standard input. All captures of one run are one
+timeline: a flow goes on across rotated files.
+
+Examples:
+  overhear read office.pcapng -o out
+  overhear read /var/captures --separate -o out
+  tcpdump -w - -c 10000 | overhear read - -o out")]
+pub struct Read {
+    /// Captures: files, folders, patterns, or - for standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// What reading and listening have in common.
+    #[command(flatten)]
+    pub common: Common,
+    /// Treat each capture as a network of its own, for a folder of unrelated captures
+    #[arg(long)]
+    pub separate: bool,
+    /// Leave out the SHA-256 of the inputs
+    #[arg(long)]
+    pub no_hash: bool,
+}
+
+/// Arguments of `listen`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Listening needs permission to capture: run as root, or give the program the capability with
+  setcap cap_net_raw,cap_net_admin=eip overhear
+
+Ctrl-C or SIGTERM ends the run: flows that are open are written, then the summary is printed.")]
+pub struct Listen {
+    /// Interface to listen on
+    #[arg(short, long, value_name = "IFACE")]
+    pub interface: String,
+    /// What reading and listening have in common.
+    #[command(flatten)]
+    pub common: Common,
+    /// Begin new files after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub rotate: u32,
+    /// Begin a new file of a table after so many bytes, as in 64M
+    #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
+    pub rotate_size: usize,
+    /// Bytes of each frame to capture
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub snaplen: u32,
+    /// Memory of the capture ring of each thread, as in 64M
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size)]
+    pub ring: usize,
+    /// Do not put the interface into promiscuous mode
+    #[arg(long)]
+    pub no_promiscuous: bool,
+    /// Stop after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub duration: Option<u64>,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Only these tables
+    pub tables: Vec<String>,
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// A size with an optional unit of 1024: `64M`, `4G`, `512MiB`.
+fn size(text: &str) -> Result<usize, String> {
+    let bad = || format!("{text:?} is not a size (as in 512M or 4G)");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(bad()),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift)).ok_or_else(bad)?;
+    if bytes < 1 << 20 { Err(format!("{text:?} is too small: at least 1M")) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units_of_1024_and_nonsense_is_refused() {
+        assert_eq!(size("64M"), Ok(64 << 20));
+        assert_eq!(size("4GiB"), Ok(4 << 30));
+        assert_eq!(size("2097152"), Ok(2 << 20));
+        for bad in ["", "M", "4X", "-1", "99999999999999999999G", "10"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `overhear read`.
+
+use std::sync::Arc;
+
+use super::args::{Common, Format, Level, Read};
+use super::{complain, exit, print, progress, signals};
+use crate::base::secret::Reveal;
+use crate::detect::CaseKey;
+use crate::flow::Timeouts;
+use crate::pipeline::read::ReadConfig;
+use crate::pipeline::{PipelineError, Progress};
+use crate::policy::{Expect, HomeNet};
+use crate::report::summary;
+use crate::signature::rules::Severity;
+use crate::sink::SinkError;
+use crate::source::{check_filter, discover};
+
+/// Least memory that the engine can work with.
+const MEMORY_MIN: usize = 64 << 20;
+
+/// Reads captures.
+pub fn run(args: Read, command_line: Vec<String>) -> u8 {
+    let config = match configure(&args.common, command_line) {
+        Ok(config) => ReadConfig { separate: args.separate, hash: !args.no_hash, ..config },
+        Err(code) => return code,
+    };
+    let found = discover(&args.captures);
+    if found.inputs.is_empty() && found.problems.is_empty() {
+        complain("there is no capture in what was named");
+        return exit::NO_INPUT;
+    }
+    let run_progress = Arc::new(Progress::default());
+    if let Err(error) = signals::watch(&run_progress) {
+        complain(format_args!("cannot watch for signals: {error}"));
+        return exit::FAILED;
+    }
+    let total = found.inputs.iter().map(|i| i.size).sum::<Option<u64>>();
+    let shown = progress::show(&run_progress, total);
+    let result = crate::pipeline::read::run(&config, found, &run_progress);
+    drop(shown);
+    finish(result, args.common.format)
+}
+
+/// Prints what came of a run and gives the exit code.
+pub fn finish(result: Result<crate::sink::RunDocument, PipelineError>, format: Format) -> u8 {
+    match result {
+        Ok(document) => {
+            for warning in &document.warnings {
+                complain(warning);
+            }
+            let code = document.exit_code;
+            let text = match format {
+                Format::Text => summary::text(&document),
+                Format::Json => summary::json(&document),
+            };
+            match print(&text) {
+                exit::COMPLETE => code,
+                failed => failed,
+            }
+        }
+        Err(error) => {
+            complain(&error);
+            match error {
+                PipelineError::Sink(SinkError::Exists(_) | SinkError::InTheWay { .. }) => exit::USAGE,
+                PipelineError::Source(_) => exit::NO_INPUT,
+                PipelineError::Live(_) => exit::NO_INPUT,
+                _ => exit::FAILED,
+            }
+        }
+    }
+}
+
+/// Validates what `read` and `listen` have in common; the error is the exit code, the reason was
+/// printed.
+pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfig, u8> {
+    let fail = |what: String| {
+        complain(what);
+        exit::USAGE
+    };
+    if let Some(filter) = &common.filter {
+        check_filter(filter).map_err(|e| fail(format!("--filter {filter:?}: {e}")))?;
+    }
+    if common.memory < MEMORY_MIN {
+        return Err(fail(format!("--memory: at least {} MiB are needed", MEMORY_MIN >> 20)));
+    }
+    let expect = match &common.expect {
+        None => None,
+        Some(path) => Some(Expect::load(path).map_err(|errors| {
+            errors.iter().for_each(complain);
+            exit::USAGE
+        })?),
+    };
+    let case_key = match &common.case_key {
+        None => CaseKey::random(),
+        Some(path) => {
+            let bytes = std::fs::read(path).map_err(|e| fail(format!("--case-key {}: {e}", path.display())))?;
+            if bytes.is_empty() {
+                return Err(fail(format!("--case-key {}: the file is empty", path.display())));
+            }
+            CaseKey::from_file(&bytes)
+        }
+    };
+    const SECOND: i64 = 1_000_000_000;
+    let timeouts = Timeouts {
+        tcp: i64::from(common.tcp_timeout) * SECOND,
+        udp: i64::from(common.udp_timeout) * SECOND,
+        other: i64::from(common.other_timeout) * SECOND,
+        ..Timeouts::default()
+    };
+    let threads =
+        common.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let home = if common.home_net.is_empty() { HomeNet::default() } else { HomeNet::new(&common.home_net) };
+    let networks = match common.home_net.is_empty() {
+        true => "default".to_owned(),
+        false => common.home_net.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+    };
+    let text = |o: Option<String>| o.unwrap_or_default();
+    let path = |p: &Option<std::path::PathBuf>| text(p.as_ref().map(|p| p.display().to_string()));
+    let options = [
+        ("filter", text(common.filter.clone())),
+        ("home_net", networks),
+        ("expect", path(&common.expect)),
+        ("reveal_secrets", common.reveal_secrets.to_string()),
+        ("dedup", (!common.no_dedup).to_string()),
+        ("memory", common.memory.to_string()),
+        ("tcp_timeout_s", common.tcp_timeout.to_string()),
+        ("udp_timeout_s", common.udp_timeout.to_string()),
+        ("other_timeout_s", common.other_timeout.to_string()),
+    ];
+    Ok(ReadConfig {
+        out: common.out.clone(),
+        overwrite: common.overwrite,
+        filter: common.filter.clone(),
+        separate: false,
+        threads,
+        memory: common.memory,
+        hash: false,
+        dedup: !common.no_dedup,
+        reveal: if common.reveal_secrets { Reveal::Yes } else { Reveal::No },
+        case_key,
+        home,
+        expect,
+        timeouts,
+        fail_on: common.fail_on.map(|level| match level {
+            Level::Info => Severity::Info,
+            Level::Low => Severity::Low,
+            Level::Medium => Severity::Medium,
+            Level::High => Severity::High,
+            Level::Critical => Severity::Critical,
+        }),
+        command_line,
+        options: options.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+    })
+}
