@@ -151,9 +151,11 @@ pub const TLS_ALERTS_MAX: usize = 8;
 /// Records of application data in one direction after which a handshake that could not be followed
 /// to its end is given up, so that an encrypted flow costs nothing.
 pub const TLS_RECORDS_UNDECIDED_MAX: u32 = 16;
-/// Bytes of lines that an SSH server may send before its version (RFC 4253, section 4.2, sets no
-/// bound), and of the version line itself.
-pub const SSH_BANNER_BYTES_MAX: usize = 8 << 10;
+/// Bytes of the lines that an SSH server may send before its version (RFC 4253, section 4.2, sets
+/// no bound).
+pub const SSH_PREAMBLE_BYTES_MAX: usize = 8 << 10;
+/// Bytes of one such line, and of the version line (which RFC 4253 allows 255 bytes).
+pub const SSH_LINE_BYTES_MAX: usize = 1024;
 /// Longest SSH packet that is read (RFC 4253, section 6.1, asks for 35,000 bytes).
 pub const SSH_PACKET_BYTES_MAX: usize = 35_000;
 // Signatures, policy, devices and detectors.

@@ -77,7 +77,8 @@ impl<'a> Extensions<'a> {
         let list = r.take("extensions", usize::from(len).min(r.remaining())).unwrap_or_default();
         let mut inner = Reader::new(list);
         let mut whole = 0;
-        while !inner.is_empty() {
+        // Fewer bytes than the header of an extension are stray ones.
+        while inner.remaining() >= 4 {
             if inner.be16("extension type").and_then(|_| inner.vec16("extension")).is_err() {
                 return (Self(list.get(..whole).unwrap_or_default()), true);
             }

@@ -40,7 +40,7 @@ pub static TABLE: Table = Table {
         Column::repeating(
             "certificate_sha256",
             Type::TextList,
-            "SHA-256 of each certificate sent, the server's first; null for TLS 1.3, which encrypts them",
+            "SHA-256 of each certificate sent, the server's first; null where they were not seen, as with TLS 1.3, which encrypts them",
         ),
     ],
 };
@@ -299,7 +299,8 @@ impl Event for TlsEvent<'_> {
         row.null();
         row.opt_bool(h.resumed);
         row.opt_bool(h.established);
-        if server.is_none_or(|s| registry::is_tls13(s.version)) && h.certificates.is_empty() {
+        // An empty list says that none were sent, which takes a handshake seen as far as that.
+        if h.certificates.is_empty() && !(h.hello_done || (h.resumed == Some(true) && !h.is_tls13())) {
             row.null();
         } else {
             row.texts(&h.certificates.iter().map(|hash| hex(hash)).collect::<Vec<_>>());

@@ -1,0 +1,493 @@
+//! SSH as far as it is in clear: versions and algorithm lists (RFC 4253, sections 4.2 and 7.1).
+//!
+//! ```text
+//! version: [lines of the server CRLF] "SSH-" protocol "-" software [" " comment] CRLF
+//! packet:  length(4) padding length(1) type(1) ...      type 20, KEXINIT: cookie(16), ten lists of
+//!                                                       names, each <4>, first packet follows(1), 0(4)
+//! ```
+//! Version 1 has no lists; its row holds the two versions. Behind the two KEXINIT messages nothing
+//! more is to be learnt, and the parser is finished.
+
+use super::api::{AppParser, Cx, Direction, Event, Probe, Progress, Spec, Transport};
+use crate::base::secret::Reveal;
+use crate::base::{ReadError, Reader, Timestamp, limits};
+use crate::fingerprint::hassh::hassh;
+use crate::record::schema::FLOW_PREFIX;
+use crate::record::{Column, RowWriter, Table, Type};
+
+/// Connections: one row each.
+pub static TABLE: Table = Table {
+    name: "ssh",
+    doc: "SSH connections: versions and algorithms, one row per connection",
+    prefix: FLOW_PREFIX,
+    columns: &[
+        Column::repeating("client_banner", Type::Text, "Version line of the client"),
+        Column::repeating("server_banner", Type::Text, "Version line of the server"),
+        Column::repeating("hassh", Type::Text, "HASSH: MD5 of the algorithms that the client offers"),
+        Column::repeating("hassh_server", Type::Text, "HASSHServer: MD5 of the algorithms that the server offers"),
+        Column::repeating("kex", Type::Text, "Negotiated key exchange"),
+        Column::repeating("host_key_algorithm", Type::Text, "Negotiated algorithm of the host key"),
+        Column::repeating("cipher", Type::Text, "Negotiated cipher from client to server"),
+        Column::repeating(
+            "mac",
+            Type::Text,
+            "Negotiated MAC from client to server; null where the cipher authenticates itself",
+        ),
+    ],
+};
+
+/// Message number of KEXINIT (RFC 4250, section 4.1.2).
+const KEXINIT: u8 = 20;
+
+/// The lists of a KEXINIT, as sent: names with commas between them, most wanted first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KexInit {
+    /// Key exchange.
+    pub kex: Vec<u8>,
+    /// Algorithms of the host key.
+    pub host_key: Vec<u8>,
+    /// Ciphers, from client to server and from server to client.
+    pub ciphers: [Vec<u8>; 2],
+    /// MACs, likewise.
+    pub macs: [Vec<u8>; 2],
+    /// Compression, likewise.
+    pub compression: [Vec<u8>; 2],
+}
+
+impl KexInit {
+    /// Reads the payload of the message behind its number.
+    fn parse(payload: &[u8]) -> Result<Self, ReadError> {
+        let mut r = Reader::new(payload);
+        r.skip("cookie", 16)?;
+        let mut list = |field| -> Result<Vec<u8>, ReadError> {
+            let len = r.be32(field)?;
+            Ok(r.take(field, usize::try_from(len).unwrap_or(usize::MAX))?.to_vec())
+        };
+        let out = Self {
+            kex: list("kex algorithms")?,
+            host_key: list("host key algorithms")?,
+            ciphers: [list("ciphers c2s")?, list("ciphers s2c")?],
+            macs: [list("macs c2s")?, list("macs s2c")?],
+            compression: [list("compression c2s")?, list("compression s2c")?],
+        };
+        list("languages c2s")?;
+        list("languages s2c")?;
+        Ok(out)
+    }
+
+    /// HASSH of these lists for one direction: 0 from client to server, 1 back.
+    fn hassh(&self, direction: Direction) -> String {
+        let pick = |lists: &[Vec<u8>; 2]| -> Vec<u8> {
+            let [there, back] = lists;
+            if direction == Direction::Orig { there.clone() } else { back.clone() }
+        };
+        hassh(&self.kex, &pick(&self.ciphers), &pick(&self.macs), &pick(&self.compression))
+    }
+}
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SshConnection {
+    /// Time of the first version line.
+    pub ts: Timestamp,
+    /// Packet that completed it.
+    pub packet: u64,
+    /// Version line of the client, without its end.
+    pub client_banner: Option<Vec<u8>>,
+    /// Version line of the server.
+    pub server_banner: Option<Vec<u8>>,
+    /// What the client offers.
+    pub client: Option<KexInit>,
+    /// What the server offers.
+    pub server: Option<KexInit>,
+}
+
+impl SshConnection {
+    /// The algorithm that both sides agree on: the first of the client's that the server has too
+    /// (RFC 4253, section 7.1).
+    fn agreed<'a>(&'a self, list: impl Fn(&'a KexInit) -> &'a [u8]) -> Option<&'a [u8]> {
+        let theirs = list(self.server.as_ref()?);
+        let comma = |b: &u8| *b == b',';
+        // Both lists fit into one packet; a list of very short names is what bounds the work.
+        let have: std::collections::HashSet<&[u8], ahash::RandomState> = theirs.split(comma).collect();
+        list(self.client.as_ref()?).split(comma).find(|name| !name.is_empty() && have.contains(name))
+    }
+
+    /// Negotiated key exchange.
+    pub fn kex(&self) -> Option<&[u8]> {
+        self.agreed(|k| &k.kex)
+    }
+
+    /// Negotiated algorithm of the host key.
+    pub fn host_key_algorithm(&self) -> Option<&[u8]> {
+        self.agreed(|k| &k.host_key)
+    }
+
+    /// Negotiated cipher: of what the originator sends, or of what the responder sends.
+    pub fn cipher(&self, from: Direction) -> Option<&[u8]> {
+        self.agreed(|k| one(&k.ciphers, from))
+    }
+
+    /// Negotiated MAC, likewise; `None` as well where the cipher needs none.
+    pub fn mac(&self, from: Direction) -> Option<&[u8]> {
+        let sealed = |name: &[u8]| {
+            name.starts_with(b"chacha20-poly1305") || name.windows(3).any(|w| w.eq_ignore_ascii_case(b"gcm"))
+        };
+        if self.cipher(from).is_some_and(sealed) {
+            return None;
+        }
+        self.agreed(|k| one(&k.macs, from))
+    }
+
+    /// Whether a side speaks version 1 only: `SSH-1.x-`, but not `SSH-1.99-`, which means both.
+    pub fn is_version_1(&self) -> bool {
+        [&self.client_banner, &self.server_banner]
+            .into_iter()
+            .flatten()
+            .any(|b| b.starts_with(b"SSH-1.") && !b.starts_with(b"SSH-1.99"))
+    }
+}
+
+fn one(lists: &[Vec<u8>; 2], from: Direction) -> &[u8] {
+    let [there, back] = lists;
+    if from == Direction::Orig { there } else { back }
+}
+
+/// What the parser emits: one event per connection.
+#[derive(Debug, Clone, Copy)]
+pub struct SshEvent<'e>(pub &'e SshConnection);
+
+impl Event for SshEvent<'_> {
+    fn moment(&self) -> Option<(Timestamp, u64)> {
+        Some((self.0.ts, self.0.packet))
+    }
+
+    fn has_row(&self) -> bool {
+        true
+    }
+
+    fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
+        let c = self.0;
+        row.opt_bytes(c.client_banner.as_deref());
+        row.opt_bytes(c.server_banner.as_deref());
+        row.opt_text(c.client.as_ref().map(|k| k.hassh(Direction::Orig)).as_deref());
+        row.opt_text(c.server.as_ref().map(|k| k.hassh(Direction::Resp)).as_deref());
+        row.opt_bytes(c.kex());
+        row.opt_bytes(c.host_key_algorithm());
+        row.opt_bytes(c.cipher(Direction::Orig));
+        row.opt_bytes(c.mac(Direction::Orig));
+    }
+}
+
+/// How far a direction is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    #[default]
+    Version,
+    Packets,
+    /// Nothing more is wanted of it, or nothing more can be had.
+    Over,
+}
+
+/// Parser of one flow.
+#[derive(Debug, Default)]
+pub struct SshParser {
+    stages: [Stage; 2],
+    ended: [bool; 2],
+    /// Bytes of the lines before the version.
+    preamble: usize,
+    /// What is known; `None` once it was emitted.
+    connection: Option<Box<SshConnection>>,
+    done: bool,
+}
+
+/// What to do next.
+enum Step {
+    Used(usize),
+    Need(usize),
+    Pass(usize),
+    Over,
+}
+
+type Emit<'a> = dyn FnMut(SshEvent<'_>) + 'a;
+
+impl SshParser {
+    const fn stage(&mut self, dir: Direction) -> &mut Stage {
+        let [orig, resp] = &mut self.stages;
+        match dir {
+            Direction::Orig => orig,
+            Direction::Resp => resp,
+        }
+    }
+
+    fn version(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8]) -> Step {
+        let front = bytes.get(..limits::SSH_LINE_BYTES_MAX).unwrap_or(bytes);
+        let Some(end) = front.iter().position(|b| *b == b'\n') else {
+            return if front.len() < limits::SSH_LINE_BYTES_MAX { Step::Need(bytes.len() + 1) } else { Step::Over };
+        };
+        let line = front.get(..end).unwrap_or_default();
+        if line.starts_with(b"SSH-") {
+            self.banner(cx, dir, line);
+            *self.stage(dir) = Stage::Packets;
+        } else {
+            // Only a server may say something before.
+            self.preamble += end + 1;
+            if dir == Direction::Orig || self.preamble > limits::SSH_PREAMBLE_BYTES_MAX {
+                return Step::Over;
+            }
+        }
+        Step::Used(end + 1)
+    }
+
+    fn banner(&mut self, cx: Cx<'_>, dir: Direction, line: &[u8]) {
+        // RFC 4253 allows no NUL; where there is one, everybody's C stops at it.
+        let line = line.split(|b| *b == 0).next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
+        let c = self.connection.get_or_insert_with(|| {
+            Box::new(SshConnection { ts: cx.ts, packet: cx.packet, ..SshConnection::default() })
+        });
+        match dir {
+            Direction::Orig => c.client_banner = Some(line),
+            Direction::Resp => c.server_banner = Some(line),
+        }
+    }
+
+    fn packet(&mut self, dir: Direction, bytes: &[u8]) -> Step {
+        let Some(c) = &mut self.connection else { return Step::Over };
+        if c.is_version_1() {
+            return Step::Over;
+        }
+        let mut r = Reader::new(bytes);
+        let (Ok(len), Ok(padding), Ok(ty)) = (r.be32("length"), r.u8("padding length"), r.u8("message number")) else {
+            return Step::Need(6);
+        };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        // Padding length, message number and at least four bytes of padding.
+        if !(6..=limits::SSH_PACKET_BYTES_MAX).contains(&len) || usize::from(padding) + 2 > len {
+            return Step::Over;
+        }
+        match ty {
+            // DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG may come at any time.
+            1..=4 => return Step::Pass(4 + len),
+            KEXINIT => {}
+            _ => return Step::Over,
+        }
+        let Ok(rest) = r.take("packet", len - 2) else { return Step::Need(4 + len) };
+        let payload = rest.get(..rest.len() - usize::from(padding)).unwrap_or_default();
+        let Ok(lists) = KexInit::parse(payload) else { return Step::Over };
+        match dir {
+            Direction::Orig => c.client = Some(lists),
+            Direction::Resp => c.server = Some(lists),
+        }
+        Step::Over
+    }
+
+    /// Emits what is known.
+    fn report(&mut self, emit: &mut Emit<'_>) {
+        self.done = true;
+        if let Some(c) = self.connection.take() {
+            emit(SshEvent(&c));
+        }
+    }
+}
+
+impl AppParser for SshParser {
+    const SPEC: Spec = Spec {
+        name: "ssh",
+        title: "SSH",
+        transports: &[Transport::Tcp],
+        ports: &[22, 2222],
+        reference: "RFC 4253",
+        table: Some(&TABLE),
+    };
+    type Event<'e> = SshEvent<'e>;
+
+    fn probe(_dir: Direction, payload: &[u8]) -> Probe {
+        match payload {
+            [b'S', b'S', b'H', b'-', b'1' | b'2', b'.', b'0'..=b'9', ..] => Probe::Yes,
+            _ if payload.len() < 7 && b"SSH-1.0".starts_with(payload) => Probe::NeedMore,
+            _ if payload.len() < 7 && b"SSH-2.0".starts_with(payload) => Probe::NeedMore,
+            _ => Probe::No,
+        }
+    }
+
+    fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(SshEvent<'_>)) -> Progress {
+        let mut at = 0;
+        loop {
+            if self.done {
+                return Progress::Finished;
+            }
+            let rest = bytes.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                return Progress::Done;
+            }
+            let step = match *self.stage(dir) {
+                Stage::Version => self.version(cx, dir, rest),
+                Stage::Packets => self.packet(dir, rest),
+                Stage::Over => return Progress::Skip(u64::MAX),
+            };
+            match step {
+                Step::Used(n) => at += n,
+                Step::Need(needed) => return Progress::Partial { consumed: at, needed },
+                Step::Pass(n) if n <= rest.len() => at += n,
+                Step::Pass(n) => return Progress::Skip((n - rest.len()) as u64),
+                Step::Over => {
+                    *self.stage(dir) = Stage::Over;
+                    if self.connection.is_none() {
+                        return Progress::Violation("no SSH version");
+                    }
+                    if self.stages == [Stage::Over; 2] {
+                        self.report(emit);
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, _missing: u64) -> Progress {
+        *self.stage(dir) = Stage::Over;
+        if self.stages == [Stage::Over; 2] { Progress::Finished } else { Progress::Done }
+    }
+
+    fn on_end(&mut self, cx: Cx<'_>, dir: Direction, rest: &[u8], emit: &mut dyn FnMut(SshEvent<'_>)) {
+        // A version line whose end never came, as scanners send it.
+        if *self.stage(dir) == Stage::Version && Self::probe(dir, rest) == Probe::Yes && !self.done {
+            self.banner(cx, dir, rest.get(..limits::SSH_LINE_BYTES_MAX).unwrap_or(rest));
+        }
+        *self.stage(dir) = Stage::Over;
+        let [orig, resp] = &mut self.ended;
+        match dir {
+            Direction::Orig => *orig = true,
+            Direction::Resp => *resp = true,
+        }
+        if self.ended == [true; 2] {
+            self.report(emit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, followed, probe_all};
+
+    fn kexinit(lists: [&str; 8]) -> Vec<u8> {
+        let mut payload = vec![KEXINIT];
+        payload.extend([3; 16]);
+        for list in lists.iter().chain(&["", ""]) {
+            payload.extend((list.len() as u32).to_be_bytes());
+            payload.extend(list.as_bytes());
+        }
+        payload.extend([0; 5]);
+        packet(&payload)
+    }
+
+    fn packet(payload: &[u8]) -> Vec<u8> {
+        let mut out = ((payload.len() + 5) as u32).to_be_bytes().to_vec();
+        out.push(4);
+        out.extend(payload);
+        out.extend([0; 4]);
+        out
+    }
+
+    const CLIENT: [&str; 8] =
+        ["a,b,ext-info-c", "rsa,dsa", "aes,3des", "aes,3des", "sha1,md5", "sha1,md5", "none", "none"];
+    const SERVER: [&str; 8] = ["c,b", "dsa", "3des", "aes", "md5,sha1", "md5", "none,zlib", "none"];
+
+    #[test]
+    fn a_connection_is_one_row_whatever_the_chunking() {
+        let seen = Script::new()
+            .resp(b"welcome\r\nto this host\r\nSSH-2.0-Server_1 comment\r\n")
+            .orig(b"SSH-2.0-Client_1\r\n")
+            .orig([packet(&[2, 0, 0, 0, 0]), kexinit(CLIENT)].concat())
+            .resp([kexinit(SERVER), vec![0xff; 64]].concat())
+            .orig([0xee; 100])
+            .any_chunking::<SshParser>();
+        assert_eq!(seen.cell("client_banner"), "SSH-2.0-Client_1");
+        assert_eq!(seen.cell("server_banner"), "SSH-2.0-Server_1 comment");
+        assert_eq!(seen.cell("hassh"), hassh(b"a,b,ext-info-c", b"aes,3des", b"sha1,md5", b"none"));
+        assert_eq!(seen.cell("hassh_server"), hassh(b"c,b", b"aes", b"md5", b"none"));
+        assert_eq!(
+            ["kex", "host_key_algorithm", "cipher", "mac"].map(|c| seen.cell(c)),
+            ["b", "dsa", "3des", "sha1"],
+            "the client's order decides"
+        );
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+        assert!(seen.events[0].starts_with("@1s#1 "));
+    }
+
+    #[test]
+    fn version_1_has_versions_and_no_algorithms() {
+        let seen = Script::new()
+            .resp(b"SSH-1.5-Old\n")
+            .orig(b"SSH-1.5-Client\n")
+            .resp([0; 40])
+            .orig([0; 40])
+            .any_chunking::<SshParser>();
+        assert_eq!(seen.cell("server_banner"), "SSH-1.5-Old");
+        assert_eq!(seen.cell("hassh"), "-");
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn half_a_connection_has_a_row_at_its_end() {
+        let seen = Script::new().orig(b"SSH-2.0-x\r\n").orig(kexinit(CLIENT)).any_chunking::<SshParser>();
+        assert_eq!((seen.cell("server_banner"), seen.cell("kex")), ("-".into(), "-".into()));
+        assert_ne!(seen.cell("hassh"), "-");
+        let seen = Script::new().resp(b"SSH-2.0-x \0\0\n").any_chunking::<SshParser>();
+        assert_eq!(seen.cell("server_banner"), "SSH-2.0-x ");
+        let seen = Script::new().resp(b"SSH-2.0-x").any_chunking::<SshParser>();
+        assert_eq!(seen.cell("server_banner"), "SSH-2.0-x", "a line without an end");
+    }
+
+    #[test]
+    fn a_cipher_that_authenticates_itself_has_no_mac() {
+        for cipher in ["chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "AEAD_AES_128_GCM"] {
+            let lists = ["k", "h", cipher, cipher, "hmac-md5", "hmac-md5", "none", "none"];
+            let seen = Script::new()
+                .orig([b"SSH-2.0-x\r\n".to_vec(), kexinit(lists)].concat())
+                .resp([b"SSH-2.0-y\r\n".to_vec(), kexinit(lists)].concat())
+                .any_chunking::<SshParser>();
+            assert_eq!((seen.cell("cipher"), seen.cell("mac")), (cipher.into(), "-".into()));
+        }
+    }
+
+    #[test]
+    fn rubbish_ends_it_without_a_loop() {
+        let seen = Script::new().orig(b"SSH-2.0-x\r\n").orig([0xff; 50]).resp([0; 5000]).any_chunking::<SshParser>();
+        assert_eq!(seen.cell("client_banner"), "SSH-2.0-x");
+        let seen = Script::new().orig(b"hello\r\n").any_chunking::<SshParser>();
+        assert_eq!(seen.stopped, Some(Progress::Violation("no SSH version")));
+        let mut cut = kexinit(CLIENT);
+        cut[22] = 0xff;
+        let seen = Script::new().orig(b"SSH-2.0-x\r\n").orig(cut).any_chunking::<SshParser>();
+        assert_eq!(seen.cell("hassh"), "-", "a list longer than the packet");
+    }
+
+    #[test]
+    fn the_probe_wants_a_version() {
+        assert_eq!(probe_all::<SshParser>(Direction::Orig, b"SSH-2.0-x\r\n"), Probe::Yes);
+        assert_eq!(probe_all::<SshParser>(Direction::Resp, b"SSH-1.99-x\r\n"), Probe::Yes);
+        assert_eq!(probe_all::<SshParser>(Direction::Orig, b"SSH-x"), Probe::No);
+        assert_eq!(probe_all::<SshParser>(Direction::Orig, b"SSTP"), Probe::No);
+    }
+
+    /// Prints the rows of the flows in the folder that `OVERHEAR_FLOWS` names; see the tests of TLS.
+    #[test]
+    #[ignore = "needs flows that tshark extracted from captures: OVERHEAR_FLOWS"]
+    fn ssh_rows_of_recorded_flows() {
+        let folder = std::env::var("OVERHEAR_FLOWS").expect("OVERHEAR_FLOWS names a folder");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap();
+            for flow in followed(&std::fs::read_to_string(file.path()).unwrap()) {
+                let Some(script) = flow.script_of::<SshParser>() else { continue };
+                let seen = script.run::<SshParser>();
+                assert_eq!(seen, script.pieces::<SshParser>(7));
+                for row in &seen.rows {
+                    let cells: Vec<String> = row.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    println!("ROW\t{}\t{}\t{}\t{}", file.file_name().display(), flow.orig, flow.resp, cells.join("\t"));
+                }
+            }
+        }
+    }
+}
