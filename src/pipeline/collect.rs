@@ -9,7 +9,7 @@ use super::output::ShardOutput;
 use super::tables;
 use super::writer::EncodeJob;
 use crate::base::counters::Counters;
-use crate::detect::{EgressFlow, EgressJudge, Findings};
+use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::detect::NameMap;
 use crate::detect::findings::FINDINGS;
 use crate::device::DeviceTable;
@@ -50,6 +50,9 @@ pub struct Collector {
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
+    expect: Option<Expect>,
+    /// Names in the order in which they came: the second key of their times.
+    name_order: u64,
     buffers: Vec<RowBuffer>,
     group_bytes: usize,
     group_rows: usize,
@@ -72,9 +75,11 @@ impl Collector {
         group_bytes: usize,
     ) -> Self {
         Self {
-            egress: EgressJudge::new(home.clone(), expect),
+            egress: EgressJudge::default(),
+            expect,
             home,
             names: NameMap::default(),
+            name_order: 0,
             devices: DeviceTable::new(network),
             findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None),
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
@@ -105,7 +110,9 @@ impl Collector {
         // Names first: a flow that ends in this chunk began after some of them.
         for output in &mut outputs {
             for name in output.names.drain(..) {
-                self.names.insert(name.host, name.addr, &name.name, name.ts);
+                self.names.insert(name.host, name.addr, &name.name, name.ts, self.name_order);
+                self.name_order += 1;
+                self.egress.dns_answer(name.host, name.ts);
             }
         }
         for output in &mut outputs {
@@ -168,10 +175,30 @@ impl Collector {
             let mut row = rows.row(r.ts_start, r.first_packet);
             write_flow(&mut row, flow, direction, server_name, source);
         }
-        let looked_up = flow.server_name.is_none() && server_name.is_some()
-            || self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start).is_some();
-        let judged = EgressFlow { record: r, service: flow.service, server_name, looked_up, direction };
-        self.egress.flow(&judged, &mut |sighting| self.findings.add(sighting));
+        let looked_up = self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start).is_some();
+        let party = |ip, mac| Party { ip, mac };
+        let ended = EgressFlow {
+            flow_id: r.id,
+            capture: r.capture,
+            packet: r.first_packet,
+            ts: r.ts_start,
+            orig: party(r.orig_ip, r.orig.mac),
+            resp: party(r.resp_ip, r.resp.mac),
+            port: r.resp_port,
+            proto: r.protocol,
+            service: flow.service,
+            service_from_payload: flow.service_source == ServiceSource::Payload,
+            upgraded: flow.upgraded,
+            handshake: r.protocol != protocol::TCP || r.rtt_us.is_some(),
+            orig_pkts: r.orig.packets,
+            resp_pkts: r.resp.packets,
+            orig_bytes: r.orig.bytes,
+            resp_bytes: r.resp.bytes,
+            server_name,
+            looked_up,
+        };
+        let Self { egress, findings, home, expect, .. } = self;
+        egress.flow(home, expect.as_ref(), &ended, &mut |sighting| findings.add(sighting));
     }
 
     /// Hands on row groups that are full, or all of them at the end.
@@ -192,7 +219,7 @@ impl Collector {
     /// Judges what only the whole run shows, then writes findings and devices.
     pub fn conclude(&mut self) {
         let Self { egress, findings, devices, buffers, home, .. } = self;
-        egress.conclude(&mut |sighting| findings.add(sighting));
+        egress.finish(&mut |sighting| findings.add(sighting));
         devices.settle();
         let by_device = findings.by_device(devices);
         if let Some(rows) = tables::position(&FINDINGS).and_then(|at| buffers.get_mut(at)) {

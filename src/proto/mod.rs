@@ -13,7 +13,6 @@ pub mod registry;
 pub mod ssh;
 pub mod telnet;
 pub mod telnet_prompt;
-pub mod ssh;
 #[cfg(test)]
 pub mod testing;
 pub mod text;

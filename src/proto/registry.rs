@@ -101,7 +101,7 @@ macro_rules! protocols {
 protocols! {
     Tls => super::tls::TlsParser,
     Http => super::http::Http,
-    Ssh => super::ssh::Ssh,
+    Ssh => super::ssh::SshParser,
     Dns => super::dns::Dns,
     Mdns => super::dns::Mdns,
     Llmnr => super::dns::Llmnr,

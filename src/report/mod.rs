@@ -1,1 +1,4 @@
-//! Under construction in this commit series.
+//! From what a run left to what people read.
+
+pub mod document;
+pub mod summary;

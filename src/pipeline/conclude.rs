@@ -1,0 +1,374 @@
+//! The end of a run: statistics, the last row groups, `run.json`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::collect::{Collector, InterfaceStats, Totals};
+use super::ingest::InputResult;
+use super::read::ReadConfig;
+use super::tables;
+use super::writer::{EncodeJob, Writers};
+use super::{PipelineError, StageTimes, exit};
+use crate::base::{Timestamp, counters::Counters, secret::Reveal};
+use crate::record::RowBuffer;
+use crate::report::document::{FindingLine, InputLine, RunDocument, ServiceLine};
+use crate::signature::rules::{RuleSet, Severity};
+use crate::sink::{JsonLines, OutputFolder};
+
+/// Version of the tables' names, types and meanings.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Findings that the document and the summary name.
+const TOP_FINDINGS: usize = 10;
+
+/// What is known of a run besides its inputs, gathered from one collector or from many.
+#[derive(Debug)]
+pub struct RunFacts {
+    started: SystemTime,
+    names: Vec<String>,
+    stats: BTreeMap<(u32, u16), InterfaceStats>,
+    totals: Totals,
+    by_severity: [u64; 5],
+    top: Vec<(Severity, FindingLine)>,
+    devices: u64,
+    findings: RowBuffer,
+    /// What limits dropped that no shard counts.
+    dropped: Counters,
+    /// Wall time of the run, in microseconds.
+    pub wall_us: i64,
+    /// Packets that the kernel dropped while listening.
+    pub kernel_drops: Option<u64>,
+}
+
+impl RunFacts {
+    /// For a run that began at a time, over inputs of these names.
+    pub fn new(started: SystemTime, names: Vec<String>) -> Self {
+        Self {
+            started,
+            names,
+            stats: BTreeMap::new(),
+            totals: Totals::default(),
+            by_severity: [0; 5],
+            top: Vec::new(),
+            devices: 0,
+            findings: RowBuffer::default(),
+            dropped: Counters::default(),
+            wall_us: 0,
+            kernel_drops: None,
+        }
+    }
+
+    /// Takes what a collector knows, once it has concluded.
+    pub fn take(&mut self, collector: &mut Collector) {
+        for (key, stats) in std::mem::take(&mut collector.stats) {
+            // Inputs are numbered over the whole run, so no two collectors have one in common.
+            self.stats.insert(key, stats);
+        }
+        self.totals.add(&std::mem::take(&mut collector.totals));
+        for (sum, n) in self.by_severity.iter_mut().zip(collector.findings.by_severity()) {
+            *sum += n;
+        }
+        for (rule, finding) in collector.findings.ranked().take(TOP_FINDINGS) {
+            let device = match finding.first.device.ip.is_unspecified() {
+                true => finding.first.device.mac.to_string(),
+                false => finding.first.device.ip.to_string(),
+            };
+            let line = FindingLine {
+                severity: rule.severity.name().to_owned(),
+                rule_id: rule.id.clone(),
+                title: rule.title.clone(),
+                device,
+                evidence: finding.first.evidence.clone(),
+                count: finding.count,
+            };
+            self.top.push((rule.severity, line));
+        }
+        self.top.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
+        self.top.truncate(TOP_FINDINGS);
+        self.devices += collector.devices.len() as u64;
+        if let Some(rows) = collector.finding_rows() {
+            self.findings.append(rows);
+        }
+        self.dropped.add(&collector.dropped());
+    }
+
+    /// Everything that was counted, over all captures.
+    fn counters(&self) -> Counters {
+        let mut all = self.dropped.clone();
+        for stats in self.stats.values() {
+            all.add(&stats.counters);
+        }
+        all
+    }
+}
+
+/// What limits lost: these make a run partial.
+fn lost_to_limits(c: &Counters) -> Vec<(String, u64)> {
+    let named = [
+        ("flows_evicted", c.flows_evicted),
+        ("reassembly_dropped_bytes", c.reassembly_dropped_bytes),
+        ("rows_dropped", c.rows_dropped),
+        ("claims_dropped", c.claims_dropped),
+        ("names_dropped", c.names_dropped),
+    ];
+    named.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n)).collect()
+}
+
+/// Metadata that every file has from the start.
+pub fn metadata(config: &ReadConfig) -> Vec<(String, String)> {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    for (name, value) in &config.options {
+        hash.update(name);
+        hash.update([0]);
+        hash.update(value);
+        hash.update([0]);
+    }
+    let hex: String = hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect();
+    vec![
+        ("overhear.schema_version".into(), SCHEMA_VERSION.to_string()),
+        ("overhear.version".into(), env!("CARGO_PKG_VERSION").into()),
+        ("overhear.options_hash".into(), hex),
+    ]
+}
+
+/// Encodes what is left in a collector, with all threads.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn encode(writers: &Writers, collector: &mut Collector, threads: usize) -> Result<(), PipelineError> {
+    let mut jobs = Vec::new();
+    collector.hand_over(true, &mut jobs);
+    encode_jobs(writers, jobs, threads)
+}
+
+fn encode_jobs(writers: &Writers, mut jobs: Vec<EncodeJob>, threads: usize) -> Result<(), PipelineError> {
+    writers.number(&mut jobs);
+    // The largest first, so that no thread begins with it at the end.
+    jobs.sort_by_key(|j| std::cmp::Reverse(j.size()));
+    let jobs: Vec<_> = jobs.into_iter().map(|j| Mutex::new(Some(j))).collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), PipelineError> {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Some(job) = job.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                writers.encode(job)?;
+            }
+        }
+        Ok(())
+    };
+    let threads = threads.min(jobs.len());
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        let theirs = others.into_iter().map(|t| t.join().unwrap_or(Err(PipelineError::Internal("a thread panicked"))));
+        theirs.fold(mine, Result::and)
+    })
+}
+
+/// Writes statistics and documents and puts everything in its place.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn finish(
+    config: &ReadConfig,
+    folder: &Arc<OutputFolder>,
+    writers: Writers,
+    results: Vec<InputResult>,
+    facts: RunFacts,
+    times: &StageTimes,
+) -> Result<RunDocument, PipelineError> {
+    let stats = stats_rows(&results, &facts, times);
+    if let Some(at) = tables::position(&tables::CAPTURE_STATS) {
+        writers.encode_all(vec![EncodeJob::new(at, stats)])?;
+    }
+    let mut metadata = Vec::new();
+    let inputs: Vec<InputLine> = results.iter().enumerate().map(|(i, r)| input_line(i, r, &facts)).collect();
+    for input in &inputs {
+        if let Some(sha256) = &input.sha256 {
+            metadata.push((format!("overhear.input.sha256:{}", input.path), sha256.clone()));
+        }
+    }
+    let mut findings = JsonLines::new(folder, "findings.jsonl", &crate::detect::findings::FINDINGS)?;
+    let mut rows = facts.findings.clone();
+    findings.append(&mut rows, &facts.names)?;
+    findings.finish()?;
+    let written = writers.finish(&metadata)?;
+    let mut document = document(config, inputs, &facts);
+    for table in &written {
+        document.tables.insert(table.table.name.to_owned(), table.rows);
+    }
+    document.output_bytes = written.iter().map(|w| w.bytes).sum();
+    folder.finish(&document.to_json())?;
+    Ok(document)
+}
+
+/// The document of a run of which not one input could be read: nothing is written.
+pub fn nothing_read(config: &ReadConfig, results: &[InputResult], facts: &RunFacts) -> RunDocument {
+    let inputs = results.iter().enumerate().map(|(i, r)| input_line(i, r, facts)).collect();
+    let mut document = document(config, inputs, facts);
+    document.exit_code = exit::NO_INPUT;
+    document.output = None;
+    document
+}
+
+fn input_line(number: usize, result: &InputResult, facts: &RunFacts) -> InputLine {
+    let of_capture = || facts.stats.range((number as u32, 0)..=(number as u32, u16::MAX)).map(|(_, s)| s);
+    let outcome = match (&result.error, result.interrupted) {
+        (Some(error), _) => error.kind.name(),
+        (None, true) => "interrupted",
+        (None, false) => "complete",
+    };
+    let mut links: Vec<u32> = result.interfaces.iter().map(|i| i.link.0).collect();
+    links.sort_unstable();
+    links.dedup();
+    InputLine {
+        path: result.path().display().to_string(),
+        size: result.input.size.or(Some(result.outcome.raw_bytes)),
+        sha256: result.sha256(),
+        format: result.format.map(|f| f.to_string()),
+        compression: result.compression.map(|c| c.to_string()),
+        link_types: links,
+        packets: result.outcome.frames,
+        filtered: result.outcome.filtered,
+        ts_first: of_capture().filter_map(|s| s.seen.first).min().map(|t| t.to_string()),
+        ts_last: of_capture().filter_map(|s| s.seen.last).max().map(|t| t.to_string()),
+        outcome: outcome.to_owned(),
+        error: result.error.as_ref().map(ToString::to_string),
+    }
+}
+
+fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> RunDocument {
+    let counters = facts.counters();
+    let limits = lost_to_limits(&counters);
+    let mut warnings: Vec<String> = inputs.iter().filter_map(|i| i.error.clone()).collect();
+    for input in inputs.iter().filter(|i| i.outcome == "interrupted") {
+        warnings.push(format!("{}: not read to its end: the run was interrupted", input.path));
+    }
+    for (name, n) in &limits {
+        warnings.push(format!("a limit was hit: {name} = {n}; see capture_stats, and --memory"));
+    }
+    if config.reveal == Reveal::Yes {
+        warnings.push("secrets are written in clear to the tables, as --reveal-secrets asked for".into());
+    }
+    if let Some(drops) = facts.kernel_drops.filter(|d| *d > 0) {
+        warnings.push(format!("the kernel dropped {drops} packets before they could be read"));
+    }
+    let partial = !limits.is_empty() || inputs.iter().any(|i| i.outcome != "complete") || facts.kernel_drops.unwrap_or(0) > 0;
+    let failed_on = config.fail_on.is_some_and(|level| facts.by_severity.iter().skip(level.rank()).any(|n| *n > 0));
+    let exit_code = if failed_on {
+        exit::FINDINGS
+    } else if partial {
+        exit::PARTIAL
+    } else {
+        exit::COMPLETE
+    };
+    let rules = RuleSet::builtin();
+    let loss = facts.totals.loss.values().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    let mut services: Vec<ServiceLine> = facts
+        .totals
+        .services
+        .iter()
+        .map(|(name, (flows, bytes))| ServiceLine { service: (*name).to_owned(), flows: *flows, bytes: *bytes })
+        .collect();
+    services.sort_by(|a, b| b.flows.cmp(&a.flows).then_with(|| a.service.cmp(&b.service)));
+    let time = |t: SystemTime| {
+        let since = t.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos())).to_string()
+    };
+    RunDocument {
+        tool: "overhear".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        schema_version: SCHEMA_VERSION,
+        signatures_version: rules.version().to_owned(),
+        signatures_sha256: rules.hash().to_owned(),
+        vendors_sha256: crate::signature::oui::sha256().to_owned(),
+        command_line: config.command_line.clone(),
+        options: config.options.iter().cloned().chain([
+            ("separate".to_owned(), config.separate.to_string()),
+            ("threads".to_owned(), config.threads.to_string()),
+        ]).collect(),
+        secrets_revealed: config.reveal == Reveal::Yes,
+        started: time(facts.started),
+        finished: time(SystemTime::now()),
+        wall_ms: u64::try_from(facts.wall_us / 1000).unwrap_or(0),
+        output: Some(config.out.display().to_string()),
+        output_bytes: 0,
+        inputs,
+        tables: BTreeMap::new(),
+        packets: counters.packets,
+        bytes: counters.bytes,
+        flows: facts.totals.flows,
+        devices: facts.devices,
+        services,
+        findings: Severity::ALL.iter().map(|s| (s.name().to_owned(), facts.by_severity.get(s.rank()).copied().unwrap_or(0))).collect(),
+        top_findings: facts.top.iter().map(|(_, line)| line.clone()).collect(),
+        counters: Counters::COLUMNS.iter().map(|(n, _)| (*n).to_owned()).zip(counters.values()).collect(),
+        missed_share: share(loss.0, loss.0 + loss.1),
+        limits_hit: limits.into_iter().collect(),
+        kernel_drops: facts.kernel_drops,
+        warnings,
+        exit_code,
+    }
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// The rows of `capture_stats`: one for each capture, and one for each of its interfaces.
+fn stats_rows(results: &[InputResult], facts: &RunFacts, times: &StageTimes) -> RowBuffer {
+    let mut rows = RowBuffer::default();
+    for (number, result) in results.iter().enumerate() {
+        let capture = number as u32;
+        let of_capture: Vec<_> = facts.stats.range((capture, 0)..=(capture, u16::MAX)).collect();
+        let mut sum = InterfaceStats::default();
+        for (_, stats) in &of_capture {
+            sum.counters.add(&stats.counters);
+            sum.seen.first = sum.seen.first.into_iter().chain(stats.seen.first).min();
+            sum.seen.last = sum.seen.last.max(stats.seen.last);
+            sum.seen.link = stats.seen.link;
+        }
+        if of_capture.len() > 1 {
+            sum.seen.link = u32::MAX;
+        }
+        let drops = result.interfaces.iter().filter_map(|i| i.kernel_drops).reduce(|a, b| a.saturating_add(b));
+        let mut write = |interface: Option<u16>, stats: &InterfaceStats, drops: Option<u64>, order: u64| {
+            let mut row = rows.row(stats.seen.first.unwrap_or(Timestamp(0)), order);
+            let info = interface.and_then(|i| result.interfaces.get(usize::from(i)));
+            let one_way = facts.totals.one_way.get(&capture).filter(|_| interface.is_none());
+            let loss = facts.totals.loss.get(&capture).filter(|_| interface.is_none());
+            row.name(capture).opt_int(interface).opt_text(info.and_then(|i| i.name.as_deref()));
+            row.opt_int((stats.seen.link != u32::MAX).then_some(stats.seen.link));
+            for time in [stats.seen.first, stats.seen.last] {
+                match time {
+                    Some(time) => row.time(time),
+                    None => row.null(),
+                };
+            }
+            row.opt_int(drops.map(|d| i64::try_from(d).unwrap_or(i64::MAX)));
+            for share in [one_way.and_then(|(all, one)| share(*one, *all)), loss.and_then(|(missed, there)| share(*missed, missed + there))] {
+                match share {
+                    Some(share) => row.float(share),
+                    None => row.null(),
+                };
+            }
+            row.int(facts.wall_us);
+            for stage in [&times.read, &times.decode, &times.flows, &times.collect, &times.write, &times.hash] {
+                row.int(stage.micros());
+            }
+            for value in stats.counters.values() {
+                row.count(value);
+            }
+        };
+        let order = u64::from(capture) << 17;
+        write(None, &sum, drops.or(facts.kernel_drops), order);
+        for ((_, interface), stats) in &of_capture {
+            let drops = result.interfaces.get(usize::from(*interface)).and_then(|i| i.kernel_drops);
+            write(Some(*interface), stats, drops, order + 1 + u64::from(*interface));
+        }
+    }
+    rows
+}

@@ -1,0 +1,134 @@
+//! `run.json`: what a run was given, what it did, and how complete it is.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The document of a run. Everything in it is safe to pass on: it holds no secret, whatever the
+/// tables hold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunDocument {
+    /// Name of the program.
+    pub tool: String,
+    /// Its version.
+    pub version: String,
+    /// Version of the tables' names, types and meanings.
+    pub schema_version: u32,
+    /// Version of the rules.
+    pub signatures_version: String,
+    /// SHA-256 of the rules.
+    pub signatures_sha256: String,
+    /// SHA-256 of the vendor registry.
+    pub vendors_sha256: String,
+    /// The command line.
+    pub command_line: Vec<String>,
+    /// Options as they were in force.
+    pub options: BTreeMap<String, String>,
+    /// Whether `--reveal-secrets` was given.
+    pub secrets_revealed: bool,
+    /// When the run began, RFC 3339.
+    pub started: String,
+    /// When it ended.
+    pub finished: String,
+    /// How long it took, in milliseconds.
+    pub wall_ms: u64,
+    /// Output folder; none where nothing was written.
+    pub output: Option<String>,
+    /// Bytes of all tables.
+    pub output_bytes: u64,
+    /// Inputs.
+    pub inputs: Vec<InputLine>,
+    /// Rows by table.
+    pub tables: BTreeMap<String, u64>,
+    /// Packets read.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Flows.
+    pub flows: u64,
+    /// Devices.
+    pub devices: u64,
+    /// Flows and bytes by service, the most frequent first.
+    pub services: Vec<ServiceLine>,
+    /// Findings by severity.
+    pub findings: BTreeMap<String, u64>,
+    /// The worst findings.
+    pub top_findings: Vec<FindingLine>,
+    /// Everything that was counted.
+    pub counters: BTreeMap<String, u64>,
+    /// Missing stream bytes as a share of all that should be there, 0 to 1.
+    pub missed_share: Option<f64>,
+    /// Limits that were hit, and how often or by how much.
+    pub limits_hit: BTreeMap<String, u64>,
+    /// Packets that the kernel dropped while listening.
+    pub kernel_drops: Option<u64>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// Exit code.
+    pub exit_code: u8,
+}
+
+/// One input.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InputLine {
+    /// Path as it was named or found.
+    pub path: String,
+    /// Bytes on disk.
+    pub size: Option<u64>,
+    /// SHA-256 of the file as it lies on disk; none with `--no-hash`.
+    pub sha256: Option<String>,
+    /// Container.
+    pub format: Option<String>,
+    /// Compression.
+    pub compression: Option<String>,
+    /// Link types of its interfaces, by their LINKTYPE numbers.
+    pub link_types: Vec<u32>,
+    /// Packets, with those that the filter left out.
+    pub packets: u64,
+    /// Packets that the filter left out.
+    pub filtered: u64,
+    /// Time of the first packet, RFC 3339.
+    pub ts_first: Option<String>,
+    /// Time of the last packet.
+    pub ts_last: Option<String>,
+    /// `complete`, or one word for what was wrong.
+    pub outcome: String,
+    /// What was wrong, with the place.
+    pub error: Option<String>,
+}
+
+/// Flows of one service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServiceLine {
+    /// Service, or `unknown`.
+    pub service: String,
+    /// Flows.
+    pub flows: u64,
+    /// Payload bytes.
+    pub bytes: u64,
+}
+
+/// One finding in short.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FindingLine {
+    /// Severity.
+    pub severity: String,
+    /// Rule.
+    pub rule_id: String,
+    /// Title.
+    pub title: String,
+    /// Address of the device.
+    pub device: String,
+    /// What was seen, secrets blanked.
+    pub evidence: String,
+    /// How often.
+    pub count: u64,
+}
+
+impl RunDocument {
+    /// As it is written to `run.json`.
+    pub fn to_json(&self) -> String {
+        // Maps with text keys and plain values always serialise.
+        serde_json::to_string_pretty(self).map_or_else(|e| format!("{{\"error\": \"{e}\"}}\n"), |s| s + "\n")
+    }
+}
