@@ -1,0 +1,127 @@
+//! The `credentials` table: every login that was seen, secrets blanked.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac as _};
+use sha2::Sha256;
+
+use crate::base::{Secret, secret::Reveal};
+use crate::proto::api::{Cx, Login};
+use crate::record::schema::FLOW_PREFIX;
+use crate::record::{Column, RowBuffer, Table, Type};
+
+/// One row per login.
+pub static CREDENTIALS: Table = Table {
+    name: "credentials",
+    doc: "One row per login seen, in whatever protocol; time and packet are those of the secret",
+    prefix: FLOW_PREFIX,
+    columns: &[
+        Column::repeating("protocol", Type::Text, "Protocol that the login was made in"),
+        Column::repeating("mechanism", Type::Text, "How: plain, basic, digest, login, community ..."),
+        Column::repeating("username", Type::Text, "User name"),
+        Column::repeating("secret", Type::Text, "The secret: blanked, unless revealing was asked for"),
+        Column::repeating("secret_kind", Type::Text, "password, token, community or challenge-response"),
+        Column::repeating("secret_length", Type::Int32, "Length of the secret in bytes"),
+        Column::new(
+            "secret_hmac",
+            Type::Text,
+            "First 16 bytes of HMAC-SHA-256 over the secret, in hex, with a key of this case: equal secrets show and the secret does not",
+        ),
+        Column::repeating(
+            "is_default",
+            Type::Bool,
+            "Whether it is a known factory default; null where that was not checked",
+        ),
+        Column::repeating("success", Type::Bool, "Whether the login was accepted; null where the answer was not seen"),
+    ],
+};
+
+/// The key of a case, for `secret_hmac`: whoever has it can test guesses against the column, so it
+/// is made at random for each run or given by the user, and never printed.
+#[derive(Clone)]
+pub struct CaseKey([u8; 32]);
+
+impl CaseKey {
+    /// From 32 random bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// First 16 bytes of HMAC-SHA-256 (RFC 2104) over a secret, in hex.
+    pub fn hmac(&self, secret: Secret<'_>) -> String {
+        // Any key length is allowed (RFC 2104, section 3), so this always is `Ok`.
+        let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0) else { return String::new() };
+        mac.update(secret.expose());
+        mac.finalize().into_bytes().iter().take(16).map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for CaseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CaseKey")
+    }
+}
+
+/// Writes one row.
+pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>, key: &CaseKey, reveal: Reveal) {
+    let flow = cx.flow;
+    let mut row = out.row(login.ts, login.packet);
+    row.int(flow.flow_id).name(flow.capture).time(login.ts).count(login.packet);
+    row.addr(flow.orig_ip).int(flow.orig_port).addr(flow.resp_ip).int(flow.resp_port);
+    row.text(protocol).text(login.mechanism).opt_bytes(login.username);
+    match login.secret {
+        // Through `bytes`, because a revealed secret may hold what drives a terminal.
+        Some(secret) => row.bytes(secret.shown(reveal).as_bytes()),
+        None => row.null(),
+    };
+    row.text(login.secret_kind.name());
+    row.opt_int(login.secret.map(|s| i64::try_from(s.len()).unwrap_or(i64::MAX)));
+    row.opt_text(login.secret.map(|s| key.hmac(s)).as_deref());
+    row.opt_bool(None).opt_bool(login.success);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+    use crate::proto::api::SecretKind;
+    use crate::record::Value;
+
+    #[test]
+    fn the_keyed_hash_is_that_of_rfc_4231_and_changes_with_the_key() {
+        // Test case 1 has a key of 20 bytes; zeros behind a shorter key change nothing.
+        let mut key = [0; 32];
+        key[..20].fill(0x0b);
+        assert_eq!(CaseKey::new(key).hmac(Secret::new(b"Hi There")), "b0344c61d8db38535ca8afceaf0bf12b");
+        assert_ne!(CaseKey::new([1; 32]).hmac(Secret::new(b"x")), CaseKey::new([2; 32]).hmac(Secret::new(b"x")));
+        assert_eq!(format!("{:?}", CaseKey::new(key)), "CaseKey");
+    }
+
+    #[test]
+    fn a_row_is_complete_and_blanked() {
+        let flow = crate::detect::cleartext::tests::flow("10.0.0.9", "10.0.0.5");
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow };
+        let login = Login {
+            ts: Timestamp(5),
+            packet: 9,
+            mechanism: "plain",
+            username: Some(b"admin"),
+            secret: Some(Secret::new(b"hunter2")),
+            secret_kind: SecretKind::Password,
+            success: None,
+        };
+        for (reveal, shown) in [(Reveal::No, "[blanked]"), (Reveal::Yes, "hunter2")] {
+            let mut out = RowBuffer::default();
+            write(&mut out, &cx, "ftp", &login, &CaseKey::new([1; 32]), reveal);
+            let mut reader = out.values(&out.index()[0]);
+            let all: Vec<_> = CREDENTIALS.all_columns().map(|c| (c.name, reader.next_value().unwrap())).collect();
+            assert_eq!(reader.next_value(), None);
+            let get = |name: &str| all.iter().find(|(n, _)| *n == name).unwrap().1;
+            assert_eq!(get("secret"), Value::Text(shown));
+            assert_eq!(get("secret_length"), Value::Int(7));
+            assert_eq!(get("packet"), Value::Int(9));
+            assert_eq!(get("success"), Value::Null);
+            assert_eq!(get("is_default"), Value::Null);
+        }
+    }
+}

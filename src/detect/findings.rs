@@ -1,0 +1,409 @@
+//! Findings: many sightings of the same thing, and the `findings` table.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::sighting::{Party, Sighting};
+use crate::base::{Addr, Timestamp, hash, limits};
+use crate::device::DeviceTable;
+use crate::policy::HomeNet;
+use crate::record::{Column, RowBuffer, Table, Type};
+use crate::signature::{Rule, RuleSet, Severity};
+
+/// One row per finding.
+pub static FINDINGS: Table = Table {
+    name: "findings",
+    doc: "One row per finding: a rule that a device breaks, with how often, since when, and the packets that show it",
+    prefix: &[],
+    columns: &[
+        Column::new(
+            "finding_id",
+            Type::Text,
+            "Identifier: the same for the same finding in every run over the same input",
+        ),
+        Column::repeating("rule_id", Type::Text, "Rule, as in the signature files"),
+        Column::repeating("category", Type::Text, "Sort of finding"),
+        Column::repeating("severity", Type::Text, "info, low, medium, high or critical"),
+        Column::repeating("confidence", Type::Float64, "How sure it is, 0 to 1"),
+        Column::repeating("title", Type::Text, "What it is, in a few words"),
+        Column::repeating("description", Type::Text, "What it means, in plain words"),
+        Column::repeating("remedy", Type::Text, "What to do"),
+        Column::new("device_id", Type::Text, "Device that it is about, as in the devices table; null for one outside"),
+        Column::new("device_ip", Type::Text, "Address of that device"),
+        Column::new("device_mac", Type::Text, "MAC address of the frames that its packets came in"),
+        Column::repeating("device_class", Type::Text, "Sort of device"),
+        Column::new("peer_ip", Type::Text, "Address of the other end; null where several share the finding"),
+        Column::repeating("peer_port", Type::Int32, "Port of the responder, which tells the service"),
+        Column::new("peer_name", Type::Text, "Name of the other end (SNI, HTTP Host, DNS)"),
+        Column::repeating("peer_scope", Type::Text, "Where the other end is: internal, external or multicast"),
+        Column::repeating("service", Type::Text, "Protocol on the flow"),
+        Column::new("ts_first", Type::Time, "First sighting"),
+        Column::new("ts_last", Type::Time, "Last sighting"),
+        Column::new("count", Type::Int64, "Sightings"),
+        Column::new("flow_ids", Type::Int64List, "The first flows that show it"),
+        Column::repeating("capture", Type::Text, "Capture that the packets are in"),
+        Column::new("packets", Type::Int64List, "The first packets that show it, by their number in that capture"),
+        Column::new("evidence", Type::Text, "What was seen the first time, secrets blanked"),
+        Column::repeating("controls", Type::TextList, "Provisions and weaknesses that it bears on"),
+        Column::repeating("explanation", Type::Text, "How it was recognised and what could fool that"),
+    ],
+};
+
+/// What makes two sightings the same finding.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    rule: &'static str,
+    device: Party,
+    peer: Option<Addr>,
+    port: u16,
+    detail: Cow<'static, str>,
+}
+
+impl Key {
+    fn id(&self, seed: u64) -> u64 {
+        let mut state = hash::stable64(seed, self.rule.as_bytes());
+        state = hash::stable64(state, &self.device.ip.0);
+        state = hash::stable64(state, &self.device.mac.0);
+        state = hash::stable64(state, self.peer.as_ref().map_or(&[][..], |p| &p.0));
+        state = hash::stable64(state, &self.port.to_be_bytes());
+        hash::stable64(state, self.detail.as_bytes())
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Its number; text form: 16 hex digits.
+    pub id: u64,
+    /// The earliest sighting: it gives evidence, service and names.
+    pub first: Sighting,
+    /// Sightings.
+    pub count: u64,
+    /// First and last time.
+    pub span: (Timestamp, Timestamp),
+    /// The earliest packets as (time, capture, packet).
+    packets: BTreeSet<(Timestamp, u32, u64)>,
+    /// The earliest flows as (time, flow).
+    flows: BTreeMap<i64, Timestamp>,
+    /// The earliest sighting that knew the peer's name, and that name.
+    name: Option<((Timestamp, u32, u64, i64), String)>,
+    limited: bool,
+}
+
+impl Finding {
+    fn new(id: u64, sighting: Sighting) -> Self {
+        let mut finding = Self {
+            id,
+            count: 0,
+            span: (sighting.ts, sighting.ts),
+            packets: BTreeSet::new(),
+            flows: BTreeMap::new(),
+            name: None,
+            limited: false,
+            first: sighting.clone(),
+        };
+        finding.merge(sighting);
+        finding
+    }
+
+    /// Takes in a sighting; the result does not depend on the order. Zero as packet or flow stands
+    /// for none.
+    fn merge(&mut self, s: Sighting) {
+        self.count = self.count.saturating_add(1);
+        self.span = (self.span.0.min(s.ts), self.span.1.max(s.ts));
+        if s.packet > 0 {
+            self.packets.insert((s.ts, s.capture, s.packet));
+            if self.packets.len() > limits::FINDING_EXAMPLES_MAX {
+                self.packets.pop_last();
+                self.limited = true;
+            }
+        }
+        if s.flow_id != 0 {
+            let seen = self.flows.entry(s.flow_id).or_insert(s.ts);
+            *seen = (*seen).min(s.ts);
+        }
+        if self.flows.len() > limits::FINDING_EXAMPLES_MAX
+            && let Some(latest) = self.flows.iter().max_by_key(|(id, ts)| (**ts, **id)).map(|(id, _)| *id)
+        {
+            self.flows.remove(&latest);
+            self.limited = true;
+        }
+        let rank = |s: &Sighting| (s.ts, s.capture, s.packet, s.flow_id);
+        if let Some(name) = &s.peer_name {
+            let named = (rank(&s), name.clone());
+            if self.name.as_ref().is_none_or(|best| named < *best) {
+                self.name = Some(named);
+            }
+        }
+        if (rank(&s), &s.evidence) < (rank(&self.first), &self.first.evidence) {
+            self.first = s;
+        }
+    }
+
+    /// Name of the peer, from the earliest sighting that knew one.
+    pub fn peer_name(&self) -> Option<&str> {
+        self.name.as_ref().map(|(_, name)| name.as_str())
+    }
+
+    /// The flows, earliest first.
+    fn flow_ids(&self) -> Vec<i64> {
+        let mut flows: Vec<_> = self.flows.iter().map(|(id, ts)| (*ts, *id)).collect();
+        flows.sort_unstable();
+        flows.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The packets in the capture of the first sighting, in their order there.
+    fn packet_numbers(&self) -> Vec<i64> {
+        let of_first = self.packets.iter().filter(|(_, capture, _)| *capture == self.first.capture);
+        let mut numbers: Vec<i64> = of_first.map(|(.., n)| i64::try_from(*n).unwrap_or(i64::MAX)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+}
+
+/// All findings of one network.
+#[derive(Debug, Default)]
+pub struct Findings {
+    seed: u64,
+    /// The user's rules; `None` for the built-in ones, which are parsed only when one is needed.
+    rules: Option<Arc<RuleSet>>,
+    /// Worst first, so that what is dropped at the limit is the mildest.
+    found: BTreeMap<(usize, Key), Finding>,
+    dropped: u64,
+}
+
+impl Findings {
+    /// None yet. `seed` keeps findings of different networks apart where each capture is one
+    /// (`--separate`): a number made of what the capture is, else zero.
+    pub fn new(seed: u64, rules: Option<Arc<RuleSet>>) -> Self {
+        Self { seed, rules, ..Self::default() }
+    }
+
+    fn rules(&self) -> &RuleSet {
+        self.rules.as_ref().unwrap_or_else(|| RuleSet::builtin())
+    }
+
+    /// Takes in a sighting. A rule that is switched off makes no finding.
+    pub fn add(&mut self, sighting: Sighting) {
+        let Some(severity) = self.rules().get(sighting.rule).map(|r| r.severity) else { return };
+        let key = Key {
+            rule: sighting.rule,
+            device: sighting.device,
+            peer: sighting.peer.map(|p| p.ip),
+            port: sighting.port,
+            detail: sighting.detail.clone(),
+        };
+        let worst_first = Severity::Critical.rank() - severity.rank();
+        let place = (worst_first, key);
+        if let Some(finding) = self.found.get_mut(&place) {
+            finding.merge(sighting);
+            return;
+        }
+        let id = place.1.id(self.seed);
+        self.found.insert(place, Finding::new(id, sighting));
+        if self.found.len() > limits::FINDINGS_MAX {
+            self.found.pop_last();
+            self.dropped += 1;
+        }
+    }
+
+    /// Findings with examples cut at their limit, and findings dropped at theirs, for
+    /// [`crate::base::counters::Counters::findings_limited`].
+    pub fn limited(&self) -> u64 {
+        self.dropped + self.found.values().filter(|f| f.limited).count() as u64
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Rule and finding, worst first; among equals by rule and device.
+    pub fn ranked(&self) -> impl Iterator<Item = (&Rule, &Finding)> {
+        let rules = self.rules();
+        self.found.iter().filter_map(move |((_, key), finding)| Some((rules.get(key.rule)?, finding)))
+    }
+
+    /// How many findings of each severity there are, from information (0) to critical (4).
+    pub fn by_severity(&self) -> [u64; 5] {
+        let mut counts = [0; 5];
+        for (rule, _) in self.ranked() {
+            count(&mut counts, rule.severity);
+        }
+        counts
+    }
+
+    /// How many findings of each severity each device has, by its identifier.
+    pub fn by_device(&self, devices: &DeviceTable) -> HashMap<String, [u64; 5]> {
+        let mut counts: HashMap<String, [u64; 5]> = HashMap::new();
+        for (rule, f) in self.ranked() {
+            let Party { ip, mac } = f.first.device;
+            if let Some(id) = devices.device_of(mac, ip, f.first.ts) {
+                count(counts.entry(id.to_owned()).or_default(), rule.severity);
+            }
+        }
+        counts
+    }
+
+    /// Writes the rows, in time order. The table of devices must be settled.
+    pub fn rows(&self, devices: &DeviceTable, home: &HomeNet, out: &mut RowBuffer) {
+        for (rule, f) in self.ranked() {
+            let s = &f.first;
+            let mut row = out.row(f.span.0, f.id);
+            row.text(&format!("{:016x}", f.id)).text(&rule.id).text(rule.category.name()).text(rule.severity.name());
+            row.float(rule.confidence).text(&rule.title).text(&rule.description).text(&rule.remedy);
+            let device = devices.device_of(s.device.mac, s.device.ip, s.ts);
+            row.opt_text(device);
+            match s.device.ip.is_unspecified() {
+                true => row.null(),
+                false => row.addr(s.device.ip),
+            };
+            row.mac(s.device.mac).opt_text(device.map(|_| "unknown"));
+            match s.peer {
+                Some(peer) => row.addr(peer.ip),
+                None => row.null(),
+            };
+            match s.port {
+                0 => row.null(),
+                port => row.int(port),
+            };
+            row.opt_text(f.peer_name()).opt_text(s.peer.map(|p| home.scope(p.ip)));
+            row.nonempty(&s.service).time(f.span.0).time(f.span.1).count(f.count);
+            row.ints(&f.flow_ids()).name(s.capture).ints(&f.packet_numbers());
+            row.text(&s.evidence).texts(&rule.controls).text(&rule.explanation);
+        }
+        out.sort();
+    }
+}
+
+fn count(counts: &mut [u64; 5], severity: Severity) {
+    if let Some(n) = counts.get_mut(severity.rank()) {
+        *n += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Mac;
+    use crate::device::Claim;
+    use crate::record::Value;
+
+    fn sighting(rule: &'static str, packet: u64) -> Sighting {
+        Sighting {
+            rule,
+            device: Party { ip: Addr::v4([10, 0, 0, 5]), mac: Mac([0, 0x1b, 0xa9, 1, 2, 3]) },
+            peer: Some(Party { ip: Addr::v4([10, 0, 0, 9]), mac: Mac::ZERO }),
+            port: 23,
+            peer_name: None,
+            service: "telnet".into(),
+            flow_id: packet as i64 * 10,
+            capture: 0,
+            packet,
+            ts: Timestamp(packet as i64 * 1000),
+            evidence: format!("packet {packet}"),
+            detail: "".into(),
+        }
+    }
+
+    fn values(findings: &Findings, row: usize) -> BTreeMap<&'static str, Vec<String>> {
+        let mut devices = DeviceTable::default();
+        devices.observe(&Claim::owns("arp", Mac([0, 0x1b, 0xa9, 1, 2, 3]), Addr::v4([10, 0, 0, 5]), Timestamp(1)));
+        devices.settle();
+        let mut out = RowBuffer::default();
+        findings.rows(&devices, &HomeNet::default(), &mut out);
+        let mut reader = out.values(&out.index()[row]);
+        let mut all = BTreeMap::new();
+        for column in FINDINGS.all_columns() {
+            let value = reader.next_value().unwrap_or_else(|| panic!("{} is missing", column.name));
+            let mut items = vec![format!("{value:?}")];
+            if let Value::List(len) = value {
+                items = (0..len).map(|_| format!("{:?}", reader.next_value().unwrap())).collect();
+            }
+            all.insert(column.name, items);
+        }
+        assert_eq!(reader.next_value(), None);
+        all
+    }
+
+    #[test]
+    fn sightings_of_one_thing_merge_whatever_their_order() {
+        let mut forward = Findings::default();
+        let mut backward = Findings::default();
+        let all: Vec<u64> = (1..=100).collect();
+        all.iter().for_each(|n| forward.add(sighting("telnet-in-use", *n)));
+        all.iter().rev().for_each(|n| backward.add(sighting("telnet-in-use", *n)));
+        let (a, b) = (values(&forward, 0), values(&backward, 0));
+        assert_eq!(a, b);
+        assert_eq!(a["count"], ["Int(100)"]);
+        assert_eq!(a["packets"].len(), limits::FINDING_EXAMPLES_MAX);
+        assert_eq!(a["packets"][0], "Int(1)", "the earliest are kept");
+        assert_eq!(a["flow_ids"][..2], ["Int(10)", "Int(20)"]);
+        assert_eq!(a["evidence"], ["Text(\"packet 1\")"]);
+        assert_eq!(a["device_id"], ["Text(\"00:1b:a9:01:02:03\")"]);
+        assert_eq!(a["peer_scope"], ["Text(\"internal\")"]);
+        assert_eq!(a["severity"], ["Text(\"high\")"]);
+        assert_eq!(forward.limited(), 1);
+    }
+
+    #[test]
+    fn what_differs_in_device_peer_port_or_detail_stays_apart_and_ids_are_stable() {
+        let mut f = Findings::default();
+        let base = sighting("tls-weak-cipher", 1);
+        f.add(base.clone());
+        f.add(Sighting { port: 443, ..base.clone() });
+        f.add(Sighting { detail: "RC4".into(), ..base.clone() });
+        f.add(Sighting { peer: None, ..base.clone() });
+        f.add(Sighting { device: Party::default(), ..base.clone() });
+        assert_eq!(f.len(), 5);
+        let ids: BTreeSet<_> = f.ranked().map(|(_, f)| f.id).collect();
+        assert_eq!(ids.len(), 5);
+        let mut again = Findings::default();
+        again.add(Sighting { packet: 77, evidence: String::new(), ..base.clone() });
+        assert!(ids.contains(&again.ranked().next().unwrap().1.id));
+        let mut elsewhere = Findings::new(9, None);
+        elsewhere.add(base);
+        assert!(!ids.contains(&elsewhere.ranked().next().unwrap().1.id));
+    }
+
+    #[test]
+    fn the_worst_come_first_and_unknown_rules_make_nothing() {
+        let mut f = Findings::default();
+        f.add(sighting("egress-no-lookup", 1));
+        f.add(sighting("telnet-in-use", 2));
+        f.add(sighting("ftp-in-use", 3));
+        f.add(sighting("no-such-rule", 4));
+        let order: Vec<_> = f.ranked().map(|(r, _)| r.id.as_str()).collect();
+        assert_eq!(order, ["telnet-in-use", "ftp-in-use", "egress-no-lookup"]);
+        assert_eq!(f.by_severity(), [0, 1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn the_earliest_name_of_the_peer_is_kept() {
+        let name = |n: &str, packet| Sighting { peer_name: Some(n.into()), ..sighting("telnet-in-use", packet) };
+        let all = [sighting("telnet-in-use", 1), name("b", 3), name("a", 5)];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let mut f = Findings::default();
+            order.iter().for_each(|i| f.add(all[*i].clone()));
+            assert_eq!(values(&f, 0)["peer_name"], ["Text(\"b\")"]);
+        }
+    }
+
+    #[test]
+    fn packets_named_are_all_of_the_capture_named() {
+        let mut f = Findings::default();
+        f.add(Sighting { capture: 2, ..sighting("telnet-in-use", 5) });
+        f.add(Sighting { capture: 3, ..sighting("telnet-in-use", 9) });
+        let row = values(&f, 0);
+        assert_eq!(row["capture"], ["Name(2)"]);
+        assert_eq!(row["packets"], ["Int(5)"]);
+        assert_eq!(row["count"], ["Int(2)"]);
+    }
+}
