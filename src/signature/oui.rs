@@ -82,9 +82,9 @@ fn name(offset: usize) -> Option<&'static str> {
 /// Name of the organisation that registered the block of an address, legal forms left out.
 ///
 /// The longest block wins (36, then 28, then 24 bit). `None` for group addresses, for addresses
-/// made up locally, and for blocks that are not registered or registered privately.
+/// made up locally, for all zeros (no address), and for blocks that are not registered or registered privately.
 pub fn lookup(mac: Mac) -> Option<&'static str> {
-    if mac.is_group() || mac.is_local() {
+    if mac.is_group() || mac.is_local() || mac.is_zero() {
         return None;
     }
     let [a, b, c, d, e, _] = mac.0;
@@ -134,6 +134,7 @@ mod tests {
     fn says_nothing_where_nothing_is_known() {
         assert_eq!(vendor("02:1b:a9:01:02:03"), None, "made up locally");
         assert_eq!(vendor("01:00:5e:00:00:fb"), None, "a group");
+        assert_eq!(vendor("00:00:00:00:00:00"), None, "no address");
         assert_eq!(vendor("ff:ff:ff:ff:ff:ff"), None);
         assert_eq!(vendor("74:1a:e0:9f:00:00"), None, "registered privately, inside a block of the registry's own");
     }
