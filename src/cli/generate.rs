@@ -17,8 +17,7 @@ pub fn man(command: Command) -> u8 {
     let mut render = || -> std::io::Result<()> {
         clap_mangen::Man::new(command.clone()).render(&mut out)?;
         for sub in command.get_subcommands() {
-            let name = format!("overhear {}", sub.get_name());
-            let man = clap_mangen::Man::new(sub.clone().name(name));
+            let man = clap_mangen::Man::new(sub.clone());
             man.render_synopsis_section(&mut out)?;
             man.render_description_section(&mut out)?;
             man.render_options_section(&mut out)?;

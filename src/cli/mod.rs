@@ -2,7 +2,7 @@
 
 mod args;
 mod generate;
-mod listen;
+//LIVE mod listen;
 mod progress;
 mod read;
 mod schema;
@@ -15,21 +15,7 @@ use clap::{CommandFactory, Parser};
 
 pub use args::Cli;
 
-/// Exit codes, as `overhear help` lists them.
-pub mod exit {
-    /// Complete.
-    pub const COMPLETE: u8 = 0;
-    /// Usage or configuration.
-    pub const USAGE: u8 = 2;
-    /// No input could be read.
-    pub const NO_INPUT: u8 = 3;
-    /// Finished, but some input was truncated, corrupt or lost to a limit.
-    pub const PARTIAL: u8 = 4;
-    /// Output could not be written, or something else stopped the run.
-    pub const FAILED: u8 = 5;
-    /// Findings at or above `--fail-on`.
-    pub const FINDINGS: u8 = 10;
-}
+pub use crate::report::document::exit;
 
 /// Runs the program with its arguments.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -46,7 +32,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line = arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let code = match cli.command {
         args::Command::Read(read) => read::run(read, line),
-        args::Command::Listen(listen) => listen::run(listen, line),
+        args::Command::Listen(_) => exit::USAGE,
         args::Command::Schema(schema) => schema::run(&schema),
         args::Command::Completions { shell } => generate::completions(shell, Cli::command()),
         args::Command::Man => generate::man(Cli::command()),

@@ -42,7 +42,7 @@ pub fn run(args: Read, command_line: Vec<String>) -> u8 {
 }
 
 /// Prints what came of a run and gives the exit code.
-pub fn finish(result: Result<crate::sink::RunDocument, PipelineError>, format: Format) -> u8 {
+pub fn finish(result: Result<crate::report::document::RunDocument, PipelineError>, format: Format) -> u8 {
     match result {
         Ok(document) => {
             for warning in &document.warnings {

@@ -47,6 +47,17 @@ impl CaseKey {
         Self(bytes)
     }
 
+    /// A key for one run: reuse shows within it and nowhere else.
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+
+    /// From the content of a file, whatever its length: hashed to 32 bytes.
+    pub fn from_file(content: &[u8]) -> Self {
+        use sha2::Digest;
+        Self(Sha256::digest(content).into())
+    }
+
     /// First 16 bytes of HMAC-SHA-256 (RFC 2104) over a secret, in hex.
     pub fn hmac(&self, secret: Secret<'_>) -> String {
         // Any key length is allowed (RFC 2104, section 3), so this always is `Ok`.

@@ -37,6 +37,7 @@ pub struct App {
     stage: Stage,
     service: Option<&'static str>,
     server_name: Option<Box<ServerName>>,
+    upgraded: bool,
 }
 
 #[derive(Default)]
@@ -100,6 +101,8 @@ pub struct EndedFlow {
     pub service_source: ServiceSource,
     /// Name of the server, as the payload says.
     pub server_name: Option<Box<ServerName>>,
+    /// Whether encryption took over on the way.
+    pub upgraded: bool,
 }
 
 impl App {
@@ -137,7 +140,7 @@ impl App {
                 None => (None, ServiceSource::Unknown),
             },
         };
-        EndedFlow { record, service, service_source, server_name: self.server_name }
+        EndedFlow { record, service, service_source, server_name: self.server_name, upgraded: self.upgraded }
     }
 }
 
@@ -296,6 +299,7 @@ impl Feed {
         if let Some(name) = emit.take_server_name() {
             flow.app.server_name.get_or_insert(name);
         }
+        flow.app.upgraded |= emit.upgraded();
         if let Some((protocol, _)) = &active.reader.parser {
             flow.app.service = Some(protocol.spec().name);
         }

@@ -62,6 +62,26 @@ pub struct Collector {
     pub totals: Totals,
 }
 
+impl Totals {
+    /// Adds another network's.
+    pub fn add(&mut self, other: &Self) {
+        self.flows += other.flows;
+        let sum = |mine: &mut (u64, u64), theirs: &(u64, u64)| {
+            mine.0 += theirs.0;
+            mine.1 += theirs.1;
+        };
+        for (name, n) in &other.services {
+            sum(self.services.entry(name).or_default(), n);
+        }
+        for (capture, n) in &other.one_way {
+            sum(self.one_way.entry(*capture).or_default(), n);
+        }
+        for (capture, n) in &other.loss {
+            sum(self.loss.entry(*capture).or_default(), n);
+        }
+    }
+}
+
 impl Collector {
     /// An empty collector. A row group is handed on when it has `group_rows` rows or `group_bytes`
     /// bytes.
@@ -227,6 +247,16 @@ impl Collector {
         }
         if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
             devices.rows(rows, |id| by_device.get(id).copied().unwrap_or_default());
+        }
+    }
+
+    /// What the limits of names, devices and findings dropped.
+    pub fn dropped(&mut self) -> Counters {
+        Counters {
+            names_dropped: self.names.take_dropped(),
+            claims_dropped: self.devices.take_dropped() + self.egress.take_dropped(),
+            findings_limited: self.findings.limited(),
+            ..Counters::default()
         }
     }
 

@@ -11,12 +11,13 @@ use super::ingest::InputResult;
 use super::read::ReadConfig;
 use super::tables;
 use super::writer::{EncodeJob, Writers};
-use super::{PipelineError, StageTimes, exit};
+use super::{PipelineError, StageTimes};
+use crate::report::document::exit;
 use crate::base::{Timestamp, counters::Counters, secret::Reveal};
 use crate::record::RowBuffer;
 use crate::report::document::{FindingLine, InputLine, RunDocument, ServiceLine};
 use crate::signature::rules::{RuleSet, Severity};
-use crate::sink::{JsonLines, OutputFolder};
+use crate::sink::OutputFolder;
 
 /// Version of the tables' names, types and meanings.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -191,10 +192,7 @@ pub fn finish(
             metadata.push((format!("overhear.input.sha256:{}", input.path), sha256.clone()));
         }
     }
-    let mut findings = JsonLines::new(folder, "findings.jsonl", &crate::detect::findings::FINDINGS)?;
-    let mut rows = facts.findings.clone();
-    findings.append(&mut rows, &facts.names)?;
-    findings.finish()?;
+    //JSONL
     let written = writers.finish(&metadata)?;
     let mut document = document(config, inputs, &facts);
     for table in &written {
@@ -228,8 +226,8 @@ fn input_line(number: usize, result: &InputResult, facts: &RunFacts) -> InputLin
         path: result.path().display().to_string(),
         size: result.input.size.or(Some(result.outcome.raw_bytes)),
         sha256: result.sha256(),
-        format: result.format.map(|f| f.to_string()),
-        compression: result.compression.map(|c| c.to_string()),
+        format: result.format.map(|f| f.name().to_owned()),
+        compression: result.compression.map(|c| c.name().to_owned()),
         link_types: links,
         packets: result.outcome.frames,
         filtered: result.outcome.filtered,

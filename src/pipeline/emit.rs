@@ -19,12 +19,13 @@ pub struct Emitter<'a> {
     interface: u16,
     server_name: Option<Box<ServerName>>,
     announced: Option<Endpoint>,
+    upgraded: bool,
 }
 
 impl<'a> Emitter<'a> {
     /// For events of a packet that came in on an interface.
     pub const fn new(options: &'a EngineOptions, out: &'a mut ShardOutput, interface: u16) -> Self {
-        Self { options, out, interface, server_name: None, announced: None }
+        Self { options, out, interface, server_name: None, announced: None, upgraded: false }
     }
 
     /// Counters of the interface.
@@ -35,6 +36,11 @@ impl<'a> Emitter<'a> {
     /// The name of the server, where an event told it.
     pub const fn take_server_name(&mut self) -> Option<Box<ServerName>> {
         self.server_name.take()
+    }
+
+    /// Whether an event told that encryption takes over.
+    pub const fn upgraded(&self) -> bool {
+        self.upgraded
     }
 
     /// A data connection that an event announced.
@@ -96,7 +102,7 @@ impl<'a> Emitter<'a> {
             Event::Mdns(e) | Event::Llmnr(e) => {
                 let source = if matches!(event, Event::Mdns(_)) { "mdns" } else { "llmnr" };
                 e.announced(&mut |a| {
-                    if let Announced::Host { name, addr } = a {
+                    if let Announced::Host { host, addr } = a {
                         let (mac, ip) = if addr == flow.orig_ip {
                             (flow.orig_mac, addr)
                         } else if addr == flow.resp_ip {
@@ -104,12 +110,15 @@ impl<'a> Emitter<'a> {
                         } else {
                             return;
                         };
-                        self.out.claims.push(Claim::hostname(source, mac, ip, name.as_bytes(), at.ts));
+                        self.out.claims.push(Claim::hostname(source, mac, ip, host.as_bytes(), at.ts));
                     }
                 });
             }
             Event::Dhcp(e) => dhcp_claims(at, e, &mut self.out.claims),
-            Event::Ftp(e) => self.announced = e.data.map(|d| d.endpoint).or(self.announced),
+            Event::Ftp(e) => {
+                self.announced = e.data.map(|d| d.endpoint).or(self.announced);
+                self.upgraded |= e.auth_tls == Some(true);
+            }
             _ => {}
         }
     }

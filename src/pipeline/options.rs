@@ -1,7 +1,7 @@
 //! What the engine needs to know of the user's wishes.
 
 use crate::base::secret::Reveal;
-use crate::detect::credentials::CaseKey;
+use crate::detect::CaseKey;
 use crate::flow::Timeouts;
 use crate::policy::HomeNet;
 

@@ -12,11 +12,12 @@ use super::shard::{Router, Shard};
 use super::writer::Writers;
 use super::{PipelineError, Progress, StageTimes, schedule, separate};
 use crate::base::{Timestamp, limits, secret::Reveal};
-use crate::detect::credentials::CaseKey;
+use crate::detect::CaseKey;
 use crate::signature::rules::Severity;
 use crate::flow::Timeouts;
 use crate::policy::{Expect, HomeNet};
-use crate::sink::{OutputFolder, Parts, Publish, RunDocument};
+use crate::report::document::RunDocument;
+use crate::sink::{OutputFolder, Parts, Publish};
 use crate::source::{Discovery, ReadOptions, SourceError, peek};
 
 /// What the user wants of a run over captures, validated.

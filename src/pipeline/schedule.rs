@@ -134,7 +134,7 @@ pub fn run(
     }
 }
 
-fn lock(shared: &Shared<'_>) -> MutexGuard<'_, State> {
+fn lock<'a>(shared: &'a Shared<'_>) -> MutexGuard<'a, State> {
     shared.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -25,6 +25,11 @@ impl EncodeJob {
         Self { table, rows, number: 0 }
     }
 
+    /// Bytes of the rows.
+    pub fn size(&self) -> usize {
+        self.rows.size()
+    }
+
     /// The table's position and the rows.
     pub fn into_rows(self) -> (usize, RowBuffer) {
         (self.table, self.rows)

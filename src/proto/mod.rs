@@ -11,6 +11,7 @@ pub mod http_head;
 pub mod http_login;
 pub mod registry;
 pub mod ssh;
+pub mod http_provisioning;
 pub mod telnet;
 pub mod telnet_prompt;
 #[cfg(test)]

@@ -1,5 +1,21 @@
 //! `run.json`: what a run was given, what it did, and how complete it is.
 
+/// Exit codes, as `overhear help` lists them.
+pub mod exit {
+    /// Complete.
+    pub const COMPLETE: u8 = 0;
+    /// Usage or configuration.
+    pub const USAGE: u8 = 2;
+    /// No input could be read.
+    pub const NO_INPUT: u8 = 3;
+    /// Finished, but some input was truncated, corrupt or lost to a limit.
+    pub const PARTIAL: u8 = 4;
+    /// Output could not be written, or something else stopped the run.
+    pub const FAILED: u8 = 5;
+    /// Findings at or above `--fail-on`.
+    pub const FINDINGS: u8 = 10;
+}
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

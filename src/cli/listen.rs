@@ -1,0 +1,1 @@
+//! `overhear listen`.
