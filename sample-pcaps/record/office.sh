@@ -10,6 +10,7 @@
 # promiscuous mode shows each frame that it forwards once, as a SPAN port of one VLAN does.
 
 RECORD=$here/record
+CERTIFICATE=/run/device.pem # in the private /run
 DOMAIN=office.example
 
 # name | network | MAC (OUI of a real vendor) | host part | DHCP client | DHCP host name | vendor class
@@ -71,6 +72,17 @@ listening() {
         sleep 0.1
     done
     echo "nothing listens on $1 port $2 after $try tries" >&2
+    return 1
+}
+
+# has_address HOST: waits (at most 5 s) until the host has an IPv4 address.
+has_address() {
+    local try
+    for try in $(seq 50); do
+        ! ip -n "$1" -4 addr show dev eth0 | grep -q inet || return 0
+        sleep 0.1
+    done
+    echo "$1 got no address after $try tries" >&2
     return 1
 }
 
@@ -270,6 +282,6 @@ make_certificate() {
     OPENSSL_CONF=/dev/null openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -sha256 \
         -subj "/O=Sample Office/CN=printer3.$DOMAIN" -addext "subjectAltName=DNS:printer3.$DOMAIN" \
         -config <(printf '[req]\ndistinguished_name=dn\n[dn]\n') \
-        -keyout "$WORK/conf/key.pem" -out "$WORK/conf/cert.pem" 2>/dev/null
-    cat "$WORK/conf/key.pem" "$WORK/conf/cert.pem" >"$WORK/conf/both.pem"
+        -keyout "$CERTIFICATE.key" -out "$CERTIFICATE" 2>/dev/null
+    cat "$CERTIFICATE.key" "$CERTIFICATE" >"$CERTIFICATE.both"
 }

@@ -47,7 +47,7 @@ basic_auth() {
 }
 
 tls_port() {
-    echo "\$SERVER[\"socket\"] == \"$1\" { ssl.engine = \"enable\" ssl.pemfile = \"$WORK/conf/both.pem\" }"
+    echo "\$SERVER[\"socket\"] == \"$1\" { ssl.engine = \"enable\" ssl.pemfile = \"$CERTIFICATE.both\" }"
 }
 
 telnet_server() {
@@ -66,7 +66,7 @@ ftp_server() {
 openssl_server() {
     local host=$1 port=$2
     shift 2
-    serve "$host" openssl s_server -quiet -www -accept "$port" -cert "$WORK/conf/cert.pem" -key "$WORK/conf/key.pem" "$@"
+    serve "$host" openssl s_server -quiet -www -accept "$port" -cert "$CERTIFICATE" -key "$CERTIFICATE.key" "$@"
     listening "$host" "$port"
 }
 
@@ -112,13 +112,14 @@ request subnet-mask, routers, domain-name-servers, domain-name, router-discovery
     vendor-encapsulated-options, netbios-name-servers, netbios-node-type, netbios-scope,
     domain-search, classless-routes, ms-classless-routes, wpad;
 CONF
-                at "$name" dhclient -1 -cf "$WORK/hosts/$name/dhclient.conf" -sf "$RECORD/dhcp-event" \
-                    -lf "$WORK/hosts/$name/leases" -pf "$WORK/hosts/$name/dhclient.pid" eth0 >"$WORK/log/dhcp-$name" 2>&1
-                kill "$(cat "$WORK/hosts/$name/dhclient.pid")"
+                serve "$name" dhclient -d -1 -cf "$WORK/hosts/$name/dhclient.conf" -sf "$RECORD/dhcp-event" \
+                    -lf "$WORK/hosts/$name/leases" -pf "$WORK/hosts/$name/dhclient.pid" eth0
+                has_address "$name"
                 ;;
         esac
     done 3<<<"$DEVICES"
     stop_recording
+    stop_services
     keep dhcp-staff
     keep dhcp-building
 }
@@ -210,7 +211,7 @@ scene_tls() {
     # GnuTLS still speaks what OpenSSL of Debian has no code for any more.
     local old='NORMAL:+VERS-TLS1.0:+VERS-TLS1.1:+3DES-CBC:+ARCFOUR-128:+NULL:+RSA:+MD5:+SHA1:%ALLOW_SMALL_RECORDS'
     serve printer3 gnutls-serv --quiet --http --disable-client-cert -p 10443 --priority "$old" \
-        --x509keyfile "$WORK/conf/key.pem" --x509certfile "$WORK/conf/cert.pem"
+        --x509keyfile "$CERTIFICATE.key" --x509certfile "$CERTIFICATE"
     listening printer3 10443
     record tls-weak-ciphers br50
     local suite
