@@ -234,18 +234,17 @@ impl Datagram {
         }
         self.fragments += 1;
         let strict = packet.ip_version == 6;
-        // Data behind the end, or two ends: hosts differ in what they make of it, so the fragment
-        // that came later is not used.
+        // Data behind the end, or two ends. What came first stays, as everywhere in IPv4.
         let last = self.pieces.last().map_or(0, |piece| piece.end);
         let known = self.total.unwrap_or(u32::MAX);
-        let contradicts =
-            end > known || (!packet.fragment.more && (end < last || (self.total.is_some() && end != known)));
+        let contradicts = end > known || (!packet.fragment.more && (end < last || end < known && self.total.is_some()));
         if self.fragments > limits::FRAGMENTS_PER_PACKET_MAX || (contradicts && strict) {
             self.spoil(counters);
             return false;
         }
-        if contradicts {
-            counters.fragment_overlaps += 1;
+        counters.fragment_overlaps += u64::from(contradicts);
+        let end = end.min(known);
+        if start >= end {
             return false;
         }
         let data = packet.payload(slab);
@@ -280,8 +279,8 @@ impl Datagram {
                 self.keep(index + n, piece);
             }
         }
-        if !packet.fragment.more {
-            self.total = Some(end);
+        if !packet.fragment.more && self.total.is_none() {
+            self.total = Some(end.max(last));
         }
         if start == 0 && self.header.is_empty() {
             self.header = header(packet, slab);

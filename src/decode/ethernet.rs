@@ -50,6 +50,8 @@ fn tagged(w: &mut Walk, mut kind: u16, mut s: Span) -> Step {
                 kind = u16::from_be_bytes([k0, k1]);
                 s.at += 6;
             }
+            // Cisco FabricPath: two bytes of tree and time to live, then the frame.
+            0x8903 => return frame(w, s.skip(2, Bad::Link)?),
             // Provider backbone bridging: four bytes of service tag, then the customer's frame.
             0x88e7 => return frame(w, s.skip(4, Bad::Link)?),
             0x88e5 => match macsec(w, s)? {

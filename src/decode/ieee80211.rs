@@ -68,7 +68,10 @@ fn mac(w: &mut Walk, s: Span, swapped: bool, padded: bool) -> Step {
         header = header.next_multiple_of(4);
     }
     let body = s.skip(header, Bad::Link)?;
-    let [sequence, _] = *s.skip(22, Bad::Link)?.need::<2>(w.slab, Bad::Link)?;
+    let [mut sequence, high] = *s.skip(22, Bad::Link)?.need::<2>(w.slab, Bad::Link)?;
+    if swapped {
+        sequence = high;
+    }
     let fragment = flags & MORE_FRAGMENTS != 0 || sequence & 0x0f != 0;
     // Subtypes with bit 2 carry no data.
     if subtype & 4 != 0 || flags & PROTECTED != 0 || fragment {

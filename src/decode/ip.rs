@@ -41,8 +41,11 @@ pub(super) fn v4(w: &mut Walk, s: Span) -> Step {
     let fragment = u16::from_be_bytes([h[6], h[7]]);
     let protocol = h[9];
     let inner = packet.skip(header, Bad::Network)?;
+    if header > 20 && !options_fit(w.slab.get(s.at + 20..inner.at).unwrap_or_default()) {
+        return Err(Bad::Network);
+    }
     // More fragments, or not at the start.
-    if fragment & 0x3fff != 0 {
+    if fragment & 0x3fff != 0 && !lone(w, fragment & 0x1fff == 0, inner) {
         w.out.fragment = FragmentFields {
             id: u32::from(w.out.ip_id),
             offset: (fragment & 0x1fff) << 3,
@@ -54,6 +57,30 @@ pub(super) fn v4(w: &mut Walk, s: Span) -> Step {
         return Ok(());
     }
     payload(w, protocol, inner)
+}
+
+/// Whether IPv4 options end within the header; hosts drop packets where they do not.
+#[cold]
+fn options_fit(mut options: &[u8]) -> bool {
+    loop {
+        options = match options {
+            [] | [0, ..] => return true,
+            [1, rest @ ..] => rest,
+            [_, len, ..] if *len >= 2 => match options.get(usize::from(*len)..) {
+                Some(rest) => rest,
+                None => return false,
+            },
+            _ => return false,
+        }
+    }
+}
+
+/// Whether a fragment is used by itself: the first one, where the capture holds only a part of it.
+/// No datagram can be made of it, but its transport header may be there.
+fn lone(w: &mut Walk, first: bool, inner: Span) -> bool {
+    let lone = first && inner.wire_end > inner.end;
+    w.counters.fragments += u64::from(lone);
+    lone
 }
 
 /// An IPv6 packet.
@@ -121,7 +148,8 @@ fn extensions(w: &mut Walk, mut next: u8, mut s: Span, header_at: usize) -> Step
                     return Err(s.short(Bad::Network));
                 };
                 let following = header.next_header().0;
-                if header.is_fragmenting_payload() {
+                let first = header.fragment_offset().value() == 0;
+                if header.is_fragmenting_payload() && !lone(w, first, s) {
                     w.out.fragment = FragmentFields {
                         id: header.identification(),
                         offset: header.fragment_offset().value() << 3,
@@ -187,7 +215,7 @@ pub(super) fn payload(w: &mut Walk, protocol: u8, s: Span) -> Step {
         33 => transport::dccp(w, s),
         132 => transport::sctp(w, s),
         136 => transport::udp_lite(w, s),
-        4 | 41 | 47 | 97 | 115 | 137 => {
+        4 | 41 | 47 | 97 | 103 | 115 | 137 => {
             w.ip(s, 0);
             let under = w.out.ip_version;
             // A tunnel that does not check out is a flow of its own protocol.

@@ -10,9 +10,6 @@ use super::walk::{Bad, Span, Step, Walk};
 pub(super) fn tcp(w: &mut Walk, s: Span) -> Step {
     let Some(h) = s.head::<20>(w.slab) else { return tcp_cut(w, s) };
     let header = usize::from(h[12] >> 4) * 4;
-    if header < 20 || header > s.wire_len() {
-        return Err(Bad::Transport);
-    }
     let out = &mut *w.out;
     out.src_port = u16::from_be_bytes([h[0], h[1]]);
     out.dst_port = u16::from_be_bytes([h[2], h[3]]);
@@ -23,24 +20,36 @@ pub(super) fn tcp(w: &mut Walk, s: Span) -> Step {
         window: u16::from_be_bytes([h[14], h[15]]),
     };
     out.transport_checksum = u16::from_be_bytes([h[16], h[17]]);
+    if header < 20 || header > s.wire_len() {
+        return bogus(w, s);
+    }
     w.ip(s, header);
     Ok(())
 }
 
-/// A TCP header of which the capture holds only the first bytes: ports and sequence number are
-/// enough to know the flow.
+/// A segment whose header length cannot be. It belongs to its flow, but no host acts on it: it has
+/// neither flags nor payload.
+#[cold]
+fn bogus(w: &mut Walk, s: Span) -> Step {
+    w.count(Bad::Transport);
+    w.out.tcp.flags = 0;
+    w.ip(s.shrink(20), 20);
+    Ok(())
+}
+
+/// A TCP header of which only the first bytes are there: ports and sequence number are enough to
+/// know the flow.
 #[cold]
 fn tcp_cut(w: &mut Walk, s: Span) -> Step {
-    let bad = s.short(Bad::Transport);
-    if bad != Bad::Cut {
-        return Err(bad);
-    }
     let h = s.need::<8>(w.slab, Bad::Transport)?;
     w.out.src_port = u16::from_be_bytes([h[0], h[1]]);
     w.out.dst_port = u16::from_be_bytes([h[2], h[3]]);
     w.out.tcp.seq = u32::from_be_bytes([h[4], h[5], h[6], h[7]]);
     if let Some(h) = s.head::<12>(w.slab) {
         w.out.tcp.ack = u32::from_be_bytes([h[8], h[9], h[10], h[11]]);
+    }
+    if s.short(Bad::Transport) != Bad::Cut {
+        return bogus(w, s);
     }
     let mut header = 20;
     if let Some(h) = s.head::<14>(w.slab) {
@@ -61,9 +70,9 @@ pub(super) fn udp(w: &mut Walk, s: Span) -> Step {
     let (src, dst) = (u16::from_be_bytes([h[0], h[1]]), u16::from_be_bytes([h[2], h[3]]));
     let len = usize::from(u16::from_be_bytes([h[4], h[5]]));
     let datagram = match len {
-        // Longer than the field can say (RFC 2675, section 4), or left to segmentation offload.
-        0 => s,
-        1..8 => return Err(Bad::Transport),
+        // Longer than the field can say (RFC 2675, section 4).
+        0 if s.wire_len() > 0xffff => s,
+        0..8 => return Err(Bad::Transport),
         _ => s.shrink(len),
     };
     w.out.src_port = src;

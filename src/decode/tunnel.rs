@@ -21,6 +21,7 @@ pub(super) fn over_ip(w: &mut Walk, protocol: u8, under: u8, s: Span) -> Step {
         }
         47 => gre(w, s),
         97 => ether_ip(w, s),
+        103 => pim(w, s),
         115 => l2tp3(w, s.skip(4, Bad::Tunnel)?),
         137 => mpls(w, s),
         _ => Err(Bad::Tunnel),
@@ -252,6 +253,17 @@ fn erspan3(w: &mut Walk, s: Span) -> Step {
     }
 }
 
+/// A PIM register message (RFC 7761, section 4.9.3): a multicast packet on its way to the rendezvous
+/// point. Without one, and for other messages, PIM is the flow.
+fn pim(w: &mut Walk, s: Span) -> Step {
+    let h = s.need::<8>(w.slab, Bad::Tunnel)?;
+    if h[0] != 0x21 || h[4] & 0x40 != 0 {
+        return Err(Bad::Cut);
+    }
+    w.tunnel(Tunnel::Pim)?;
+    checked_ip(w, s.skip(8, Bad::Tunnel)?)
+}
+
 /// Ethernet within IP (RFC 3378).
 fn ether_ip(w: &mut Walk, s: Span) -> Step {
     let [version, _] = *s.need::<2>(w.slab, Bad::Tunnel)?;
@@ -281,8 +293,8 @@ fn vxlan_gpe(w: &mut Walk, s: Span) -> Step {
     }
     w.tunnel(Tunnel::VxlanGpe)?;
     let inner = s.skip(8, Bad::Tunnel)?;
-    // Without the P flag it is what plain VXLAN would be.
-    if h[0] & 0x04 == 0 { checked_frame(w, inner) } else { next_protocol(w, h[3], inner) }
+    // Zero is no protocol: plain VXLAN on this port. Some senders forget the flag for the field.
+    if h[3] == 0 { checked_frame(w, inner) } else { next_protocol(w, h[3], inner) }
 }
 
 /// Geneve (RFC 8926, section 3.4).
