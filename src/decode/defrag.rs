@@ -198,7 +198,7 @@ impl Defragmenter {
 fn extent(packet: &Packet) -> Option<(u32, u32)> {
     let start = u32::from(packet.fragment.offset);
     let mut len = packet.payload_wire_len;
-    if packet.fragment.more && len % 8 != 0 {
+    if packet.fragment.more && !len.is_multiple_of(8) {
         // IPv4 hosts round down; IPv6 ones answer with an error (RFC 8200, section 4.5).
         if packet.ip_version == 6 {
             return None;
@@ -234,18 +234,17 @@ impl Datagram {
         }
         self.fragments += 1;
         let strict = packet.ip_version == 6;
-        // Data behind the end, or two ends: hosts differ in what they make of it, so the fragment
-        // that came later is not used.
+        // Data behind the end, or two ends. What came first stays, as everywhere in IPv4.
         let last = self.pieces.last().map_or(0, |piece| piece.end);
         let known = self.total.unwrap_or(u32::MAX);
-        let contradicts =
-            end > known || (!packet.fragment.more && (end < last || (self.total.is_some() && end != known)));
+        let contradicts = end > known || (!packet.fragment.more && (end < last || end < known && self.total.is_some()));
         if self.fragments > limits::FRAGMENTS_PER_PACKET_MAX || (contradicts && strict) {
             self.spoil(counters);
             return false;
         }
-        if contradicts {
-            counters.fragment_overlaps += 1;
+        counters.fragment_overlaps += u64::from(contradicts);
+        let end = end.min(known);
+        if start >= end {
             return false;
         }
         let data = packet.payload(slab);
@@ -280,8 +279,8 @@ impl Datagram {
                 self.keep(index + n, piece);
             }
         }
-        if !packet.fragment.more {
-            self.total = Some(end);
+        if !packet.fragment.more && self.total.is_none() {
+            self.total = Some(end.max(last));
         }
         if start == 0 && self.header.is_empty() {
             self.header = header(packet, slab);
@@ -363,5 +362,231 @@ fn header(packet: &Packet, slab: &[u8]) -> Vec<u8> {
         header.extend_from_slice(&packet.src.0);
         header.extend_from_slice(&packet.dst.0);
         header
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::decode::{Kind, decode, decode_reassembled};
+    use crate::frame::LinkType;
+    use proptest::prelude::*;
+
+    /// One fragment of a datagram with protocol 200, so that its payload is that of the packet.
+    fn fragment(v6: bool, id: u16, start: usize, more: bool, bytes: &[u8]) -> Vec<u8> {
+        let field = start as u16 | u16::from(more);
+        if v6 {
+            let [o0, o1] = field.to_be_bytes();
+            let [i0, i1] = id.to_be_bytes();
+            // Hop-by-hop options stand before the fragment header.
+            ip6(0, &join(&[&[44, 0, 1, 4, 0, 0, 0, 0], &[200, 0, o0, o1, 0, 0, i0, i1], bytes]))
+        } else {
+            ip4_fragment(200, id, (field >> 3) | if more { 0x2000 } else { 0 }, bytes)
+        }
+    }
+
+    struct Bench {
+        defragmenter: Defragmenter,
+        counters: Counters,
+        ts: i64,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self { defragmenter: Defragmenter::default(), counters: Counters::default(), ts: 0 }
+        }
+
+        /// Feeds a packet; the payload of what became whole, and whether bytes of it are missing.
+        fn feed(&mut self, bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
+            self.feed_cut(bytes, bytes.len())
+        }
+
+        fn feed_cut(&mut self, bytes: &[u8], captured: usize) -> Option<(Vec<u8>, bool)> {
+            let (mut slab, mut meta) = slab(LinkType::RAW, bytes);
+            slab.truncate(OFFSET + captured);
+            meta.captured = captured as u32;
+            meta.ts = Timestamp(self.ts);
+            let mut packet = Packet::default();
+            decode(&meta, &slab, &mut self.counters, &mut packet);
+            assert_eq!(packet.kind, Kind::Fragment);
+            let (offset, len) = self.defragmenter.push(&packet, &mut slab, &mut self.counters)?;
+            assert_eq!(offset + len, slab.len());
+            let mut whole = Packet::default();
+            decode_reassembled(&packet, &slab, offset, len, &mut self.counters, &mut whole);
+            assert_eq!((whole.kind, whole.protocol, whole.src, whole.reassembled), (Kind::Ip, 200, packet.src, true));
+            Some((whole.payload(&slab).to_vec(), whole.truncated))
+        }
+
+        /// Nothing is held that belongs to no datagram.
+        fn assert_empty(&mut self) {
+            self.defragmenter.finish(&mut self.counters);
+            assert_eq!((self.defragmenter.cost, self.defragmenter.table.len()), (0, 0));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_duplicates_and_split_give_the_datagram(
+            v6: bool,
+            units in 2usize..300,
+            tail in 1usize..=8,
+            cuts in prop::collection::vec(1usize..300, 1..20),
+            order in prop::collection::vec(any::<u32>(), 60),
+            repeats in prop::collection::vec(any::<bool>(), 60),
+        ) {
+            let payload: Vec<u8> = (0..(units - 1) * 8 + tail).map(|n| (n * 7 + n / 256) as u8).collect();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c % units * 8).filter(|c| *c > 0).collect();
+            cuts.extend([0, payload.len()]);
+            cuts.sort_unstable();
+            cuts.dedup();
+            prop_assume!(cuts.len() > 2);
+            let mut parts: Vec<(u32, Vec<u8>)> = Vec::new();
+            for (n, pair) in cuts.windows(2).enumerate() {
+                let part = fragment(v6, 1, pair[0], pair[1] < payload.len(), &payload[pair[0]..pair[1]]);
+                parts.push((order[n], part.clone()));
+                if repeats[n] {
+                    parts.push((order[n + 30], part));
+                }
+            }
+            parts.sort();
+            let mut bench = Bench::new();
+            let mut whole = 0;
+            for (_, part) in parts {
+                if let Some((got, truncated)) = bench.feed(&part) {
+                    prop_assert_eq!(&got, &payload);
+                    prop_assert!(!truncated);
+                    whole += 1;
+                }
+            }
+            prop_assert!(whole >= 1);
+            prop_assert_eq!(bench.counters.fragment_overlaps, 0);
+            bench.assert_empty();
+        }
+
+        #[test]
+        fn in_ipv4_the_first_byte_wins(parts in prop::collection::vec((0usize..20, 1usize..20), 1..40)) {
+            // What a byte is says which fragment it came in; a model of single bytes says which came first.
+            let mut model = [0u8; 40 * 8];
+            let mut bench = Bench::new();
+            let mut got = None;
+            for (n, (start, len)) in parts.iter().enumerate() {
+                let mark = n as u8 + 1;
+                for byte in &mut model[start * 8..(start + len) * 8] {
+                    if *byte == 0 {
+                        *byte = mark;
+                    }
+                }
+                got = got.or(bench.feed(&fragment(false, 1, start * 8, true, &vec![mark; len * 8])));
+            }
+            // One after the other fills what is left, and the last one ends it.
+            let mark = 200;
+            for unit in 0..40 {
+                for byte in &mut model[unit * 8..(unit + 1) * 8] {
+                    if *byte == 0 {
+                        *byte = mark;
+                    }
+                }
+                got = got.or(bench.feed(&fragment(false, 1, unit * 8, unit < 39, &[mark; 8])));
+            }
+            prop_assert_eq!(got, Some((model.to_vec(), false)));
+            bench.assert_empty();
+        }
+    }
+
+    #[test]
+    fn an_overlap_in_ipv6_drops_the_datagram_and_what_follows() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.feed(&fragment(true, 1, 0, true, &[1; 16])), None);
+        assert_eq!(bench.feed(&fragment(true, 1, 8, true, &[1; 16])), None);
+        assert_eq!(bench.feed(&fragment(true, 1, 24, false, &[1; 4])), None);
+        assert_eq!((bench.counters.fragment_overlaps, bench.counters.fragments_dropped), (1, 3));
+        // Another datagram is not touched by it.
+        assert_eq!(bench.feed(&fragment(true, 2, 0, true, &[1; 16])), None);
+        assert_eq!(bench.feed(&fragment(true, 2, 16, false, &[2; 4])).unwrap().0.len(), 20);
+        bench.assert_empty();
+        assert_eq!(bench.counters.fragments_dropped, 3);
+    }
+
+    #[test]
+    fn teardrop_overflow_and_empty_fragments_do_no_harm() {
+        let mut bench = Bench::new();
+        // The second fragment lies within the first.
+        assert_eq!(bench.feed(&fragment(false, 1, 0, true, &[1; 40])), None);
+        assert_eq!(bench.feed(&fragment(false, 1, 24, false, &[2; 4])).unwrap().0, [1; 40]);
+        // Beyond 65,535 bytes.
+        assert_eq!(bench.feed(&fragment(false, 2, 65_528, false, &[1; 100])), None);
+        // Less than a unit, and nothing.
+        assert_eq!(bench.feed(&fragment(false, 3, 0, true, &[1; 7])), None);
+        assert_eq!(bench.feed(&fragment(false, 3, 8, false, &[])), None);
+        assert_eq!(bench.feed(&fragment(true, 3, 0, true, &[1; 9])), None);
+        assert_eq!((bench.counters.fragments_dropped, bench.defragmenter.table.len()), (4, 0));
+        bench.assert_empty();
+    }
+
+    #[test]
+    fn bytes_that_the_capture_lacks_end_the_payload() {
+        let mut bench = Bench::new();
+        let first = fragment(false, 1, 0, true, &[1; 16]);
+        let middle = fragment(false, 1, 16, true, &[2; 16]);
+        let last = fragment(false, 1, 32, false, &[3; 8]);
+        assert_eq!(bench.feed(&first), None);
+        assert_eq!(bench.feed(&last), None);
+        let (payload, truncated) = bench.feed_cut(&middle, middle.len() - 6).unwrap();
+        assert_eq!((payload.len(), truncated), (26, true));
+    }
+
+    #[test]
+    fn what_waits_too_long_or_is_too_much_is_given_up_oldest_first() {
+        let mut bench = Bench::new();
+        bench.feed(&fragment(false, 1, 0, true, &[1; 8]));
+        bench.ts = limits::FRAGMENT_TIMEOUT_NS;
+        bench.feed(&fragment(false, 2, 0, true, &[1; 8]));
+        assert_eq!(bench.counters.fragments_dropped, 0);
+        bench.ts += 1;
+        assert_eq!(bench.feed(&fragment(false, 1, 8, false, &[1; 8])), None);
+        assert_eq!(bench.counters.fragments_dropped, 1);
+        assert!(bench.feed(&fragment(false, 2, 8, false, &[1; 8])).is_some());
+
+        let mut bench = Bench::new();
+        bench.defragmenter = Defragmenter::with_share(limits::FRAGMENTED_PACKETS_MAX / 4);
+        for id in 0..6 {
+            bench.feed(&fragment(false, id, 0, true, &[1; 8]));
+        }
+        assert_eq!((bench.counters.fragments_dropped, bench.defragmenter.table.len()), (2, 4));
+        assert_eq!(bench.feed(&fragment(false, 1, 8, false, &[1; 8])), None);
+        assert!(bench.feed(&fragment(false, 5, 8, false, &[1; 8])).is_some());
+
+        let mut bench = Bench::new();
+        bench.defragmenter = Defragmenter::with_share(usize::MAX);
+        bench.defragmenter.datagrams_max = 1000;
+        for id in 0..40 {
+            bench.feed(&fragment(false, id, 0, true, &[1; 16_000]));
+            assert!(bench.defragmenter.cost <= bench.defragmenter.cost_max);
+        }
+        assert!(bench.counters.fragments_dropped > 20);
+        bench.assert_empty();
+    }
+
+    #[test]
+    fn too_many_fragments_spoil_a_datagram() {
+        let mut bench = Bench::new();
+        for n in 0..=limits::FRAGMENTS_PER_PACKET_MAX {
+            assert_eq!(bench.feed(&fragment(false, 1, (n + 1) * 8, true, &[1; 8])), None);
+        }
+        assert_eq!(bench.counters.fragments_dropped, limits::FRAGMENTS_PER_PACKET_MAX as u64 + 1);
+        assert_eq!(bench.feed(&fragment(false, 1, 0, true, &[1; 8])), None);
+        bench.assert_empty();
+    }
+
+    #[test]
+    fn the_order_does_not_grow_with_what_became_whole() {
+        let mut bench = Bench::new();
+        for id in 0..2000 {
+            bench.feed(&fragment(false, id, 0, true, &[1; 8]));
+            assert!(bench.feed(&fragment(false, id, 8, false, &[1; 8])).is_some());
+        }
+        assert!(bench.defragmenter.order.len() < 100);
+        assert_eq!(bench.counters.reassembled, 2000);
     }
 }

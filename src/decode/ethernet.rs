@@ -50,6 +50,8 @@ fn tagged(w: &mut Walk, mut kind: u16, mut s: Span) -> Step {
                 kind = u16::from_be_bytes([k0, k1]);
                 s.at += 6;
             }
+            // Cisco FabricPath: two bytes of tree and time to live, then the frame.
+            0x8903 => return frame(w, s.skip(2, Bad::Link)?),
             // Provider backbone bridging: four bytes of service tag, then the customer's frame.
             0x88e7 => return frame(w, s.skip(4, Bad::Link)?),
             0x88e5 => match macsec(w, s)? {
@@ -132,7 +134,7 @@ pub(super) fn plausible(slab: &[u8], s: Span) -> bool {
             None => false,
         },
         0x8847 | 0x8848 | 0x8863 | 0x8864 | 0x888e | 0x88cc | 0x8809 | 0x9000 | 0x894f => true,
-        _ => kind < TYPE_MIN && kind >= 3 && usize::from(kind) <= inner.wire_len(),
+        _ => (3..TYPE_MIN).contains(&kind) && usize::from(kind) <= inner.wire_len(),
     }
 }
 
@@ -153,4 +155,66 @@ pub(super) fn certain(slab: &[u8], s: Span) -> bool {
             [0x08, 0x06] => matches!(inner.head::<6>(slab), Some([0, 1, 8, 0, 6, 4])),
             _ => false,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn tags_of_every_kind_are_passed_and_kept() {
+        for (tpid, id) in [(0x8100u16, 5u16), (0x88a8, 6), (0x9100, 4095)] {
+            // Priority bits are no part of the identifier.
+            let tag = join(&[&(id | 0xe000).to_be_bytes(), &[0x81, 0, 0, 1, 8, 0], &inner()]);
+            let (packet, payload, _) = eth(&ethernet(tpid, &tag));
+            assert_eq!((packet.vlans.ids(), payload.as_slice()), (&[id, 1][..], &b"inner"[..]));
+        }
+        let (packet, ..) = eth(&ethernet(0x8926, &join(&[&[0, 0, 0, 0, 8, 0], &inner()])));
+        assert_eq!(packet.dst_port, 53);
+        // MAC-in-MAC: the inner addresses count.
+        let (packet, ..) = eth(&ethernet(0x88e7, &join(&[&[0, 0, 0, 1], &inner_frame()])));
+        assert_eq!((packet.dst_port, packet.src_mac.0), (53, [6, 2, 2, 2, 2, 2]));
+    }
+
+    #[test]
+    fn llc_and_snap_give_their_protocol() {
+        // Spanning tree in a frame with padding: 3 + 4 bytes count.
+        let (packet, payload, counters) = eth(&ethernet(7, &[0x42, 0x42, 3, 1, 2, 3, 4, 0, 0, 0]));
+        assert_eq!((packet.kind, packet.protocol_l2, payload.as_slice()), (Kind::Other, 0x4242, &[1, 2, 3, 4][..]));
+        assert_eq!(counters.not_ip, 1);
+        // CDP by its SNAP identifier; IP by an EtherType in SNAP.
+        let (packet, payload, _) = eth(&ethernet(9, &[0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0, 7]));
+        assert_eq!((packet.protocol_l2, payload.as_slice()), (0x2000, &[7][..]));
+        let snap = join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &inner()]);
+        assert_eq!(eth(&ethernet(snap.len() as u16, &snap)).0.dst_port, 53);
+        // Novell without LLC, and an information frame with two bytes of control.
+        assert_eq!(eth(&ethernet(4, &[0xff, 0xff, 0, 4])).0.protocol_l2, 0xffff);
+        assert_eq!(eth(&ethernet(6, &[4, 4, 0, 0, 8, 9])).1, [8, 9]);
+    }
+
+    #[test]
+    fn macsec_is_read_through_where_it_is_not_encrypted() {
+        let body = inner();
+        // Version 0, neither E nor C: type and payload in clear, 16 bytes of check value behind.
+        let clear = join(&[&[0x00, 0, 0, 0, 0, 1, 8, 0], &body, &[0xdd; 16]]);
+        assert_eq!(eth(&ethernet(0x88e5, &clear)).1, b"inner");
+        let sealed = join(&[&[0x0c, 0, 0, 0, 0, 1], &body, &[0xdd; 16]]);
+        assert_eq!(eth(&ethernet(0x88e5, &sealed)).0.kind, Kind::Other);
+    }
+
+    #[test]
+    fn a_short_frame_is_malformed_only_where_the_capture_is_not_to_blame() {
+        let (packet, _, counters) = eth(&[1, 2, 3]);
+        assert_eq!((packet.kind, counters.malformed_link, counters.truncated), (Kind::Malformed, 1, 0));
+        let frame = ethernet(0x0800, &inner());
+        let (packet, _, counters) = run_cut(crate::frame::LinkType::ETHERNET, &frame, 10);
+        assert_eq!((packet.kind, counters.malformed_link, counters.truncated), (Kind::Malformed, 0, 1));
+    }
+
+    #[test]
+    fn endless_tags_end_at_the_limit() {
+        let (packet, _, counters) = eth(&ethernet(0x8100, &[0x81, 0].repeat(3000)));
+        assert_eq!((packet.kind, counters.nesting_limit), (Kind::Malformed, 1));
+    }
 }

@@ -93,3 +93,52 @@ fn v6(bytes: &[u8]) -> Option<(Quoted, &[u8])> {
     quoted.protocol = next;
     Some((quoted, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::decode::{Counters, decode};
+    use crate::frame::LinkType;
+
+    fn about(frame: &[u8]) -> Option<Quoted> {
+        let (slab, meta) = slab(LinkType::ETHERNET, frame);
+        let mut packet = Packet::default();
+        decode(&meta, &slab, &mut Counters::default(), &mut packet);
+        quoted(&packet, &slab)
+    }
+
+    #[test]
+    fn an_error_names_the_flow_that_it_is_about() {
+        let error = join(&[&[3, 3, 0, 0, 0, 0, 0, 0], &inner()]);
+        let quoted = about(&ethernet(0x0800, &ip4(1, &error))).unwrap();
+        assert_eq!((quoted.src_port, quoted.dst_port, quoted.protocol), (5000, 53, 17));
+        assert_eq!((quoted.src, quoted.dst), (Addr::v4([10, 0, 0, 1]), Addr::v4([10, 0, 0, 2])));
+        // Eight bytes of the transport are all that old hosts quote.
+        assert_eq!(about(&ethernet(0x0800, &ip4(1, &error[..8 + 28]))).unwrap().dst_port, 53);
+        assert_eq!(about(&ethernet(0x0800, &ip4(1, &error[..8 + 21]))).unwrap().dst_port, 0);
+        assert_eq!(about(&ethernet(0x0800, &ip4(1, &error[..8 + 12]))), None);
+    }
+
+    #[test]
+    fn later_fragments_have_no_ports_and_ipv6_has_extensions() {
+        let fragment = join(&[&[11, 1, 0, 0, 0, 0, 0, 0], &ip4_fragment(17, 1, 5, &udp(1, 2, b""))]);
+        let quoted = about(&ethernet(0x0800, &ip4(1, &fragment))).unwrap();
+        assert_eq!((quoted.protocol, quoted.dst_port), (17, 0));
+        for (offset, port) in [(0, 2), (8, 0)] {
+            let six = ip6(0, &join(&[&[44, 0, 1, 4, 0, 0, 0, 0], &[6, 0, 0, offset | 1, 0, 0, 0, 7], &[0, 1, 0, 2]]));
+            let error = join(&[&[1, 4, 0, 0, 0, 0, 0, 0], &six]);
+            let quoted = about(&ethernet(0x86dd, &ip6(58, &error))).unwrap();
+            assert_eq!((quoted.protocol, quoted.dst_port, quoted.src.to_string().as_str()), (6, port, "fe80::1"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_error_quotes_nothing() {
+        let echo = join(&[&[8, 0, 0, 0, 0, 0, 0, 0], &inner()]);
+        assert_eq!(about(&ethernet(0x0800, &ip4(1, &echo))), None);
+        let ping = join(&[&[3, 3, 0, 0, 0, 0, 0, 0], &ip4(1, &[8, 0, 0, 0])]);
+        let quoted = about(&ethernet(0x0800, &ip4(1, &ping))).unwrap();
+        assert_eq!((quoted.protocol, quoted.src_port, quoted.dst_port), (1, 8, 0));
+    }
+}

@@ -68,7 +68,10 @@ fn mac(w: &mut Walk, s: Span, swapped: bool, padded: bool) -> Step {
         header = header.next_multiple_of(4);
     }
     let body = s.skip(header, Bad::Link)?;
-    let [sequence, _] = *s.skip(22, Bad::Link)?.need::<2>(w.slab, Bad::Link)?;
+    let [mut sequence, high] = *s.skip(22, Bad::Link)?.need::<2>(w.slab, Bad::Link)?;
+    if swapped {
+        sequence = high;
+    }
     let fragment = flags & MORE_FRAGMENTS != 0 || sequence & 0x0f != 0;
     // Subtypes with bit 2 carry no data.
     if subtype & 4 != 0 || flags & PROTECTED != 0 || fragment {
@@ -129,4 +132,73 @@ pub(super) fn prism(w: &mut Walk, s: Span) -> Step {
         u32::from_le_bytes([l0, l1, l2, l3])
     };
     frame(w, s.skip(len as usize, Bad::Link)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::frame::LinkType;
+
+    /// A data frame with addresses 1, 2, 3 and what follows them.
+    fn data(control: u8, flags: u8, rest: &[&[u8]]) -> Vec<u8> {
+        join(&[&[control, flags, 0, 0], &[1; 6], &[2; 6], &[3; 6], &[0x10, 0], &rest.concat()])
+    }
+
+    fn body() -> Vec<u8> {
+        join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &inner()])
+    }
+
+    #[test]
+    fn the_distribution_bits_say_whose_the_addresses_are() {
+        for (flags, dst, src) in [(0, 1, 2), (TO_DS, 3, 2), (FROM_DS, 1, 3)] {
+            let (packet, payload, _) = run(LinkType::IEEE802_11, &data(0x08, flags, &[&body()]));
+            assert_eq!((packet.dst_mac.0, packet.src_mac.0, payload.as_slice()), ([dst; 6], [src; 6], &b"inner"[..]));
+        }
+        let (packet, ..) = run(LinkType::IEEE802_11, &data(0x08, TO_DS | FROM_DS, &[&[4; 6], &body()]));
+        assert_eq!((packet.dst_mac.0, packet.src_mac.0, packet.dst_port), ([3; 6], [4; 6], 53));
+    }
+
+    #[test]
+    fn quality_of_service_ht_control_and_aggregates_are_passed() {
+        let subframe = join(&[&[7; 6], &[8; 6], &(body().len() as u16).to_be_bytes(), &body(), &[0, 0]]);
+        for (flags, rest) in [
+            (TO_DS, join(&[&[0, 0], &body()])),
+            (TO_DS | ORDER, join(&[&[0, 0, 1, 2, 3, 4], &body()])),
+            (TO_DS, join(&[&[0x80, 0], &subframe])),
+        ] {
+            let (packet, payload, _) = run(LinkType::IEEE802_11, &data(0x88, flags, &[&rest]));
+            assert_eq!((packet.dst_port, payload.as_slice()), (53, &b"inner"[..]));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_ip() {
+        let mut fragment = data(0x08, TO_DS, &[&body()]);
+        fragment[22] |= 1;
+        for frame in [data(0x08, PROTECTED, &[&body()]), data(0x48, TO_DS, &[]), data(0x80, 0, &[&body()]), fragment] {
+            let (packet, _, counters) = run(LinkType::IEEE802_11, &frame);
+            assert_eq!((packet.kind, counters.not_ip, counters.malformed_link), (Kind::Other, 1, 0));
+        }
+        // An acknowledgement has one address.
+        let (packet, ..) = run(LinkType::IEEE802_11, &[0xd4, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+        assert_eq!((packet.kind, packet.dst_mac.0, packet.src_mac.is_zero()), (Kind::Other, [1; 6], true));
+    }
+
+    #[test]
+    fn radio_headers_are_passed() {
+        // Time stamp (aligned to eight) and flags: check sequence present, payload padded.
+        let mut frame = data(0x88, TO_DS, &[&[0, 0, 0, 0], &body(), &[0xfc; 4]]);
+        let head = [0, 0, 17, 0, 3, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0x30];
+        let (packet, payload, _) = run(LinkType::IEEE802_11_RADIOTAP, &join(&[&head, &frame]));
+        assert_eq!((packet.dst_port, payload.as_slice()), (53, &b"inner"[..]));
+        // Without padding, and with a second bitmap.
+        frame = data(0x88, TO_DS, &[&[0, 0], &body()]);
+        let head = [0, 0, 13, 0, 2, 0, 0, 0x80, 0, 0, 0, 0, 0x00];
+        assert_eq!(run(LinkType::IEEE802_11_RADIOTAP, &join(&[&head, &frame])).0.dst_port, 53);
+        let prism = join(&[&[0x44, 0, 0, 0, 144, 0, 0, 0], &[0; 136], &frame]);
+        assert_eq!(run(LinkType(119), &prism).0.dst_port, 53);
+        let avs = join(&[&[0x80, 0x21, 0x10, 1, 0, 0, 0, 64], &[0; 56], &frame]);
+        assert_eq!(run(LinkType(163), &avs).0.dst_port, 53);
+    }
 }

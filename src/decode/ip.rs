@@ -41,8 +41,11 @@ pub(super) fn v4(w: &mut Walk, s: Span) -> Step {
     let fragment = u16::from_be_bytes([h[6], h[7]]);
     let protocol = h[9];
     let inner = packet.skip(header, Bad::Network)?;
+    if header > 20 && !options_fit(w.slab.get(s.at + 20..inner.at).unwrap_or_default()) {
+        return Err(Bad::Network);
+    }
     // More fragments, or not at the start.
-    if fragment & 0x3fff != 0 {
+    if fragment & 0x3fff != 0 && !lone(w, fragment & 0x1fff == 0, inner) {
         w.out.fragment = FragmentFields {
             id: u32::from(w.out.ip_id),
             offset: (fragment & 0x1fff) << 3,
@@ -54,6 +57,30 @@ pub(super) fn v4(w: &mut Walk, s: Span) -> Step {
         return Ok(());
     }
     payload(w, protocol, inner)
+}
+
+/// Whether IPv4 options end within the header; hosts drop packets where they do not.
+#[cold]
+fn options_fit(mut options: &[u8]) -> bool {
+    loop {
+        options = match options {
+            [] | [0, ..] => return true,
+            [1, rest @ ..] => rest,
+            [_, len, ..] if *len >= 2 => match options.get(usize::from(*len)..) {
+                Some(rest) => rest,
+                None => return false,
+            },
+            _ => return false,
+        }
+    }
+}
+
+/// Whether a fragment is used by itself: the first one, where the capture holds only a part of it.
+/// No datagram can be made of it, but its transport header may be there.
+fn lone(w: &mut Walk, first: bool, inner: Span) -> bool {
+    let lone = first && inner.wire_end > inner.end;
+    w.counters.fragments += u64::from(lone);
+    lone
 }
 
 /// An IPv6 packet.
@@ -121,7 +148,8 @@ fn extensions(w: &mut Walk, mut next: u8, mut s: Span, header_at: usize) -> Step
                     return Err(s.short(Bad::Network));
                 };
                 let following = header.next_header().0;
-                if header.is_fragmenting_payload() {
+                let first = header.fragment_offset().value() == 0;
+                if header.is_fragmenting_payload() && !lone(w, first, s) {
                     w.out.fragment = FragmentFields {
                         id: header.identification(),
                         offset: header.fragment_offset().value() << 3,
@@ -187,7 +215,7 @@ pub(super) fn payload(w: &mut Walk, protocol: u8, s: Span) -> Step {
         33 => transport::dccp(w, s),
         132 => transport::sctp(w, s),
         136 => transport::udp_lite(w, s),
-        4 | 41 | 47 | 97 | 115 | 137 => {
+        4 | 41 | 47 | 97 | 103 | 115 | 137 => {
             w.ip(s, 0);
             let under = w.out.ip_version;
             // A tunnel that does not check out is a flow of its own protocol.
@@ -260,4 +288,123 @@ pub(super) fn checksum(bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !(sum as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::frame::LinkType;
+
+    #[test]
+    fn padding_is_no_payload_and_a_zero_length_takes_the_frame() {
+        let frame = ethernet(0x0800, &join(&[&ip4(17, &udp(1, 2, b"abc")), &[0; 9]]));
+        let (packet, payload, counters) = eth(&frame);
+        assert_eq!((payload.as_slice(), packet.payload_wire_len, packet.ip_wire_len), (&b"abc"[..], 3, 31));
+        assert_eq!((packet.ip_id, packet.ttl, packet.truncated), (0x1234, 64, false));
+        assert_eq!(counters, Default::default());
+        // Segmentation offload: the length is left to the card.
+        let mut frame = ethernet(0x0800, &ip4(6, &tcp(b"segments")));
+        frame.splice(16..18, [0, 0]);
+        let (packet, payload, _) = eth(&frame);
+        assert_eq!((payload.as_slice(), packet.ip_wire_len), (&b"segments"[..], 52));
+    }
+
+    #[test]
+    fn a_packet_longer_than_its_frame_is_used_as_far_as_it_goes() {
+        let mut frame = ethernet(0x0800, &ip4(17, &udp(1, 2, b"abcdef")));
+        frame.splice(16..18, [0, 200]);
+        frame.splice(38..40, [0, 180]);
+        let (packet, payload, counters) = eth(&frame);
+        assert_eq!((payload.as_slice(), packet.payload_wire_len, packet.truncated), (&b"abcdef"[..], 172, true));
+        assert_eq!((counters.truncated, counters.malformed_network), (1, 0));
+    }
+
+    #[test]
+    fn wrong_headers_are_malformed() {
+        for (at, value) in [(14, 0x44), (14, 0x55), (17, 19)] {
+            let mut frame = ethernet(0x0800, &inner());
+            frame[at] = value;
+            let (packet, _, counters) = eth(&frame);
+            assert_eq!((packet.kind, counters.malformed_network), (crate::decode::Kind::Malformed, 1), "{at}");
+        }
+        // An option that reaches beyond the header.
+        let mut bytes = ip4(6, &join(&[&[0x82, 9, 0, 0], &tcp(b"")]));
+        bytes[0] = 0x46;
+        assert_eq!(eth(&ethernet(0x0800, &bytes)).2.malformed_network, 1);
+        bytes[21] = 4;
+        assert_eq!(eth(&ethernet(0x0800, &bytes)).0.dst_port, 80);
+    }
+
+    #[test]
+    fn extension_headers_lead_to_the_transport() {
+        let chain = join(&[
+            &[43, 0, 1, 4, 0, 0, 0, 0],             // hop by hop, then routing
+            &[60, 0, 3, 0, 0, 0, 0, 0],             // routing of an unknown type, nothing left
+            &[44, 0, 1, 4, 0, 0, 0, 0],             // destination options, then fragment
+            &[51, 0, 0, 0, 0, 0, 0, 9],             // an atomic fragment (RFC 6946)
+            &[17, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2], // authentication
+            &udp(1, 2, b"deep"),
+        ]);
+        let (packet, payload, counters) = eth(&ethernet(0x86dd, &ip6(0, &chain)));
+        assert_eq!((packet.protocol, packet.dst_port, payload.as_slice()), (17, 2, &b"deep"[..]));
+        assert_eq!(packet.tunnels.text(), "ah");
+        assert_eq!((packet.ip_version, counters.fragments), (6, 0));
+        assert_eq!(packet.src.to_string(), "fe80::1");
+    }
+
+    #[test]
+    fn the_flow_of_a_routed_packet_goes_to_its_last_stop() {
+        let mut stops = vec![17, 4, 0, 1, 0, 0, 0, 0];
+        stops.extend_from_slice(&[0x20; 16]);
+        stops.extend_from_slice(&[0x21; 16]);
+        let (packet, ..) = eth(&ethernet(0x86dd, &ip6(43, &join(&[&stops, &udp(1, 2, b"")]))));
+        assert_eq!(packet.dst.0, [0x21; 16]);
+        stops[3] = 0;
+        let (packet, ..) = eth(&ethernet(0x86dd, &ip6(43, &join(&[&stops, &udp(1, 2, b"")]))));
+        assert_eq!(packet.dst.to_string(), "fe80::2");
+    }
+
+    #[test]
+    fn a_jumbogram_is_as_long_as_its_option_says() {
+        let body = vec![b'x'; 70_000];
+        let mut header = ip6(0, &[]);
+        let len = (8 + 24 + body.len()) as u32;
+        header.extend_from_slice(&[6, 0, 0xc2, 4]);
+        header.extend_from_slice(&len.to_be_bytes());
+        let (packet, payload, _) = eth(&ethernet(0x86dd, &join(&[&header, &tcp(&body), b"padding"])));
+        assert_eq!((payload.len(), packet.payload_wire_len, packet.ip_wire_len), (70_000, 70_000, 40 + len));
+    }
+
+    #[test]
+    fn mobility_without_anything_behind_is_its_own_protocol() {
+        let (packet, payload, _) = eth(&ethernet(0x86dd, &ip6(135, &[59, 0, 5, 0, 1, 2, 3, 4])));
+        assert_eq!((packet.protocol, payload.len()), (135, 8));
+    }
+
+    #[test]
+    fn fragments_say_where_they_belong() {
+        let (packet, payload, counters) = eth(&ethernet(0x0800, &ip4_fragment(17, 77, 0x2003, &[9; 16])));
+        let f = packet.fragment;
+        assert_eq!((f.id, f.offset, f.more, f.header_offset), (77, 24, true, 14 + OFFSET as u32));
+        assert_eq!((packet.kind, payload.len(), counters.fragments), (Kind::Fragment, 16, 1));
+        let bytes = ip6(44, &join(&[&[17, 0, 0, 0x19, 1, 2, 3, 4], &[9; 16]]));
+        let (packet, ..) = run(LinkType::RAW, &bytes);
+        let f = packet.fragment;
+        assert_eq!((f.id, f.offset, f.more, packet.protocol), (0x0102_0304, 24, true, 17));
+    }
+
+    #[test]
+    fn a_first_fragment_that_the_capture_cut_is_used_by_itself() {
+        let frame = ethernet(0x0800, &ip4_fragment(17, 7, 0x2000, &udp(5, 6, &[0; 64])));
+        let (packet, _, counters) = run_cut(LinkType::ETHERNET, &frame, 60);
+        assert_eq!((packet.kind, packet.dst_port, packet.truncated), (Kind::Ip, 6, true));
+        assert_eq!(counters.fragments, 1);
+    }
+
+    #[test]
+    fn the_checksum_of_a_known_header_is_right() {
+        // The example of RFC 1071, section 3.
+        assert_eq!(checksum(&[0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
+    }
 }

@@ -262,3 +262,89 @@ fn netfilter_log(w: &mut Walk, s: Span) -> Step {
         rest = rest.skip(len.next_multiple_of(4), Bad::Link)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn loopback_in_both_byte_orders_and_every_number_for_ipv6() {
+        let six = ip6(17, &udp(1, 2, b"six"));
+        for family in [10u32, 24, 28, 30] {
+            for head in [family.to_be_bytes(), family.to_le_bytes()] {
+                assert_eq!(run(LinkType::NULL, &join(&[&head, &six])).1, b"six");
+            }
+        }
+        for head in [[0, 0, 0, 2], [2, 0, 0, 0]] {
+            assert_eq!(run(LinkType::LOOP, &join(&[&head, &inner()])).1, b"inner");
+        }
+        assert_eq!(run(LinkType::NULL, &[7, 0, 0, 0, 1]).0.kind, Kind::Other);
+    }
+
+    #[test]
+    fn cooked_captures_name_the_sender() {
+        let head = [0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 9, 0, 0, 8, 0];
+        let (packet, payload, _) = run(LinkType::LINUX_SLL, &join(&[&head, &inner()]));
+        assert_eq!(
+            (packet.src_mac.0, packet.dst_mac.is_zero(), payload.as_slice()),
+            ([2, 0, 0, 0, 0, 9], true, &b"inner"[..])
+        );
+        let head = [8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 4, 6, 2, 0, 0, 0, 0, 9, 0, 0];
+        let (packet, payload, _) = run(LinkType::LINUX_SLL2, &join(&[&head, &inner()]));
+        assert_eq!((packet.src_mac.0, payload.as_slice()), ([2, 0, 0, 0, 0, 9], &b"inner"[..]));
+        // VLAN tags and LLC occur as well.
+        let head = [0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 9, 0, 0, 0x81, 0, 0, 7, 8, 0];
+        assert_eq!(run(LinkType::LINUX_SLL, &join(&[&head, &inner()])).0.vlans.ids(), [7]);
+        let head = [0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 9, 0, 0, 0, 4, 0x42, 0x42, 3];
+        assert_eq!(run(LinkType::LINUX_SLL, &head).0.protocol_l2, 0x4242);
+    }
+
+    #[test]
+    fn netfilter_attributes_of_either_byte_order() {
+        let ip = inner();
+        let len = (4 + ip.len()) as u16;
+        let address = [0, 6, 0, 0, 2, 0, 0, 0, 0, 9, 0, 0];
+        let little = join(&[&[2, 0, 0, 1, 16, 0, 8, 0], &address, &len.to_le_bytes(), &[9, 0], &ip]);
+        let big = join(&[&[2, 0, 0, 1, 0, 16, 0, 8], &address, &len.to_be_bytes(), &[0, 9], &ip]);
+        for bytes in [little, big] {
+            let (packet, payload, _) = run(LinkType::NFLOG, &bytes);
+            assert_eq!((packet.src_mac.0, payload.as_slice()), ([2, 0, 0, 0, 0, 9], &b"inner"[..]));
+        }
+        // A length that does not move on.
+        assert_eq!(run(LinkType::NFLOG, &[2, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0]).2.malformed_link, 1);
+    }
+
+    #[test]
+    fn rarer_links_lead_to_ip() {
+        let ip = inner();
+        let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+        let macs = [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2];
+        let ppi = [0, 0, 12, 0, 101, 0, 0, 0, 9, 9, 9, 9];
+        for (link, head) in [
+            (12, vec![]),
+            (14, vec![]),
+            (101, vec![]),
+            (228, vec![]),
+            (104, vec![0x0f, 0, 8, 0]),
+            (107, vec![0x18, 0x41, 3, 0xcc]),
+            (107, vec![0x18, 0x41, 8, 0]),
+            (107, join(&[&[0x18, 0x41, 3, 0, 0x80], &snap[3..]])),
+            (10, join(&[&[0x50], &macs, &snap])),
+            (6, join(&[&[0x10, 0x40], &macs, &snap])),
+            // A route through two bridges: the group bit of the source, and six bytes.
+            (6, join(&[&[0x10, 0x40], &macs[..6], &[0x82, 2, 2, 2, 2, 2], &[6, 0, 1, 1, 1, 2], &snap])),
+            (123, join(&[&[2, 0, 0, 0], &snap])),
+            (138, vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0]),
+            (117, vec![61; 64]),
+            (192, ppi.to_vec()),
+            (51, vec![0x11, 0, 0, 1, 0, 0, 0, 0x21]),
+        ] {
+            let (packet, payload, counters) = run(LinkType(link), &join(&[&head, &ip]));
+            assert_eq!((packet.dst_port, payload.as_slice()), (53, &b"inner"[..]), "{link}");
+            assert_eq!(counters, Default::default(), "{link}");
+        }
+        let (packet, _, counters) = run(LinkType(9999), &ip);
+        assert_eq!((packet.kind, counters.not_ip), (Kind::Other, 1));
+    }
+}

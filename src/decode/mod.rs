@@ -12,6 +12,8 @@ mod ip;
 mod link;
 pub mod packet;
 mod ppp;
+#[cfg(test)]
+mod testing;
 mod transport;
 mod tunnel;
 mod walk;
@@ -84,5 +86,138 @@ fn finish(walk: &mut Walk, step: Step) {
         Kind::Fragment => walk.counters.fragments += 1,
         Kind::Arp | Kind::Other => walk.counters.not_ip += 1,
         Kind::Ip | Kind::Malformed => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::*;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every link type that leads somewhere, and one that does not.
+    const LINKS: &[u32] = &[
+        0, 1, 6, 7, 8, 9, 10, 11, 12, 14, 50, 51, 100, 101, 104, 105, 107, 108, 109, 113, 117, 119, 122, 123, 127, 138,
+        163, 166, 192, 204, 205, 206, 219, 226, 228, 229, 239, 240, 258, 274, 276, 9999,
+    ];
+
+    /// Whatever the bytes, the ranges lie in the slab and what belongs together is together.
+    fn sound(link: u32, bytes: &[u8], wire: u32) {
+        let (mut slab, mut frame) = slab(LinkType(link), bytes);
+        frame.wire = wire;
+        let mut counters = Counters::default();
+        let mut defragmenter = Defragmenter::default();
+        let mut packet = Packet::default();
+        decode(&frame, &slab, &mut counters, &mut packet);
+        for _ in 0..=crate::base::limits::NESTING_MAX {
+            let end = packet.payload_offset as usize + packet.payload_len as usize;
+            assert!(end <= slab.len());
+            assert!(packet.payload_len <= packet.payload_wire_len);
+            assert_eq!(
+                packet.ip_version != 0,
+                matches!(packet.kind, Kind::Ip | Kind::Fragment) || {
+                    packet.kind == Kind::Malformed && packet.ip_version != 0
+                }
+            );
+            let _ = quoted(&packet, &slab);
+            if packet.kind != Kind::Fragment {
+                break;
+            }
+            let Some((offset, len)) = defragmenter.push(&packet, &mut slab, &mut counters) else { break };
+            let base = packet;
+            decode_reassembled(&base, &slab, offset, len, &mut counters, &mut packet);
+        }
+        defragmenter.finish(&mut counters);
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_of_any_link_type_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200), wire: u32) {
+            for link in LINKS {
+                sound(*link, &bytes, wire);
+                sound(*link, &bytes, bytes.len() as u32);
+            }
+        }
+
+        #[test]
+        fn damaged_tunnels_do_no_harm(
+            which in 0usize..16, flips in prop::collection::vec((0usize..160, any::<u8>()), 0..6), cut in 0usize..200,
+        ) {
+            let mut frame = tunnel::tests::samples().swap_remove(which).0;
+            let len = frame.len();
+            for (at, value) in flips {
+                if let Some(byte) = frame.get_mut(at % len) {
+                    *byte = value;
+                }
+            }
+            frame.truncate(cut.max(1));
+            sound(1, &frame, len as u32);
+            sound(1, &frame, frame.len() as u32);
+        }
+
+        #[test]
+        fn agrees_with_etherparse(
+            v6: bool, vlan in prop::option::of(0u16..4096), ports: (u16, u16), seq: u32,
+            payload in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            use etherparse::{PacketBuilder, VlanId};
+            // Ports of tunnels are another matter.
+            prop_assume!(!tunnel::is_port(ports.0) && !tunnel::is_port(ports.1));
+            let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+            let mut bytes = Vec::new();
+            match (vlan, v6) {
+                (Some(id), false) => builder.single_vlan(VlanId::try_new(id).unwrap()).ipv4([1, 2, 3, 4], [5, 6, 7, 8], 9)
+                    .tcp(ports.0, ports.1, seq, 100).syn().write(&mut bytes, &payload).unwrap(),
+                (Some(id), true) => builder.single_vlan(VlanId::try_new(id).unwrap()).ipv6([1; 16], [2; 16], 9)
+                    .udp(ports.0, ports.1).write(&mut bytes, &payload).unwrap(),
+                (None, false) => builder.ipv4([1, 2, 3, 4], [5, 6, 7, 8], 9).udp(ports.0, ports.1).write(&mut bytes, &payload).unwrap(),
+                (None, true) => builder.ipv6([1; 16], [2; 16], 9).tcp(ports.0, ports.1, seq, 100).syn().write(&mut bytes, &payload).unwrap(),
+            }
+            let (packet, got, counters) = eth(&bytes);
+            prop_assert_eq!(packet.kind, Kind::Ip);
+            prop_assert_eq!((packet.src_port, packet.dst_port, packet.ttl), (ports.0, ports.1, 9));
+            prop_assert_eq!(packet.ip_version, if v6 { 6 } else { 4 });
+            prop_assert_eq!(packet.vlans.ids(), vlan.as_slice());
+            prop_assert_eq!(&got, &payload);
+            if packet.protocol == 6 {
+                prop_assert_eq!((packet.tcp.seq, packet.tcp.flags, packet.tcp.window), (seq, TcpFields::SYN, 100));
+            }
+            prop_assert_eq!(counters, Counters::default());
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_packet_before_is_left() {
+        let (packet, _, _) = eth(&ethernet(0x0806, &[0, 1, 8, 0, 6, 4, 0, 1]));
+        assert_eq!((packet.kind, packet.src_port, packet.reassembled), (Kind::Arp, 0, false));
+        assert!(size_of::<Packet>() <= 152, "a packet stays small: {}", size_of::<Packet>());
+    }
+
+    #[test]
+    fn a_tunnel_in_fragments_gives_the_inner_packet() {
+        let vxlan = udp(40000, 4789, &join(&[&[8, 0, 0, 0, 0, 0, 9, 0], &inner_frame()]));
+        let (first, last) = vxlan.split_at(24);
+        let mut counters = Counters::default();
+        let mut defragmenter = Defragmenter::default();
+        let (mut out, mut whole) = (Packet::default(), None);
+        let mut bytes = Vec::new();
+        for frame in
+            [ethernet(0x0800, &ip4_fragment(17, 7, 0x2000, first)), ethernet(0x0800, &ip4_fragment(17, 7, 3, last))]
+        {
+            let (slab, meta) = slab(LinkType::ETHERNET, &frame);
+            bytes = slab;
+            decode(&meta, &bytes, &mut counters, &mut out);
+            assert_eq!((out.kind, out.protocol, out.src_port), (Kind::Fragment, 17, 0));
+            assert_eq!(whole, None);
+            whole = defragmenter.push(&out, &mut bytes, &mut counters);
+        }
+        let (offset, len) = whole.unwrap();
+        let base = out;
+        decode_reassembled(&base, &bytes, offset, len, &mut counters, &mut out);
+        assert_eq!((out.kind, out.src_port, out.dst_port), (Kind::Ip, 5000, 53));
+        assert_eq!((out.payload(&bytes), out.tunnels.text().as_str()), (&b"inner"[..], "vxlan"));
+        assert!(out.reassembled);
+        assert_eq!(out.src_mac.0, [6, 2, 2, 2, 2, 2]);
+        assert_eq!((counters.fragments, counters.reassembled, counters.not_ip), (2, 1, 0));
     }
 }

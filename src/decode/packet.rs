@@ -33,6 +33,7 @@ pub enum Tunnel {
     Nsh,
     EtherIp,
     Ayiya,
+    Pim,
 }
 
 impl Tunnel {
@@ -61,6 +62,7 @@ impl Tunnel {
             20 => "nsh",
             21 => "etherip",
             22 => "ayiya",
+            23 => "pim",
             _ => "other",
         }
     }

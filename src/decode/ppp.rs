@@ -33,3 +33,25 @@ fn inside(w: &mut Walk, s: Span) -> Step {
         _ => w.other(Kind::Other, protocol, inner),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::frame::LinkType;
+
+    #[test]
+    fn headers_may_be_compressed_away() {
+        for head in [&[0xff, 3, 0, 0x21][..], &[0, 0x21], &[0xff, 3, 0x21], &[0x21], &[0, 0x3d, 0xc0, 0, 0, 1, 0, 0x21]]
+        {
+            let (packet, payload, _) = run(LinkType::PPP, &join(&[head, &inner()]));
+            assert_eq!((packet.dst_port, payload.as_slice()), (53, &b"inner"[..]), "{head:?}");
+            let (packet, ..) = run(LinkType::PPP_WITH_DIR, &join(&[&[1], head, &inner()]));
+            assert_eq!(packet.dst_port, 53);
+        }
+        let (packet, payload, _) = run(LinkType::PPP_HDLC, &[0xff, 3, 0xc0, 0x21, 1, 1]);
+        assert_eq!((packet.kind, packet.protocol_l2, payload.len()), (Kind::Other, 0xc021, 2));
+        let (packet, ..) = run(LinkType::PPP_HDLC, &join(&[&[0x0f, 0, 8, 0], &inner()]));
+        assert_eq!(packet.dst_port, 53);
+    }
+}

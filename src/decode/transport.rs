@@ -10,9 +10,6 @@ use super::walk::{Bad, Span, Step, Walk};
 pub(super) fn tcp(w: &mut Walk, s: Span) -> Step {
     let Some(h) = s.head::<20>(w.slab) else { return tcp_cut(w, s) };
     let header = usize::from(h[12] >> 4) * 4;
-    if header < 20 || header > s.wire_len() {
-        return Err(Bad::Transport);
-    }
     let out = &mut *w.out;
     out.src_port = u16::from_be_bytes([h[0], h[1]]);
     out.dst_port = u16::from_be_bytes([h[2], h[3]]);
@@ -23,24 +20,36 @@ pub(super) fn tcp(w: &mut Walk, s: Span) -> Step {
         window: u16::from_be_bytes([h[14], h[15]]),
     };
     out.transport_checksum = u16::from_be_bytes([h[16], h[17]]);
+    if header < 20 || header > s.wire_len() {
+        return bogus(w, s);
+    }
     w.ip(s, header);
     Ok(())
 }
 
-/// A TCP header of which the capture holds only the first bytes: ports and sequence number are
-/// enough to know the flow.
+/// A segment whose header length cannot be. It belongs to its flow, but no host acts on it: it has
+/// neither flags nor payload.
+#[cold]
+fn bogus(w: &mut Walk, s: Span) -> Step {
+    w.count(Bad::Transport);
+    w.out.tcp.flags = 0;
+    w.ip(s.shrink(20), 20);
+    Ok(())
+}
+
+/// A TCP header of which only the first bytes are there: ports and sequence number are enough to
+/// know the flow.
 #[cold]
 fn tcp_cut(w: &mut Walk, s: Span) -> Step {
-    let bad = s.short(Bad::Transport);
-    if bad != Bad::Cut {
-        return Err(bad);
-    }
     let h = s.need::<8>(w.slab, Bad::Transport)?;
     w.out.src_port = u16::from_be_bytes([h[0], h[1]]);
     w.out.dst_port = u16::from_be_bytes([h[2], h[3]]);
     w.out.tcp.seq = u32::from_be_bytes([h[4], h[5], h[6], h[7]]);
     if let Some(h) = s.head::<12>(w.slab) {
         w.out.tcp.ack = u32::from_be_bytes([h[8], h[9], h[10], h[11]]);
+    }
+    if s.short(Bad::Transport) != Bad::Cut {
+        return bogus(w, s);
     }
     let mut header = 20;
     if let Some(h) = s.head::<14>(w.slab) {
@@ -61,9 +70,9 @@ pub(super) fn udp(w: &mut Walk, s: Span) -> Step {
     let (src, dst) = (u16::from_be_bytes([h[0], h[1]]), u16::from_be_bytes([h[2], h[3]]));
     let len = usize::from(u16::from_be_bytes([h[4], h[5]]));
     let datagram = match len {
-        // Longer than the field can say (RFC 2675, section 4), or left to segmentation offload.
-        0 => s,
-        1..8 => return Err(Bad::Transport),
+        // Longer than the field can say (RFC 2675, section 4).
+        0 if s.wire_len() > 0xffff => s,
+        0..8 => return Err(Bad::Transport),
         _ => s.shrink(len),
     };
     w.out.src_port = src;
@@ -147,5 +156,83 @@ pub(super) const fn has_identifier(protocol: u8, kind: u8) -> bool {
     match protocol {
         1 => matches!(kind, 0 | 8 | 13..=18 | 42 | 43),
         _ => matches!(kind, 128 | 129 | 160 | 161),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use crate::decode::{Kind, TcpFields};
+    use crate::frame::LinkType;
+
+    #[test]
+    fn a_segment_gives_all_its_fields() {
+        let (packet, payload, _) = eth(&ethernet(0x0800, &ip4(6, &tcp(b"GET /"))));
+        assert_eq!((packet.src_port, packet.dst_port, packet.protocol), (4000, 80, 6));
+        assert_eq!((packet.tcp.seq, packet.tcp.ack, packet.tcp.window), (0x0102_0304, 0x0506_0708, 0x1000));
+        assert_eq!((packet.tcp.flags, packet.transport_checksum), (TcpFields::PSH | TcpFields::ACK, 0xcafe));
+        assert_eq!(payload, b"GET /");
+    }
+
+    #[test]
+    fn a_cut_segment_is_used_as_far_as_it_goes() {
+        let frame = ethernet(0x0800, &ip4(6, &tcp(&[0; 100])));
+        for (held, flags) in [(8, 0), (14, 0x18), (20, 0x18), (24, 0x18)] {
+            let (packet, payload, counters) = run_cut(LinkType::ETHERNET, &frame, 34 + held);
+            assert_eq!((packet.kind, packet.dst_port, packet.tcp.seq), (Kind::Ip, 80, 0x0102_0304), "{held}");
+            assert_eq!((packet.tcp.flags, payload.len(), packet.truncated), (flags, 0, true), "{held}");
+            let wire = if held < 14 { 104 } else { 100 };
+            assert_eq!((packet.payload_wire_len, counters.malformed_transport), (wire, 0), "{held}");
+        }
+        let (packet, _, counters) = run_cut(LinkType::ETHERNET, &frame, 34 + 7);
+        assert_eq!((packet.kind, counters.malformed_transport, counters.truncated), (Kind::Malformed, 0, 1));
+    }
+
+    #[test]
+    fn a_segment_with_an_impossible_header_changes_nothing_in_its_flow() {
+        for offset in [0x40, 0xf0] {
+            let mut segment = tcp(b"abc");
+            segment[12] = offset;
+            let (packet, payload, counters) = eth(&ethernet(0x0800, &ip4(6, &segment)));
+            assert_eq!((packet.kind, packet.dst_port, packet.tcp.flags), (Kind::Ip, 80, 0));
+            assert_eq!((payload.len(), packet.payload_wire_len, counters.malformed_transport), (0, 0, 1));
+        }
+    }
+
+    #[test]
+    fn the_shorter_of_the_two_lengths_of_a_datagram_counts() {
+        for (field, want, malformed) in [(8 + 2, 2, 0), (8 + 200, 5, 0), (7, 0, 1), (0, 0, 1)] {
+            let mut datagram = udp(1, 2, b"hello");
+            datagram.splice(4..6, u16::to_be_bytes(field));
+            let (packet, payload, counters) = eth(&ethernet(0x0800, &ip4(17, &datagram)));
+            assert_eq!((payload.len(), packet.payload_wire_len), (want, want as u32), "{field}");
+            assert_eq!(counters.malformed_transport, malformed, "{field}");
+        }
+    }
+
+    #[test]
+    fn other_transports_have_their_ports_and_payload() {
+        let sctp = [0, 7, 0, 9, 1, 2, 3, 4, 0x10, 0x20, 0x01, 0x02, 0xcc, 0xcc];
+        let (packet, payload, _) = eth(&ethernet(0x0800, &ip4(132, &sctp)));
+        assert_eq!((packet.src_port, packet.dst_port, packet.transport_checksum), (7, 9, 0x1122));
+        assert_eq!(payload, [0xcc, 0xcc]);
+        let dccp = [0, 7, 0, 9, 4, 0, 0xab, 0xcd, 0, 0, 0, 0, 1, 1, 1, 1, 0xdd];
+        let (packet, payload, _) = eth(&ethernet(0x0800, &ip4(33, &dccp)));
+        assert_eq!((packet.dst_port, packet.transport_checksum, payload.as_slice()), (9, 0xabcd, &[0xdd][..]));
+        let (packet, payload, _) = eth(&ethernet(0x0800, &ip4(136, &[0, 7, 0, 9, 0, 8, 1, 2, 5])));
+        assert_eq!((packet.dst_port, payload.as_slice()), (9, &[5][..]));
+        let (packet, payload, _) = eth(&ethernet(0x0800, &ip4(50, &[0, 7, 0, 9])));
+        assert_eq!((packet.protocol, packet.dst_port, payload.len()), (50, 0, 4));
+    }
+
+    #[test]
+    fn icmp_has_type_code_and_identifier() {
+        let (packet, payload, _) = eth(&ethernet(0x0800, &ip4(1, &[8, 0, 1, 2, 0xab, 0xcd, 0, 1, b'p'])));
+        assert_eq!((packet.src_port, packet.dst_port, packet.icmp_id), (8, 0, 0xabcd));
+        assert_eq!((packet.transport_checksum, payload.as_slice()), (0x0102, &b"p"[..]));
+        let (packet, ..) = eth(&ethernet(0x86dd, &ip6(58, &[135, 0, 1, 2, 0xab, 0xcd, 0, 1])));
+        assert_eq!((packet.src_port, packet.icmp_id), (135, 0));
+        let (_, _, counters) = eth(&ethernet(0x0800, &ip4(1, &[8, 0])));
+        assert_eq!(counters.malformed_transport, 1);
     }
 }

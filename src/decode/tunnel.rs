@@ -21,6 +21,7 @@ pub(super) fn over_ip(w: &mut Walk, protocol: u8, under: u8, s: Span) -> Step {
         }
         47 => gre(w, s),
         97 => ether_ip(w, s),
+        103 => pim(w, s),
         115 => l2tp3(w, s.skip(4, Bad::Tunnel)?),
         137 => mpls(w, s),
         _ => Err(Bad::Tunnel),
@@ -58,7 +59,7 @@ fn in_udp(w: &mut Walk, port: u16, s: Span) -> Step {
         5072 => ayiya(w, s),
         5247 => capwap(w, s),
         6081 => geneve(w, s),
-        6635 => mpls(w, s),
+        6635 => believed(w, s, |w, s| labels(w, s, true)),
         _ => Err(Bad::Tunnel),
     }
 }
@@ -84,7 +85,12 @@ fn checked(w: &mut Walk, kind: u16, s: Span) -> Step {
 }
 
 /// MPLS (RFC 3032): labels, then what the first nibble behind them suggests, as nothing says it.
-pub(super) fn mpls(w: &mut Walk, mut s: Span) -> Step {
+pub(super) fn mpls(w: &mut Walk, s: Span) -> Step {
+    labels(w, s, false)
+}
+
+/// The same; `strict` where nothing but a port suggested labels.
+fn labels(w: &mut Walk, mut s: Span, strict: bool) -> Step {
     w.tunnel(Tunnel::Mpls)?;
     let mut last = false;
     for _ in 0..limits::MPLS_LABELS_MAX {
@@ -105,7 +111,7 @@ pub(super) fn mpls(w: &mut Walk, mut s: Span) -> Step {
         0 if ethernet::plausible(w.slab, s) && !control_word(w, s) => ethernet::frame(w, s),
         0 if control_word(w, s) => ethernet::frame(w, s.skip(4, Bad::Tunnel)?),
         _ if ethernet::plausible(w.slab, s) => ethernet::frame(w, s),
-        4 | 6 => ip::any(w, s),
+        4 | 6 if !strict => ip::any(w, s),
         _ => w.other(Kind::Other, 0x8847, s),
     }
 }
@@ -177,13 +183,12 @@ fn gre(w: &mut Walk, s: Span) -> Step {
     if sequenced {
         inner = inner.skip(4, Bad::Tunnel)?;
     }
-    while routed {
+    let mut more = routed;
+    while more {
         w.layer()?;
         let [f0, f1, _, len] = *inner.need::<4>(w.slab, Bad::Tunnel)?;
         inner = inner.skip(4 + usize::from(len), Bad::Tunnel)?;
-        if [f0, f1] == [0, 0] && len == 0 {
-            break;
-        }
+        more = [f0, f1] != [0, 0] || len != 0;
     }
     w.tunnel(Tunnel::Gre)?;
     match protocol {
@@ -220,7 +225,8 @@ fn pptp(w: &mut Walk, flags: u16, s: Span) -> Step {
     believed(w, s.skip(header, Bad::Tunnel)?.shrink(len), ppp::frame)
 }
 
-/// PPP's own negotiation inside of a tunnel is not a packet of interest: the tunnel is the flow.
+/// A tunnel whose payload has to be a packet: PPP's own negotiation, say, is not of interest, and the
+/// tunnel is the flow.
 fn believed(w: &mut Walk, s: Span, inside: fn(&mut Walk, Span) -> Step) -> Step {
     inside(w, s)?;
     if w.out.kind == Kind::Other { Err(Bad::Cut) } else { Ok(()) }
@@ -252,6 +258,17 @@ fn erspan3(w: &mut Walk, s: Span) -> Step {
     }
 }
 
+/// A PIM register message (RFC 7761, section 4.9.3): a multicast packet on its way to the rendezvous
+/// point. Without one, and for other messages, PIM is the flow.
+fn pim(w: &mut Walk, s: Span) -> Step {
+    let h = s.need::<8>(w.slab, Bad::Tunnel)?;
+    if h[0] != 0x21 || h[4] & 0x40 != 0 {
+        return Err(Bad::Cut);
+    }
+    w.tunnel(Tunnel::Pim)?;
+    checked_ip(w, s.skip(8, Bad::Tunnel)?)
+}
+
 /// Ethernet within IP (RFC 3378).
 fn ether_ip(w: &mut Walk, s: Span) -> Step {
     let [version, _] = *s.need::<2>(w.slab, Bad::Tunnel)?;
@@ -281,8 +298,8 @@ fn vxlan_gpe(w: &mut Walk, s: Span) -> Step {
     }
     w.tunnel(Tunnel::VxlanGpe)?;
     let inner = s.skip(8, Bad::Tunnel)?;
-    // Without the P flag it is what plain VXLAN would be.
-    if h[0] & 0x04 == 0 { checked_frame(w, inner) } else { next_protocol(w, h[3], inner) }
+    // Zero is no protocol: plain VXLAN on this port. Some senders forget the flag for the field.
+    if h[3] == 0 { checked_frame(w, inner) } else { next_protocol(w, h[3], inner) }
 }
 
 /// Geneve (RFC 8926, section 3.4).
@@ -444,4 +461,145 @@ fn capwap(w: &mut Walk, s: Span) -> Step {
         }
     }
     Err(Bad::Cut)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    /// Frames whose innermost packet is that of `inner()`, with what the `tunnels` column says.
+    pub fn samples() -> Vec<(Vec<u8>, &'static str)> {
+        let (ip, frame) = (inner(), inner_frame());
+        let over_udp = |port, parts: &[&[u8]]| ethernet(0x0800, &ip4(17, &udp(40000, port, &join(parts))));
+        let over_ip = |protocol, parts: &[&[u8]]| ethernet(0x0800, &ip4(protocol, &join(parts)));
+        let ppp_len = (2 + ip.len()) as u16;
+        let gtp_len = (ip.len() + 4 + 4) as u16;
+        vec![
+            (over_udp(4789, &[&[8, 0, 0, 0, 0, 0, 9, 0], &frame]), "vxlan"),
+            (over_udp(4790, &[&[12, 0, 0, 1, 0, 0, 9, 0], &ip]), "vxlan-gpe"),
+            (over_udp(6081, &[&[1, 0, 0x65, 0x58, 0, 0, 9, 0, 1, 2, 3, 0], &frame]), "geneve"),
+            // GTP-U with sequence number and one extension header.
+            (
+                over_udp(2152, &[&[0x34, 255], &gtp_len.to_be_bytes(), &[0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0], &ip]),
+                "gtpu",
+            ),
+            (over_udp(1701, &[&[0x00, 0x02, 0, 1, 0, 2, 0xff, 3, 0, 0x21], &ip]), "l2tp"),
+            (over_udp(5247, &[&[0, 0x10, 0, 0, 0, 0, 0, 0], &frame]), "capwap"),
+            (over_ip(4, &[&ip]), "ipip"),
+            // GRE with checksum, key and sequence number.
+            (over_ip(47, &[&[0xb0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2], &ip]), "gre"),
+            (over_ip(47, &[&[0, 0, 0x88, 0xbe], &frame]), "gre/erspan1"),
+            (over_ip(47, &[&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 9, 0, 1, 0, 0, 0, 0], &frame]), "gre/erspan2"),
+            // ERSPAN III with the platform's eight bytes.
+            (
+                over_ip(
+                    47,
+                    &[&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 9, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1], &[0; 8], &frame],
+                ),
+                "gre/erspan3",
+            ),
+            (over_ip(47, &[&[0x30, 1, 0x88, 0x0b], &ppp_len.to_be_bytes(), &[0, 7, 0, 0, 0, 1, 0, 0x21], &ip]), "pptp"),
+            (over_ip(97, &[&[0x30, 0], &frame]), "etherip"),
+            (ethernet(0x8847, &join(&[&[0, 1, 0, 64, 0, 2, 1, 64], &ip])), "mpls"),
+            // A pseudo-wire with control word.
+            (ethernet(0x8847, &join(&[&[0, 1, 1, 64, 0, 0, 0, 0], &frame])), "mpls"),
+            (ethernet(0x8864, &join(&[&[0x11, 0, 0, 5], &ppp_len.to_be_bytes(), &[0, 0x21], &ip])), "pppoe"),
+        ]
+    }
+
+    #[test]
+    fn the_inner_packet_is_the_packet() {
+        for (frame, tunnels) in samples() {
+            let (packet, payload, counters) = eth(&frame);
+            assert_eq!(packet.tunnels.text(), tunnels);
+            assert_eq!((packet.kind, packet.src_port, packet.dst_port), (Kind::Ip, 5000, 53), "{tunnels}");
+            assert_eq!(
+                (payload.as_slice(), packet.protocol, packet.truncated),
+                (&b"inner"[..], 17, false),
+                "{tunnels}"
+            );
+            assert_eq!(counters, Default::default(), "{tunnels}");
+        }
+    }
+
+    #[test]
+    fn ipv6_in_tunnels() {
+        let ip = ip6(17, &udp(5000, 53, b"inner"));
+        let (packet, ..) = eth(&ethernet(0x0800, &ip4(41, &ip)));
+        assert_eq!((packet.tunnels.text().as_str(), packet.ip_version, packet.dst_port), ("6in4", 6, 53));
+        let auth = [0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0];
+        let origin = [0, 0, 1, 2, 3, 4, 5, 6];
+        for head in [join(&[&auth, &origin]), origin.to_vec(), Vec::new()] {
+            let (packet, ..) = eth(&ethernet(0x0800, &ip4(17, &udp(3544, 7, &join(&[&head, &ip])))));
+            assert_eq!((packet.tunnels.text().as_str(), packet.dst_port), ("teredo", 53));
+        }
+        // A bubble is the tunnel's own business.
+        let (packet, ..) = eth(&ethernet(0x0800, &ip4(17, &udp(3544, 7, &ip6(59, &[])))));
+        assert_eq!((packet.tunnels.text().as_str(), packet.dst_port), ("", 7));
+    }
+
+    #[test]
+    fn a_port_alone_makes_no_tunnel() {
+        for port in [1701, 2152, 3544, 4789, 4790, 5072, 5247, 6081, 6635, 8472] {
+            for payload in
+                [&b"this is some text that is no tunnel at all, whatever its port says"[..], &[0; 80], &[0xff; 80], b""]
+            {
+                let (packet, got, counters) = eth(&ethernet(0x0800, &ip4(17, &udp(port, port, payload))));
+                assert_eq!((packet.kind, packet.src_port, got.as_slice()), (Kind::Ip, port, payload));
+                assert!(packet.tunnels.is_empty());
+                assert_eq!(counters, Default::default());
+            }
+        }
+    }
+
+    #[test]
+    fn a_broken_tunnel_is_a_flow_of_its_own_and_keeps_the_outer_addresses() {
+        // The inner packet says it is longer than the tunnel.
+        let mut frame = samples().swap_remove(0).0;
+        let at = frame.len() - inner().len() + 2;
+        frame.splice(at..at + 2, [1, 0]);
+        let (packet, payload, counters) = eth(&frame);
+        assert_eq!((packet.src_port, packet.dst_port, payload.len()), (40000, 4789, frame.len() - 42));
+        assert_eq!((packet.src_mac.0[0], packet.tunnels.is_empty(), counters), (2, true, Default::default()));
+        // GRE of an unknown version; a keepalive, which is nothing wrong.
+        for (head, malformed) in [([0, 3, 8, 0], 1), ([0, 0, 0, 0], 0)] {
+            let (packet, payload, counters) = eth(&ethernet(0x0800, &ip4(47, &head)));
+            assert_eq!((packet.protocol, payload.len(), counters.malformed_tunnel), (47, 4, malformed));
+        }
+    }
+
+    #[test]
+    fn a_tunnel_may_carry_what_is_no_ip() {
+        let arp =
+            ethernet(0x0806, &[0, 1, 8, 0, 6, 4, 0, 1, 9, 9, 9, 9, 9, 9, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 8]);
+        let (packet, payload, counters) =
+            eth(&ethernet(0x0800, &ip4(17, &udp(9, 4789, &join(&[&[8, 0, 0, 0, 0, 0, 9, 0], &arp])))));
+        assert_eq!((packet.kind, packet.tunnels.text().as_str(), payload.len()), (Kind::Arp, "vxlan", 28));
+        assert_eq!((packet.ip_version, packet.src.is_unspecified(), counters.not_ip), (0, true, 1));
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit_with_the_outermost_that_was_reached() {
+        let mut packet = inner();
+        for _ in 0..limits::NESTING_MAX {
+            packet = ip4(4, &packet);
+        }
+        let (deep, _, counters) = eth(&ethernet(0x0800, &packet));
+        assert_eq!((deep.dst_port, counters.nesting_limit), (53, 0));
+        let (deeper, _, counters) = eth(&ethernet(0x0800, &ip4(4, &packet)));
+        assert_eq!((deeper.protocol, deeper.dst_port, counters.nesting_limit), (4, 0, 1));
+    }
+
+    #[test]
+    fn capwap_with_wireless_frames_of_either_byte_order() {
+        let llc = join(&[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &inner()]);
+        for control in [[0x08, 0x01], [0x01, 0x08]] {
+            let wireless = join(&[&control, &[0, 0], &[1; 6], &[2; 6], &[4; 6], &[0, 0], &llc]);
+            let (packet, payload, _) =
+                eth(&ethernet(0x0800, &ip4(17, &udp(9, 5247, &join(&[&[0, 0x10, 3, 0, 0, 0, 0, 0], &wireless])))));
+            assert_eq!((packet.tunnels.text().as_str(), payload.as_slice()), ("capwap", &b"inner"[..]));
+            assert_eq!((packet.src_mac.0, packet.dst_mac.0), ([2; 6], [4; 6]));
+        }
+    }
 }
