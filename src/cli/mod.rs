@@ -2,7 +2,7 @@
 
 mod args;
 mod generate;
-//LIVE mod listen;
+mod listen;
 mod progress;
 mod read;
 mod schema;
@@ -32,7 +32,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line = arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let code = match cli.command {
         args::Command::Read(read) => read::run(read, line),
-        args::Command::Listen(_) => exit::USAGE,
+        args::Command::Listen(listen) => listen::run(listen, line),
         args::Command::Schema(schema) => schema::run(&schema),
         args::Command::Completions { shell } => generate::completions(shell, Cli::command()),
         args::Command::Man => generate::man(Cli::command()),

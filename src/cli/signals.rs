@@ -21,7 +21,11 @@ pub fn watch(progress: &Arc<Progress>) -> std::io::Result<()> {
             progress.interrupt();
             eprintln!(
                 "{}",
-                if again { "\noverhear: stopping at once" } else { "\noverhear: finishing what was read; once more to stop at once" }
+                if again {
+                    "\noverhear: stopping at once"
+                } else {
+                    "\noverhear: finishing what was read; once more to stop at once"
+                }
             );
         }
     })?;

@@ -21,7 +21,9 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::telnet_in_use(home, cx, &seen));
         }
         // One sighting a connection: its login, or the first command where that was missed.
-        Event::Ftp(ftp::Event { command, .. }) if *command == "USER" || first && !command.is_empty() && *command != "AUTH" => {
+        Event::Ftp(ftp::Event { command, .. })
+            if *command == "USER" || first && !command.is_empty() && *command != "AUTH" =>
+        {
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
@@ -39,7 +41,8 @@ fn tls(home: &HomeNet, cx: &Cx<'_>, handshake: &Handshake, out: &mut Vec<Sightin
     let cipher = server.suite().unwrap_or_default();
     let dh_bits = handshake.dh_bits.map(|b| u16::try_from(b).unwrap_or(u16::MAX));
     for weakness in weak_tls(server.version, cipher, name.as_deref(), dh_bits) {
-        let mut sighting = cleartext::on_flow(weakness.rule, home, cx.flow, "tls", (cx.ts, cx.packet), weakness.evidence);
+        let mut sighting =
+            cleartext::on_flow(weakness.rule, home, cx.flow, "tls", (cx.ts, cx.packet), weakness.evidence);
         sighting.detail = weakness.detail.into();
         sighting.peer_name = handshake
             .client

@@ -179,10 +179,11 @@ impl Feed {
     /// Bytes that an active flow takes, its parser's own growth estimated.
     const fn cost(reader: &Reader) -> usize {
         const PARSER_HEAP: usize = 1024;
-        size_of::<Active>() + match &reader.parser {
-            Some((_, parser)) => parser.size() + PARSER_HEAP,
-            None => 0,
-        }
+        size_of::<Active>()
+            + match &reader.parser {
+                Some((_, parser)) => parser.size() + PARSER_HEAP,
+                None => 0,
+            }
     }
 
     fn start(&mut self, flow: &Flow<App>) -> Box<Active> {
@@ -220,7 +221,14 @@ impl Feed {
     }
 
     /// Hands the payload of a packet to the flow's parser, or looks for one.
-    pub fn packet(&mut self, flow: &mut Flow<App>, packet: &Packet, side: usize, payload: &[u8], emit: &mut Emitter<'_>) {
+    pub fn packet(
+        &mut self,
+        flow: &mut Flow<App>,
+        packet: &Packet,
+        side: usize,
+        payload: &[u8],
+        emit: &mut Emitter<'_>,
+    ) {
         let mut active = match std::mem::take(&mut flow.app.stage) {
             Stage::Active(active) => active,
             Stage::Done => {
@@ -289,7 +297,14 @@ impl Feed {
     }
 
     /// Puts the application layer back into its flow, or ends it.
-    fn settle(&mut self, flow: &mut Flow<App>, mut active: Box<Active>, cost: usize, at: (Timestamp, u64), emit: &mut Emitter<'_>) {
+    fn settle(
+        &mut self,
+        flow: &mut Flow<App>,
+        mut active: Box<Active>,
+        cost: usize,
+        at: (Timestamp, u64),
+        emit: &mut Emitter<'_>,
+    ) {
         if let Some(endpoint) = emit.take_announced() {
             if self.announced.len() >= ANNOUNCED_MAX {
                 self.announced.pop_front();

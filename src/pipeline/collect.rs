@@ -9,9 +9,9 @@ use super::output::ShardOutput;
 use super::tables;
 use super::writer::EncodeJob;
 use crate::base::counters::Counters;
-use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::detect::NameMap;
 use crate::detect::findings::FINDINGS;
+use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
 use crate::flow::record::protocol_name;
@@ -113,10 +113,20 @@ impl Collector {
     /// Merges a chunk that all shards are done with. Full row groups are handed to `jobs`.
     pub fn merge(&mut self, chunk: &Chunk, jobs: &mut Vec<EncodeJob>) {
         let capture = chunk.batch.capture;
-        for (interface, counters) in chunk.counters.iter().enumerate() {
+        self.merge_decoded(capture, &chunk.counters, &chunk.seen);
+        let mut outputs: Vec<_> =
+            chunk.outputs.iter().map(|o| o.lock().unwrap_or_else(std::sync::PoisonError::into_inner)).collect();
+        let mut outputs: Vec<&mut ShardOutput> = outputs.iter_mut().map(|o| &mut **o).collect();
+        self.merge_outputs(capture, &mut outputs);
+        self.hand_over(false, jobs);
+    }
+
+    /// Merges what decoding counted and saw of each interface of a capture.
+    pub fn merge_decoded(&mut self, capture: u32, counters: &[Counters], seen: &[Seen]) {
+        for (interface, counters) in counters.iter().enumerate() {
             self.stats_of(capture, interface).counters.add(counters);
         }
-        for (interface, seen) in chunk.seen.iter().enumerate() {
+        for (interface, seen) in seen.iter().enumerate() {
             if seen.first.is_none() {
                 continue;
             }
@@ -125,21 +135,21 @@ impl Collector {
             all.last = all.last.max(seen.last);
             all.link = seen.link;
         }
-        let mut outputs: Vec<_> =
-            chunk.outputs.iter().map(|o| o.lock().unwrap_or_else(std::sync::PoisonError::into_inner)).collect();
-        // Names first: a flow that ends in this chunk began after some of them.
-        for output in &mut outputs {
+    }
+
+    /// Merges what all shards made of one stretch of time.
+    pub fn merge_outputs(&mut self, capture: u32, outputs: &mut [&mut ShardOutput]) {
+        // Names first: a flow that ends in this stretch began after some of them.
+        for output in outputs.iter_mut() {
             for name in output.names.drain(..) {
                 self.names.insert(name.host, name.addr, &name.name, name.ts, self.name_order);
                 self.name_order += 1;
                 self.egress.dns_answer(name.host, name.ts);
             }
         }
-        for output in &mut outputs {
+        for output in outputs.iter_mut() {
             self.merge_output(capture, output);
         }
-        drop(outputs);
-        self.hand_over(false, jobs);
     }
 
     fn stats_of(&mut self, capture: u32, interface: usize) -> &mut InterfaceStats {
@@ -267,7 +277,13 @@ impl Collector {
 }
 
 /// Writes the row of a flow, in the order of [`tables::FLOWS`].
-fn write_flow(row: &mut RowWriter<'_>, flow: &EndedFlow, direction: &str, server_name: Option<&str>, source: Option<&str>) {
+fn write_flow(
+    row: &mut RowWriter<'_>,
+    flow: &EndedFlow,
+    direction: &str,
+    server_name: Option<&str>,
+    source: Option<&str>,
+) {
     let r: &FlowRecord = &flow.record;
     let id = community_id(0, r.orig_ip, r.resp_ip, r.orig_port, r.resp_port, r.protocol, r.ip_version);
     let number;

@@ -12,9 +12,9 @@ use super::read::ReadConfig;
 use super::tables;
 use super::writer::{EncodeJob, Writers};
 use super::{PipelineError, StageTimes};
-use crate::report::document::exit;
 use crate::base::{Timestamp, counters::Counters, secret::Reveal};
 use crate::record::RowBuffer;
+use crate::report::document::exit;
 use crate::report::document::{FindingLine, InputLine, RunDocument, ServiceLine};
 use crate::signature::rules::{RuleSet, Severity};
 use crate::sink::OutputFolder;
@@ -94,6 +94,11 @@ impl RunFacts {
             self.findings.append(rows);
         }
         self.dropped.add(&collector.dropped());
+    }
+
+    /// Packets that were seen.
+    pub fn packets(&self) -> u64 {
+        self.stats.values().map(|s| s.counters.packets).sum()
     }
 
     /// Everything that was counted, over all captures.
@@ -254,7 +259,8 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
     if let Some(drops) = facts.kernel_drops.filter(|d| *d > 0) {
         warnings.push(format!("the kernel dropped {drops} packets before they could be read"));
     }
-    let partial = !limits.is_empty() || inputs.iter().any(|i| i.outcome != "complete") || facts.kernel_drops.unwrap_or(0) > 0;
+    let partial =
+        !limits.is_empty() || inputs.iter().any(|i| i.outcome != "complete") || facts.kernel_drops.unwrap_or(0) > 0;
     let failed_on = config.fail_on.is_some_and(|level| facts.by_severity.iter().skip(level.rank()).any(|n| *n > 0));
     let exit_code = if failed_on {
         exit::FINDINGS
@@ -274,7 +280,8 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
     services.sort_by(|a, b| b.flows.cmp(&a.flows).then_with(|| a.service.cmp(&b.service)));
     let time = |t: SystemTime| {
         let since = t.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos())).to_string()
+        Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos()))
+            .to_string()
     };
     RunDocument {
         tool: "overhear".into(),
@@ -284,10 +291,15 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
         signatures_sha256: rules.hash().to_owned(),
         vendors_sha256: crate::signature::oui::sha256().to_owned(),
         command_line: config.command_line.clone(),
-        options: config.options.iter().cloned().chain([
-            ("separate".to_owned(), config.separate.to_string()),
-            ("threads".to_owned(), config.threads.to_string()),
-        ]).collect(),
+        options: config
+            .options
+            .iter()
+            .cloned()
+            .chain([
+                ("separate".to_owned(), config.separate.to_string()),
+                ("threads".to_owned(), config.threads.to_string()),
+            ])
+            .collect(),
         secrets_revealed: config.reveal == Reveal::Yes,
         started: time(facts.started),
         finished: time(SystemTime::now()),
@@ -301,7 +313,10 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
         flows: facts.totals.flows,
         devices: facts.devices,
         services,
-        findings: Severity::ALL.iter().map(|s| (s.name().to_owned(), facts.by_severity.get(s.rank()).copied().unwrap_or(0))).collect(),
+        findings: Severity::ALL
+            .iter()
+            .map(|s| (s.name().to_owned(), facts.by_severity.get(s.rank()).copied().unwrap_or(0)))
+            .collect(),
         top_findings: facts.top.iter().map(|(_, line)| line.clone()).collect(),
         counters: Counters::COLUMNS.iter().map(|(n, _)| (*n).to_owned()).zip(counters.values()).collect(),
         missed_share: share(loss.0, loss.0 + loss.1),
@@ -347,7 +362,10 @@ fn stats_rows(results: &[InputResult], facts: &RunFacts, times: &StageTimes) -> 
                 };
             }
             row.opt_int(drops.map(|d| i64::try_from(d).unwrap_or(i64::MAX)));
-            for share in [one_way.and_then(|(all, one)| share(*one, *all)), loss.and_then(|(missed, there)| share(*missed, missed + there))] {
+            for share in [
+                one_way.and_then(|(all, one)| share(*one, *all)),
+                loss.and_then(|(missed, there)| share(*missed, missed + there)),
+            ] {
                 match share {
                     Some(share) => row.float(share),
                     None => row.null(),

@@ -144,9 +144,12 @@ fn dhcp_claims(at: Cx<'_>, e: &crate::proto::dhcp::Event<'_>, claims: &mut Vec<C
         return;
     }
     let none = crate::base::Addr::UNSPECIFIED;
-    for (attribute, value) in
-        [("hostname", e.host_name), ("vendor-class", e.vendor_class), ("user-class", e.user_class), ("mud-url", e.mud_url)]
-    {
+    for (attribute, value) in [
+        ("hostname", e.host_name),
+        ("vendor-class", e.vendor_class),
+        ("user-class", e.user_class),
+        ("mud-url", e.mud_url),
+    ] {
         if !value.is_empty() {
             claims.push(Claim::fact("dhcp", mac, none, attribute, value, at.ts));
         }

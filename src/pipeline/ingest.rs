@@ -128,7 +128,8 @@ impl Ingest {
                 }
                 continue;
             };
-            let filled = if self.draining_hash { reader.drain(&mut chunk.batch) } else { reader.fill(&mut chunk.batch) };
+            let filled =
+                if self.draining_hash { reader.drain(&mut chunk.batch) } else { reader.fill(&mut chunk.batch) };
             chunk.batch.capture = self.current as u32;
             self.progress.bytes.store(self.done_bytes + reader.outcome().raw_bytes, Ordering::Relaxed);
             match filled {

@@ -6,7 +6,7 @@ pub mod collect;
 pub mod conclude;
 pub mod emit;
 pub mod ingest;
-//LIVE pub mod live;
+pub mod live;
 pub mod options;
 pub mod output;
 pub mod read;

@@ -13,10 +13,10 @@ use super::writer::Writers;
 use super::{PipelineError, Progress, StageTimes, schedule, separate};
 use crate::base::{Timestamp, limits, secret::Reveal};
 use crate::detect::CaseKey;
-use crate::signature::rules::Severity;
 use crate::flow::Timeouts;
 use crate::policy::{Expect, HomeNet};
 use crate::report::document::RunDocument;
+use crate::signature::rules::Severity;
 use crate::sink::{OutputFolder, Parts, Publish};
 use crate::source::{Discovery, ReadOptions, SourceError, peek};
 
@@ -114,15 +114,8 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
         let engine = Arc::new(config.engine(0));
         let shards = (0..limits::SHARDS).map(|_| Shard::new(engine.clone(), limits::SHARDS)).collect();
         let ingest = Ingest::new(inputs, options, progress.clone());
-        let done = schedule::run(
-            ingest,
-            config.collector(None),
-            shards,
-            Router::default(),
-            &writers,
-            &times,
-            config.threads,
-        )?;
+        let done =
+            schedule::run(ingest, config.collector(None), shards, Router::default(), &writers, &times, config.threads)?;
         let mut collector = done.collector;
         collector.conclude();
         facts.take(&mut collector);

@@ -197,7 +197,10 @@ fn next_task(shared: &Shared<'_>, state: &mut State, number: usize) -> Option<Ta
             return Some(Task::Encode(job));
         }
     }
-    if state.collector.is_some() && state.jobs.len() < shared.max_jobs && state.chunks.front().is_some_and(|c| c.is_done()) {
+    if state.collector.is_some()
+        && state.jobs.len() < shared.max_jobs
+        && state.chunks.front().is_some_and(|c| c.is_done())
+    {
         if let (Some(collector), Some(chunk)) = (state.collector.take(), state.chunks.pop_front()) {
             return Some(Task::Collect(collector, chunk));
         }
@@ -278,7 +281,8 @@ fn perform(shared: &Shared<'_>, task: Task) -> Done {
             let mut jobs = Vec::new();
             collector.merge(&chunk, &mut jobs);
             shared.writers.number(&mut jobs);
-            if chunk.finish && shared.shards.iter().all(|s| s.lock().unwrap_or_else(PoisonError::into_inner).is_empty()) {
+            if chunk.finish && shared.shards.iter().all(|s| s.lock().unwrap_or_else(PoisonError::into_inner).is_empty())
+            {
                 shared.drained.store(true, Ordering::Release);
             }
             times.collect.add(start);

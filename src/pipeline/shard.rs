@@ -87,16 +87,27 @@ impl Shard {
                 self.table.prefetch_flow(next.hash);
             }
             let Some(packet) = packets.get(r.index as usize) else { continue };
-            match packet.kind {
-                Kind::Ip if r.quoted => self.quoted(packet, slab, r.hash),
-                Kind::Ip => self.packet(packet, capture, slab, r.hash, out),
-                Kind::Arp | Kind::Other => frame(packet, slab, out),
-                Kind::Fragment | Kind::Malformed => {}
-            }
+            self.take(packet, r, capture, slab, out);
             if i % EVICT_EVERY == 0 {
                 self.evict(out);
             }
         }
+        self.tick(clock, out);
+    }
+
+    /// Works on one packet.
+    #[inline]
+    pub fn take(&mut self, packet: &Packet, routed: &Routed, capture: u32, slab: &[u8], out: &mut ShardOutput) {
+        match packet.kind {
+            Kind::Ip if routed.quoted => self.quoted(packet, slab, routed.hash),
+            Kind::Ip => self.packet(packet, capture, slab, routed.hash, out),
+            Kind::Arp | Kind::Other => frame(packet, slab, out),
+            Kind::Fragment | Kind::Malformed => {}
+        }
+    }
+
+    /// Ends flows that were silent for too long at packet time `clock`, and keeps within memory.
+    pub fn tick(&mut self, clock: Timestamp, out: &mut ShardOutput) {
         let Self { table, feed, claims, options, .. } = self;
         table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, claims, options, out));
         self.evict(out);
@@ -105,7 +116,8 @@ impl Shard {
         }
     }
 
-    fn hand_on_claims(&mut self, out: &mut ShardOutput) {
+    /// Hands on what was learnt of devices so far.
+    pub fn hand_on_claims(&mut self, out: &mut ShardOutput) {
         out.claims.extend(self.claims.drain());
         out.counters(0).claims_dropped += self.claims.take_dropped();
     }

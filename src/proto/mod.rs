@@ -9,9 +9,9 @@ pub mod ftp;
 pub mod http;
 pub mod http_head;
 pub mod http_login;
+pub mod http_provisioning;
 pub mod registry;
 pub mod ssh;
-pub mod http_provisioning;
 pub mod telnet;
 pub mod telnet_prompt;
 #[cfg(test)]
