@@ -82,6 +82,8 @@ pub const HTTP_PENDING_MAX: usize = 32;
 pub const HTTP_FORM_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a response body that are searched for a title.
 pub const HTTP_TITLE_BYTES_MAX: usize = 8 << 10;
+/// Bytes of a fetched configuration file that are searched for accounts.
+pub const HTTP_SETTINGS_BYTES_MAX: usize = 64 << 10;
 /// Different logins of one HTTP flow that are remembered, so that each is reported once.
 pub const HTTP_LOGINS_MAX: usize = 64;
 

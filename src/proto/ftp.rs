@@ -242,8 +242,12 @@ impl Ftp {
                 self.multi = more.then_some(code);
                 !more
             }
-            // Neither a reply nor within one.
-            (None, None) => return,
+            // Neither a reply nor within one: some servers forget the number, so the next reply
+            // belongs to a later command.
+            (None, None) => {
+                self.replies_lost |= !line.is_empty();
+                return;
+            }
         };
         let is_head = head.is_some_and(|(code, _)| self.multi.is_none_or(|m| m == code));
         let shown = if is_head { line.get(4..).unwrap_or_default() } else { line }.trim_ascii();

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::api::{AppParser, Cx, Direction, Login, Probe, Progress, Spec, Transport};
+use super::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
 use super::http_head::{self as head, Framing, RequestHead, ResponseHead};
 use super::http_login::{self as login, Form, Found};
+use super::http_provisioning as provisioning;
 use super::text::{self, Line, Lines};
 use crate::base::secret::Reveal;
 use crate::base::{Timestamp, hash, limits};
@@ -241,7 +242,16 @@ struct Response {
     minor: u8,
     at: (Timestamp, u64),
     body_len: Option<u64>,
-    page: Option<Vec<u8>>,
+    inspect: Inspect,
+    body: Vec<u8>,
+}
+
+/// What a response's body is kept for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inspect {
+    Nothing,
+    Title,
+    Settings,
 }
 
 /// Where a direction stands.
@@ -490,7 +500,14 @@ impl Http {
         let tunnel = request.as_ref().is_some_and(|r| r.is(b"CONNECT")) && (200..300).contains(&head.status);
         let (scheme, realm) = head.challenge().unzip();
         let realm = realm.flatten();
-        let wants_page = head.is_page() && framing != Framing::None && !tunnel;
+        let uri = request.as_ref().and_then(|r| r.strings.get(1));
+        let inspect = match framing {
+            _ if tunnel || head.encoded => Inspect::Nothing,
+            Framing::None => Inspect::Nothing,
+            _ if head.status == 200 && uri.is_some_and(provisioning::is_settings_file) => Inspect::Settings,
+            _ if head.is_page() => Inspect::Title,
+            _ => Inspect::Nothing,
+        };
         let response = Response {
             strings: Strings::new(
                 [Some(head.reason), head.server, head.content_type, head.location, scheme, realm.as_deref()],
@@ -504,7 +521,8 @@ impl Http {
                 Framing::Length(n) => Some(n),
                 Framing::Chunked | Framing::UntilClose => Some(0),
             },
-            page: wants_page.then(Vec::new),
+            inspect,
+            body: Vec::new(),
             request,
         };
         if tunnel || head.status == 101 {
@@ -544,11 +562,15 @@ impl Http {
         };
         if is_response {
             let Some(response) = &mut self.response else { return false };
-            let Some(page) = &mut response.page else { return false };
-            let seen = page.len().saturating_sub(8);
-            keep(page, limits::HTTP_TITLE_BYTES_MAX) && {
-                // The title's end may lie across two pieces.
-                page.get(seen..).is_none_or(|fresh| head::find(fresh, b"</title").is_none())
+            match response.inspect {
+                Inspect::Nothing => false,
+                Inspect::Settings => keep(&mut response.body, limits::HTTP_SETTINGS_BYTES_MAX),
+                Inspect::Title => {
+                    // The title's end may lie across two pieces.
+                    let seen = response.body.len().saturating_sub(8);
+                    keep(&mut response.body, limits::HTTP_TITLE_BYTES_MAX)
+                        && head::find(response.body.get(seen..).unwrap_or_default(), b"</title").is_none()
+                }
             }
         } else {
             let Some(request) = self.requests.back_mut().filter(|r| r.body_open) else { return false };
@@ -576,27 +598,32 @@ impl Http {
                 Some(200..=399) if found.mechanism != "form" => Some(true),
                 _ => None,
             };
-            let secret = found.secret.as_ref().map(|s| s.borrow());
-            let mut id = hash::stable64(success.map_or(2, u64::from), found.mechanism.as_bytes());
-            id = hash::stable64(id, found.user.as_deref().unwrap_or_default());
-            // Each answer to a challenge differs, and they all prove the same.
-            if found.kind != super::api::SecretKind::ChallengeResponse {
-                id = hash::stable64(id, secret.map_or(&[], |s| s.expose()));
-            }
-            if self.told.contains(&id) || self.told.len() >= limits::HTTP_LOGINS_MAX {
-                continue;
-            }
-            self.told.push(id);
-            emit(Event::Login(Login {
-                ts: request.at.0,
-                packet: request.at.1,
-                mechanism: found.mechanism,
-                username: found.user.as_deref(),
-                secret,
-                secret_kind: found.kind,
-                success,
-            }));
+            self.tell(found, request.at, success, emit);
         }
+    }
+
+    /// Emits a login unless it was told before.
+    fn tell(&mut self, found: Found, at: (Timestamp, u64), success: Option<bool>, emit: Emit<'_>) {
+        let secret = found.secret.as_ref().map(|s| s.borrow());
+        let mut id = hash::stable64(success.map_or(2, u64::from), found.mechanism.as_bytes());
+        id = hash::stable64(id, found.user.as_deref().unwrap_or_default());
+        // Each answer to a challenge differs, and they all prove the same.
+        if found.kind != SecretKind::ChallengeResponse {
+            id = hash::stable64(id, secret.map_or(&[], |s| s.expose()));
+        }
+        if self.told.contains(&id) || self.told.len() >= limits::HTTP_LOGINS_MAX {
+            return;
+        }
+        self.told.push(id);
+        emit(Event::Login(Login {
+            ts: at.0,
+            packet: at.1,
+            mechanism: found.mechanism,
+            username: found.user.as_deref(),
+            secret,
+            secret_kind: found.kind,
+            success,
+        }));
     }
 
     fn unanswered(&mut self, mut request: Request, emit: Emit<'_>) {
@@ -605,6 +632,11 @@ impl Http {
     }
 
     fn exchange(&mut self, response: &Response, emit: Emit<'_>) {
+        if response.inspect == Inspect::Settings {
+            for found in provisioning::logins(&response.body) {
+                self.tell(found, response.at, None, emit);
+            }
+        }
         let mut exchange = response.request.as_ref().map(asked).unwrap_or_default();
         if response.request.is_none() {
             exchange.at = response.at;
@@ -621,7 +653,7 @@ impl Http {
             auth_scheme: exchange.auth_scheme.or(strings.get(4)),
             realm: strings.get(5),
             location: strings.get(3),
-            title: response.page.as_deref().and_then(head::title),
+            title: Some(response.body.as_slice()).filter(|_| response.inspect == Inspect::Title).and_then(head::title),
             ..exchange
         }));
     }
@@ -766,8 +798,10 @@ impl AppParser for Http {
             }
         }
         if is_response && let Some(response) = &mut self.response {
-            // A title with a hole in it is none.
-            response.page = response.page.take().filter(|p| head::title(p).is_some());
+            // What comes behind the hole does not follow what came before it.
+            if response.inspect == Inspect::Title && head::title(&response.body).is_none() {
+                response.inspect = Inspect::Nothing;
+            }
         } else if !is_response && let Some(request) = self.requests.back_mut().filter(|r| r.body_open) {
             request.form = None;
         }
@@ -893,6 +927,18 @@ mod tests {
         assert!(seen.logins[1].contains("basic") && seen.logins[1].contains("success: Some(false)"));
         assert_eq!(seen.cells("location"), ["/home?sid=[blanked]", "-", "-"]);
         assert_eq!(seen.cells("realm"), ["-", "r", "-"]);
+    }
+
+    #[test]
+    fn a_fetched_configuration_tells_the_account_in_it() {
+        let seen = Script::new()
+            .orig("GET /p/805ec0112233.cfg HTTP/1.1\r\n\r\n")
+            .resp(
+                "HTTP/1.1 200 OK\r\nContent-Length: 52\r\n\r\naccount.1.user_name = 201\naccount.1.password = hunter2",
+            )
+            .any_chunking::<Http>();
+        assert!(seen.logins[0].contains("provisioning") && seen.logins[0].contains("packet: 2"));
+        assert!(!format!("{seen:?}").contains("hunter2"));
     }
 
     #[test]

@@ -198,7 +198,10 @@ impl Fields {
     }
 
     fn found(self) -> Option<Found> {
-        let secret = Some(SecretBuf::new(&self.password?));
+        let password = self.password?;
+        // Scripts of some devices wrap what was typed.
+        let typed = wrapped(&password).unwrap_or(password);
+        let secret = Some(SecretBuf::new(&typed));
         Some(Found { mechanism: "form", user: self.user.map(|u| u.1), secret, kind: SecretKind::Password })
     }
 
@@ -256,6 +259,14 @@ impl Fields {
     }
 }
 
+/// What a Base64 text holds, where it is long enough not to be one by chance and holds nothing but
+/// printable ASCII: of a thousand random words of eight letters three would, of longer ones fewer.
+fn wrapped(text: &[u8]) -> Option<Vec<u8>> {
+    let whole = text.len() >= 8 && text.len().is_multiple_of(4);
+    let inner = text::base64(text).filter(|_| whole)?;
+    inner.iter().all(|c| matches!(c, 0x20..=0x7e)).then_some(inner)
+}
+
 /// Bytes of a form field's name that are looked at.
 const KEY_BYTES_MAX: usize = 64;
 
@@ -266,7 +277,7 @@ fn last_part(key: &[u8]) -> &[u8] {
 }
 
 /// Whether a field of this name holds a password.
-fn is_password_key(key: &[u8]) -> bool {
+pub fn is_password_key(key: &[u8]) -> bool {
     const EXACT: &[&[u8]] = &[
         b"pass",
         b"pwd",
@@ -468,6 +479,8 @@ mod tests {
         assert_eq!(form(encoded, "log=w&pwd=s&submit=1"), "form w s");
         assert_eq!(form(encoded, "user%5Blogin%5D=w&user%5Bpassword%5D=s"), "form w s");
         assert_eq!(form(encoded, "q=password"), "none");
+        assert_eq!(form(encoded, "user=a&pwd=aHVudGVyMg%3D%3D"), "form a hunter2");
+        assert_eq!(form(encoded, "user=a&pwd=password"), "form a password");
         assert_eq!(form(encoded, "compass=north&bypass=1"), "none");
         assert_eq!(form("application/json", r#"{"a":{"username":"u\"x","n":1,"password":"p"}}"#), "form u\"x p");
         assert_eq!(form("application/json", r#"["password","x"]"#), "none");

@@ -9,6 +9,7 @@ pub mod ftp;
 pub mod http;
 pub mod http_head;
 pub mod http_login;
+pub mod http_provisioning;
 pub mod telnet;
 pub mod telnet_prompt;
 #[cfg(test)]
