@@ -43,6 +43,34 @@ pub enum Value<'a> {
     List(u32),
 }
 
+/// One value as it lies in the buffer: like [`Value`], but text is not checked again.
+///
+/// The sink reads a column of many rows at a time and copies bytes; validating every text as UTF-8
+/// a second time (only `&str` is ever written) would cost more than the rest of its reading.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RawValue<'a> {
+    /// Not observable.
+    Null,
+    /// Text: UTF-8, as only [`RowWriter::text`] writes it.
+    Text(&'a [u8]),
+    /// A number of a 32- or 64-bit column.
+    Int(i64),
+    /// A number of a float column.
+    Float(f64),
+    /// True or false.
+    Bool(bool),
+    /// A time.
+    Time(Timestamp),
+    /// An address of a text column.
+    Addr(Addr),
+    /// A MAC address of a text column.
+    Mac(Mac),
+    /// A name by its number.
+    Name(u32),
+    /// A list of so many values, which follow.
+    List(u32),
+}
+
 /// Rows of one table, in the order in which they were written.
 #[derive(Debug, Default, Clone)]
 pub struct RowBuffer {
@@ -110,6 +138,37 @@ impl RowBuffer {
     /// The index of the rows.
     pub fn index(&self) -> &[RowIndex] {
         &self.rows
+    }
+
+    /// Bytes that the values of all rows take.
+    pub fn value_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The value at an offset (that of a row's start, or what this function returned before) and
+    /// the offset of the next one. `None` at the end of the buffer.
+    #[inline]
+    pub fn raw_at(&self, at: u32) -> Option<(RawValue<'_>, u32)> {
+        let (tag, rest) = self.bytes.get(at as usize..)?.split_first()?;
+        Some(match *tag {
+            tag::NULL => (RawValue::Null, at + 1),
+            tag::TEXT => {
+                let (len, rest) = rest.split_first_chunk()?;
+                let len = u16::from_le_bytes(*len);
+                (RawValue::Text(rest.get(..usize::from(len))?), at + 3 + u32::from(len))
+            }
+            tag::SMALL => (RawValue::Int(u16::from_le_bytes(*rest.first_chunk()?).into()), at + 3),
+            tag::INT => (RawValue::Int(i64::from_le_bytes(*rest.first_chunk()?)), at + 9),
+            tag::FLOAT => (RawValue::Float(f64::from_le_bytes(*rest.first_chunk()?)), at + 9),
+            tag::TRUE => (RawValue::Bool(true), at + 1),
+            tag::FALSE => (RawValue::Bool(false), at + 1),
+            tag::TIME => (RawValue::Time(Timestamp(i64::from_le_bytes(*rest.first_chunk()?))), at + 9),
+            tag::ADDR => (RawValue::Addr(Addr(*rest.first_chunk()?)), at + 17),
+            tag::MAC => (RawValue::Mac(Mac(*rest.first_chunk()?)), at + 7),
+            tag::NAME => (RawValue::Name(u32::from_le_bytes(*rest.first_chunk()?)), at + 5),
+            tag::LIST => (RawValue::List(u32::from_le_bytes(*rest.first_chunk()?)), at + 5),
+            _ => return None,
+        })
     }
 
     /// Reads the values of a row.
@@ -380,6 +439,36 @@ mod tests {
         assert_eq!(next(), Value::Text("b"));
         assert_eq!(next(), Value::Text("a\u{fffd}[31mb"), "control characters never reach a table");
         assert_eq!(values.next_value(), None);
+    }
+
+    #[test]
+    fn raw_values_are_the_values_and_their_offsets_lead_on() {
+        let mut buffer = RowBuffer::default();
+        buffer.row(Timestamp(5), 1).null().text("é").int(70_000).int(443).float(0.5).bool(true).bool(false);
+        let mut rest = RowWriter { out: &mut buffer.bytes };
+        rest.time(Timestamp(-9)).addr(Addr::v4([1, 2, 3, 4])).mac(Mac([1; 6])).name(7).list(0);
+        let mut at = 0;
+        let mut got = Vec::new();
+        while let Some((value, next)) = buffer.raw_at(at) {
+            got.push(value);
+            at = next;
+        }
+        assert_eq!(at as usize, buffer.value_bytes());
+        let expected = [
+            RawValue::Null,
+            RawValue::Text("é".as_bytes()),
+            RawValue::Int(70_000),
+            RawValue::Int(443),
+            RawValue::Float(0.5),
+            RawValue::Bool(true),
+            RawValue::Bool(false),
+            RawValue::Time(Timestamp(-9)),
+            RawValue::Addr(Addr::v4([1, 2, 3, 4])),
+            RawValue::Mac(Mac([1; 6])),
+            RawValue::Name(7),
+            RawValue::List(0),
+        ];
+        assert_eq!(got, expected);
     }
 
     #[test]
