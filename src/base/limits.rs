@@ -58,3 +58,8 @@ pub const FOLDER_DEPTH_MAX: usize = 64;
 pub const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// Bytes of buffered rows of one table after which a row group is written early.
 pub const ROW_GROUP_BYTES: usize = 48 << 20;
+
+// sink
+
+/// Row groups of one Parquet file; then a new part begins.
+pub const PART_ROW_GROUPS: usize = 64;
