@@ -71,6 +71,15 @@ struct Active {
     reader: Reader,
 }
 
+impl Active {
+    /// Whether bytes of a stream came and no protocol was recognised in them so far.
+    fn is_strange(&self) -> bool {
+        self.reader.parser.is_none()
+            && self.reader.view.transport == Transport::Tcp
+            && self.sides.iter().any(|s| !s.unused().is_empty())
+    }
+}
+
 /// The part of [`Active`] that reads: apart, so that a stream and its reader can be borrowed at once.
 struct Reader {
     view: FlowView,
@@ -236,6 +245,31 @@ impl Feed {
         active
     }
 
+    /// Starts to read TLS in the middle of a connection, with this packet.
+    fn start_tls(&mut self, flow: &Flow<App>, packet: &Packet, side: usize) -> Box<Active> {
+        let mut active = self.start(flow);
+        self.active_bytes = self.active_bytes.saturating_sub(Self::cost(&active.reader));
+        active.reader.parser = Some((Protocol::Tls, Protocol::Tls.parser()));
+        self.active_bytes += Self::cost(&active.reader);
+        // The streams begin here, whatever went before.
+        for (i, stream) in active.sides.iter_mut().enumerate() {
+            match flow.sides.get(i).filter(|s| s.seq.started()) {
+                Some(_) if i == side => stream.start(packet.tcp.seq),
+                Some(other) => stream.start(other.seq.next()),
+                None => {}
+            }
+        }
+        active
+    }
+
+    /// Gives back what an application layer holds.
+    fn discard(&mut self, active: &mut Active) {
+        for side in &mut active.sides {
+            side.release(&mut self.budget);
+        }
+        self.active_bytes = self.active_bytes.saturating_sub(Self::cost(&active.reader));
+    }
+
     /// Whether a control connection announced this flow.
     fn was_announced(&mut self, flow: &Flow<App>) -> bool {
         let ends = [(flow.resp_ip, flow.resp_port), (flow.orig_ip, flow.orig_port)];
@@ -253,6 +287,11 @@ impl Feed {
         emit: &mut Emitter<'_>,
     ) {
         let mut active = match std::mem::take(&mut flow.app.stage) {
+            Stage::Active(mut unknown) if unknown.is_strange() && begins_client_hello(payload) => {
+                // What came before was not recognised so far, and now it does not matter.
+                self.discard(&mut unknown);
+                self.start_tls(flow, packet, side)
+            }
             Stage::Active(active) => active,
             Stage::Done => {
                 flow.app.stage = Stage::Done;
@@ -270,17 +309,7 @@ impl Feed {
                     flow.app.stage = if left == 0 { Stage::Done } else { Stage::Watched(left - 1) };
                     return;
                 }
-                let mut active = self.start(flow);
-                active.reader.parser = Some((Protocol::Tls, Protocol::Tls.parser()));
-                // The streams begin here, whatever went before.
-                for (i, stream) in active.sides.iter_mut().enumerate() {
-                    match flow.sides.get(i).filter(|s| s.seq.started()) {
-                        Some(_) if i == side => stream.start(packet.tcp.seq),
-                        Some(other) => stream.start(other.seq.next()),
-                        None => {}
-                    }
-                }
-                active
+                self.start_tls(flow, packet, side)
             }
         };
         let cost = Self::cost(&active.reader);
