@@ -20,7 +20,7 @@ mod walk;
 
 pub use defrag::Defragmenter;
 pub use icmp::{is_error, quoted};
-pub use packet::{InnerFrame, FragmentFields, Kind, Packet, Quoted, TcpFields, Tunnel, Tunnels, Vlans};
+pub use packet::{FragmentFields, InnerFrame, Kind, Packet, Quoted, TcpFields, Tunnel, Tunnels, Vlans};
 
 use crate::base::counters::Counters;
 use crate::frame::{FrameMeta, LinkType};

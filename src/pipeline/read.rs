@@ -60,7 +60,7 @@ pub struct ReadConfig {
 /// Shares of the memory that the parts of the engine may use. What is left is for batches in
 /// flight, findings, devices, names and the program itself.
 mod share {
-    pub const FLOWS: usize = 40;
+    pub const FLOWS: usize = 36;
     pub const STREAMS: usize = 10;
     /// For one row group; several are under way at a time.
     pub const ROW_GROUP: usize = 3;
