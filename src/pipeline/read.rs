@@ -131,7 +131,7 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
             config.threads,
         )?;
         let mut collector = done.collector;
-        collector.conclude();
+        collector.conclude(&done.ingest.drops());
         facts.take(&mut collector);
         conclude::encode(&writers, &mut collector, config.threads)?;
         done.ingest.results
