@@ -123,11 +123,6 @@ impl Wheel {
     pub fn in_place(&self, slot: Slot, deadline_ns: i64) -> bool {
         self.links.get(slot as usize).is_some_and(|l| l.bucket == self.bucket(deadline_ns))
     }
-
-    /// Bytes of memory in use.
-    pub fn size(&self) -> usize {
-        self.links.len() * size_of::<Link>()
-    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@
 
 mod encode;
 mod folder;
+mod jsonl;
 mod schema;
 mod table;
 
 pub use encode::{EncodedRowGroup, encode_by_day, encode_row_group};
 pub use folder::{OutputFolder, Publish};
+pub use jsonl::JsonLines;
 pub use schema::TableSchema;
 pub use table::{Parts, TableWriter, Written};
 
@@ -70,3 +72,6 @@ impl SinkError {
         Self::Io { action, path: path.to_owned(), source }
     }
 }
+
+#[cfg(test)]
+mod tests;
