@@ -64,8 +64,11 @@ fn difference(a: &Path, b: &Path) -> Option<String> {
             return Some(format!("{name}: {} and {} rows", one.rows.len(), other.rows.len()));
         }
     }
-    let wrong = left_a.iter().find(|(name, value)| left_b.get(*name) != Some(*value));
-    Some(format!("same rows, but {wrong:?}\n  and {:?}", wrong.and_then(|(name, _)| left_b.get(name))))
+    let (name, value) = left_a.iter().find(|(name, value)| left_b.get(*name) != Some(*value))?;
+    let other = left_b.get(name).map_or("", String::as_str);
+    let at = value.bytes().zip(other.bytes()).position(|(x, y)| x != y).unwrap_or(0);
+    let near = |text: &str| text.chars().skip(at.saturating_sub(60)).take(200).collect::<String>();
+    Some(format!("same rows, but {name}: ...{}\n  and ...{}", near(value), near(other)))
 }
 
 /// Reads with each number of threads and tells what differs.
