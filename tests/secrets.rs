@@ -220,6 +220,7 @@ fn is_harmless(secret: &str, user: &str) -> bool {
         || secret == user
         || user.contains(secret)
         || secret.chars().all(|c| c.is_ascii_digit())
+        || (secret.len() == 12 && secret.chars().all(|c| c.is_ascii_hexdigit())) // a MAC address, which frames hold
         || common.iter().any(|w| w.contains(&lower))
         || secret.contains('@') // what anonymous FTP asks for is a mail address
 }
