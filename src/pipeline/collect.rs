@@ -2,12 +2,13 @@
 //! chunk after chunk, always in the same order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::app::{EndedFlow, ServiceSource};
 use super::chunk::{Chunk, Seen};
 use super::output::ShardOutput;
 use super::tables;
-use super::writer::EncodeJob;
+use super::writer::{EncodeJob, SpareBuffers};
 use crate::base::counters::Counters;
 use crate::detect::NameMap;
 use crate::detect::findings::FINDINGS;
@@ -18,6 +19,9 @@ use crate::flow::record::protocol_name;
 use crate::flow::{FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::{Expect, HomeNet};
 use crate::record::{RowBuffer, RowWriter};
+
+/// Bytes of rows of a table from which room is made for a whole row group.
+const ROOM_FROM: usize = 2 << 20;
 
 /// What the collector learnt of one interface of one capture.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +60,7 @@ pub struct Collector {
     buffers: Vec<RowBuffer>,
     group_bytes: usize,
     group_rows: usize,
+    spare: Arc<SpareBuffers>,
     /// Statistics by capture and interface.
     pub stats: BTreeMap<(u32, u16), InterfaceStats>,
     /// Sums over all flows.
@@ -93,6 +98,7 @@ impl Collector {
         network: Option<u32>,
         group_rows: usize,
         group_bytes: usize,
+        spare: Arc<SpareBuffers>,
     ) -> Self {
         Self {
             egress: EgressJudge::default(),
@@ -105,6 +111,7 @@ impl Collector {
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
             group_rows,
+            spare,
             stats: BTreeMap::new(),
             totals: Totals::default(),
         }
@@ -162,6 +169,9 @@ impl Collector {
         }
         for (mine, theirs) in self.buffers.iter_mut().zip(&output.rows) {
             if !theirs.is_empty() {
+                if mine.size() > ROOM_FROM && mine.capacity() < self.group_bytes {
+                    mine.reserve(self.group_bytes + ROOM_FROM, self.group_rows + self.group_rows / 8);
+                }
                 mine.append(theirs);
             }
         }
@@ -236,7 +246,8 @@ impl Collector {
         for (table, buffer) in self.buffers.iter_mut().enumerate() {
             let full = buffer.len() >= self.group_rows || buffer.size() >= self.group_bytes;
             if full || (all && !buffer.is_empty()) {
-                jobs.push(EncodeJob::new(table, std::mem::take(buffer)));
+                let empty = if full { self.spare.take() } else { RowBuffer::default() };
+                jobs.push(EncodeJob::new(table, std::mem::replace(buffer, empty)));
             }
         }
     }

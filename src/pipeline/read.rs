@@ -60,7 +60,7 @@ pub struct ReadConfig {
 /// Shares of the memory that the parts of the engine may use. What is left is for batches in
 /// flight, findings, devices, names and the program itself.
 mod share {
-    pub const FLOWS: usize = 40;
+    pub const FLOWS: usize = 36;
     pub const STREAMS: usize = 10;
     /// For one row group; several are under way at a time.
     pub const ROW_GROUP: usize = 3;
@@ -87,8 +87,15 @@ impl ReadConfig {
     }
 
     /// A collector for one network.
-    pub fn collector(&self, network: Option<u32>) -> Collector {
-        Collector::new(self.home.clone(), self.expect.clone(), network, limits::ROW_GROUP_ROWS, self.group_bytes())
+    pub fn collector(&self, network: Option<u32>, writers: &Writers) -> Collector {
+        Collector::new(
+            self.home.clone(),
+            self.expect.clone(),
+            network,
+            limits::ROW_GROUP_ROWS,
+            self.group_bytes(),
+            writers.spare(),
+        )
     }
 }
 
@@ -114,8 +121,15 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
         let engine = Arc::new(config.engine(0));
         let shards = (0..limits::SHARDS).map(|_| Shard::new(engine.clone(), limits::SHARDS)).collect();
         let ingest = Ingest::new(inputs, options, progress.clone());
-        let done =
-            schedule::run(ingest, config.collector(None), shards, Router::default(), &writers, &times, config.threads)?;
+        let done = schedule::run(
+            ingest,
+            config.collector(None, &writers),
+            shards,
+            Router::default(),
+            &writers,
+            &times,
+            config.threads,
+        )?;
         let mut collector = done.collector;
         collector.conclude();
         facts.take(&mut collector);

@@ -122,7 +122,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     let mut shards: Vec<_> = (0..SHARDS).map(|_| Shard::new(engine.clone(), SHARDS)).collect();
     let router = Router::default();
     let mut defragmenter = Defragmenter::default();
-    let mut collector = config.collector(Some(number as u32));
+    let mut collector = config.collector(Some(number as u32), shared.writers);
     let mut ingest = Ingest::new(vec![input], shared.options.clone(), shared.progress.clone());
     let mut chunk = Chunk::default();
     let mut jobs = Vec::new();
