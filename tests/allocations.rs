@@ -228,7 +228,8 @@ fn tcp_acknowledgements_without_data() {
 fn the_body_of_an_http_answer() {
     let (mut connection, mut beginning) = Connection::opened(([10, 0, 0, 2], 80));
     beginning.push(connection.says(b"GET /file HTTP/1.1\r\nHost: server.example\r\n\r\n"));
-    beginning.push(connection.hears(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 900000000\r\n\r\n"));
+    beginning
+        .push(connection.hears(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 900000000\r\n\r\n"));
     assert_free("HTTP body", "http", &beginning, |n| connection.goes_on(n, &[0x42; 1400]));
 }
 
@@ -249,7 +250,8 @@ fn encrypted_data_after_a_tls_handshake() {
         let flags = frame[tcp + 13];
         let payload = u32::from(be16(16)) - (tcp as u32 - 14) - u32::from(frame[tcp + 12] >> 4) * 4;
         let next = be32(tcp + 4).wrapping_add(payload).wrapping_add(u32::from(flags & SYN != 0));
-        let connection = ends.get_or_insert(Connection { client: source, server: target, client_seq: 0, server_seq: 0 });
+        let connection =
+            ends.get_or_insert(Connection { client: source, server: target, client_seq: 0, server_seq: 0 });
         if flags & 5 != 0 {
             break;
         }

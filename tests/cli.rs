@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{PROGRAM, Run, document, exit, names_below, overhear, read, sample, samples_folder, scratch, table, tables};
+use common::{
+    PROGRAM, Run, document, exit, names_below, overhear, read, sample, samples_folder, scratch, table, tables,
+};
 use serde_json::Value;
 
 const SUBCOMMANDS: [&str; 5] = ["read", "listen", "schema", "completions", "man"];
@@ -27,8 +29,23 @@ fn help_names_every_subcommand_and_exit_code() {
         }
     }
     for (subcommand, parts) in [
-        ("read", &["--separate", "--no-hash", "--overwrite", "--filter", "--home-net", "--expect", "--reveal-secrets"][..]),
-        ("read", &["--no-dedup", "--threads", "--memory", "--format", "--fail-on", "--case-key", "--tcp-timeout", "Examples"]),
+        (
+            "read",
+            &["--separate", "--no-hash", "--overwrite", "--filter", "--home-net", "--expect", "--reveal-secrets"][..],
+        ),
+        (
+            "read",
+            &[
+                "--no-dedup",
+                "--threads",
+                "--memory",
+                "--format",
+                "--fail-on",
+                "--case-key",
+                "--tcp-timeout",
+                "Examples",
+            ],
+        ),
         ("listen", &["--interface", "--rotate", "--rotate-size", "--snaplen", "--duration", "permission", "SIGTERM"]),
         ("schema", &["--format"]),
         ("completions", &["bash", "zsh", "fish"]),
@@ -104,7 +121,9 @@ fn the_schema_is_what_is_written_column_by_column() {
     let text = overhear(["schema"]).ends_with(exit::COMPLETE).stdout;
     for table in &promised {
         let name = table["table"].as_str().expect("a name");
-        let cells = |c: &Value| (c["name"].as_str().expect("a name").to_owned(), c["type"].as_str().expect("a type").to_owned());
+        let cells = |c: &Value| {
+            (c["name"].as_str().expect("a name").to_owned(), c["type"].as_str().expect("a type").to_owned())
+        };
         let columns: Vec<_> = table["columns"].as_array().expect("columns").iter().map(cells).collect();
         let found: Vec<_> = written[name].columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
         assert_eq!(columns, found, "{name}");
@@ -124,35 +143,160 @@ fn others_rely_on_these_columns() {
     // The names that are promised to other tools: more may come, these stay, in any order.
     const FLOW: &[&str] = &["flow_id", "capture", "ts", "packet", "orig_ip", "orig_port", "resp_ip", "resp_port"];
     let promised: &[(&str, &[&[&str]])] = &[
-        ("flows", &[&[
-            "flow_id", "community_id", "capture", "ts_start", "ts_end", "ts_start_ns", "duration_us", "ip_version",
-            "proto", "orig_ip", "orig_port", "resp_ip", "resp_port", "orig_mac", "resp_mac", "vlans", "tunnels",
-            "service", "service_source", "orig_pkts", "resp_pkts", "orig_bytes", "resp_bytes", "orig_ip_bytes",
-            "resp_ip_bytes", "conn_state", "history", "missed_bytes", "retransmitted_pkts", "rtt_us", "direction",
-            "server_name", "server_name_source", "end_reason", "first_packet", "last_packet",
-        ]]),
-        ("tls", &[FLOW, &[
-            "transport", "version", "client_version", "server_name", "alpn", "cipher", "curve", "ja3", "ja3s", "ja4",
-            "ja3_raw", "ja4_raw", "client_label", "resumed", "established", "certificate_sha256",
-        ]]),
+        (
+            "flows",
+            &[&[
+                "flow_id",
+                "community_id",
+                "capture",
+                "ts_start",
+                "ts_end",
+                "ts_start_ns",
+                "duration_us",
+                "ip_version",
+                "proto",
+                "orig_ip",
+                "orig_port",
+                "resp_ip",
+                "resp_port",
+                "orig_mac",
+                "resp_mac",
+                "vlans",
+                "tunnels",
+                "service",
+                "service_source",
+                "orig_pkts",
+                "resp_pkts",
+                "orig_bytes",
+                "resp_bytes",
+                "orig_ip_bytes",
+                "resp_ip_bytes",
+                "conn_state",
+                "history",
+                "missed_bytes",
+                "retransmitted_pkts",
+                "rtt_us",
+                "direction",
+                "server_name",
+                "server_name_source",
+                "end_reason",
+                "first_packet",
+                "last_packet",
+            ]],
+        ),
+        (
+            "tls",
+            &[
+                FLOW,
+                &[
+                    "transport",
+                    "version",
+                    "client_version",
+                    "server_name",
+                    "alpn",
+                    "cipher",
+                    "curve",
+                    "ja3",
+                    "ja3s",
+                    "ja4",
+                    "ja3_raw",
+                    "ja4_raw",
+                    "client_label",
+                    "resumed",
+                    "established",
+                    "certificate_sha256",
+                ],
+            ],
+        ),
         ("dns", &[FLOW]),
         ("http", &[FLOW]),
         ("dhcp", &[FLOW]),
-        ("credentials", &[FLOW, &[
-            "protocol", "mechanism", "username", "secret", "secret_kind", "secret_length", "secret_hmac", "is_default",
-            "success",
-        ]]),
-        ("devices", &[&[
-            "device_id", "mac", "ips", "hostnames", "vendor", "class", "model", "firmware", "os", "confidence",
-            "claims", "conflicts", "first_seen", "last_seen", "findings_critical", "findings_high", "findings_medium",
-            "findings_low", "findings_info",
-        ]]),
-        ("findings", &[&[
-            "finding_id", "rule_id", "category", "severity", "confidence", "title", "description", "remedy",
-            "device_id", "device_ip", "device_mac", "device_class", "peer_ip", "peer_port", "peer_name", "peer_scope",
-            "service", "ts_first", "ts_last", "count", "flow_ids", "capture", "packets", "evidence", "controls",
-        ]]),
-        ("capture_stats", &[&["link_type", "packets", "bytes", "ts_first", "ts_last", "truncated", "duplicates", "kernel_drops", "one_way_share", "estimated_loss"]]),
+        (
+            "credentials",
+            &[
+                FLOW,
+                &[
+                    "protocol",
+                    "mechanism",
+                    "username",
+                    "secret",
+                    "secret_kind",
+                    "secret_length",
+                    "secret_hmac",
+                    "is_default",
+                    "success",
+                ],
+            ],
+        ),
+        (
+            "devices",
+            &[&[
+                "device_id",
+                "mac",
+                "ips",
+                "hostnames",
+                "vendor",
+                "class",
+                "model",
+                "firmware",
+                "os",
+                "confidence",
+                "claims",
+                "conflicts",
+                "first_seen",
+                "last_seen",
+                "findings_critical",
+                "findings_high",
+                "findings_medium",
+                "findings_low",
+                "findings_info",
+            ]],
+        ),
+        (
+            "findings",
+            &[&[
+                "finding_id",
+                "rule_id",
+                "category",
+                "severity",
+                "confidence",
+                "title",
+                "description",
+                "remedy",
+                "device_id",
+                "device_ip",
+                "device_mac",
+                "device_class",
+                "peer_ip",
+                "peer_port",
+                "peer_name",
+                "peer_scope",
+                "service",
+                "ts_first",
+                "ts_last",
+                "count",
+                "flow_ids",
+                "capture",
+                "packets",
+                "evidence",
+                "controls",
+            ]],
+        ),
+        (
+            "capture_stats",
+            &[&[
+                "link_type",
+                "packets",
+                "bytes",
+                "ts_first",
+                "ts_last",
+                "truncated",
+                "duplicates",
+                "kernel_drops",
+                "one_way_share",
+                "estimated_loss",
+            ]],
+        ),
     ];
     let json = overhear(["schema", "--format", "json"]).ends_with(exit::COMPLETE).stdout;
     let all: Vec<Value> = serde_json::from_str(&json).expect("JSON");
@@ -262,7 +406,8 @@ fn run_json_tells_what_was_read_and_what_came_of_it() {
         assert!(line["compression"].as_str().is_some_and(|c| compression.starts_with(c)), "{name}: {line}");
         assert!(line["ts_first"].as_str() <= line["ts_last"].as_str(), "{name}");
     }
-    let links: BTreeSet<_> = lines.iter().filter(|l| l["path"] == "two-links.pcapng").map(|l| l["link_types"].to_string()).collect();
+    let links: BTreeSet<_> =
+        lines.iter().filter(|l| l["path"] == "two-links.pcapng").map(|l| l["link_types"].to_string()).collect();
     assert_eq!(links, BTreeSet::from(["[1,276]".to_owned()]));
     let all = tables(&out);
     let counted: BTreeMap<String, u64> = serde_json::from_value(run["tables"].clone()).expect("numbers");
@@ -274,7 +419,8 @@ fn run_json_tells_what_was_read_and_what_came_of_it() {
         assert_eq!(all["findings"].column("severity").iter().filter(|s| **s == severity).count(), count, "{severity}");
     }
     // And the same hashes in each file's own metadata.
-    let files: Vec<_> = common::files_below(&out).into_iter().filter(|f| f.extension().is_some_and(|e| e == "parquet")).collect();
+    let files: Vec<_> =
+        common::files_below(&out).into_iter().filter(|f| f.extension().is_some_and(|e| e == "parquet")).collect();
     for file in files {
         let metadata = common::metadata(&file);
         assert_eq!(metadata["overhear.schema_version"], "1");
@@ -347,11 +493,13 @@ fn what_is_inside_and_what_is_expected_can_be_told() {
     read(["printer-calls-home.pcap", "--home-net", "192.0.2.0/24"], &out).ends_with(exit::COMPLETE);
     assert!(table(&out, "flows").column("direction").iter().all(|d| d == "transit"));
     let expect = temp.path().join("expect.toml");
-    fs::write(&expect, "[[expect]]\nnetwork = \"192.168.50.0/24\"\nnames = [\"*.printer-update.example\"]\n").expect("a file");
+    fs::write(&expect, "[[expect]]\nnetwork = \"192.168.50.0/24\"\nnames = [\"*.printer-update.example\"]\n")
+        .expect("a file");
     let out = temp.path().join("expected");
     read(["printer-calls-home.pcap".as_ref(), "--expect".as_ref(), expect.as_os_str()], &out).ends_with(exit::COMPLETE);
     let findings = table(&out, "findings").pick(&["rule_id", "peer_ip"]);
-    let unexpected: BTreeSet<_> = findings.iter().filter(|f| f[0].contains("unexpected")).map(|f| f[1].as_str()).collect();
+    let unexpected: BTreeSet<_> =
+        findings.iter().filter(|f| f[0].contains("unexpected")).map(|f| f[1].as_str()).collect();
     assert!(unexpected.contains("203.0.113.77"), "{findings:?}");
     assert!(!unexpected.contains("203.0.113.10") && !unexpected.contains("203.0.113.11"), "{findings:?}");
 }

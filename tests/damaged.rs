@@ -9,7 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Run, document, exit, names_below, pcap, pcap_header, pcap_record, read, sample, scratch, skipped, table, udp_frame};
+use common::{
+    Run, document, exit, names_below, pcap, pcap_header, pcap_record, read, sample, scratch, skipped, table, udp_frame,
+};
 
 /// A good capture of so many packets, a millisecond apart.
 fn good(packets: u64) -> Vec<u8> {
@@ -104,9 +106,9 @@ fn assert_clean(out: &Path) {
         let is_ours = name == "run.json" || name == "findings.jsonl" || name.ends_with(".parquet");
         assert!(is_ours && !name.starts_with('.'), "{name} was left behind");
     }
-    let hidden = fs::read_dir(out).expect("a folder").filter(|e| {
-        e.as_ref().expect("an entry").file_name().to_string_lossy().starts_with('.')
-    });
+    let hidden = fs::read_dir(out)
+        .expect("a folder")
+        .filter(|e| e.as_ref().expect("an entry").file_name().to_string_lossy().starts_with('.'));
     assert_eq!(hidden.count(), 0, "a staging folder was left behind");
 }
 
@@ -194,7 +196,8 @@ fn time_that_goes_backwards_is_counted_and_read() {
     case.read(&[&file]).ends_with(exit::COMPLETE);
     assert_eq!(document(&case.out)["counters"]["time_backwards"], 1);
     assert_eq!(document(&case.out)["packets"], 6);
-    let times: Vec<i64> = table(&case.out, "flows").column("ts_start").iter().map(|t| t.parse().expect("a time")).collect();
+    let times: Vec<i64> =
+        table(&case.out, "flows").column("ts_start").iter().map(|t| t.parse().expect("a time")).collect();
     assert_eq!(times.len(), 6);
     assert!(times.is_sorted());
 }
@@ -233,9 +236,8 @@ fn compressed(bytes: &[u8]) -> Vec<(&'static str, Result<Vec<u8>, String>)> {
         encoder.finish().map_err(|e| e.to_string())
     };
     let lz4 = || {
-        let info = lz4_flex::frame::FrameInfo::new()
-            .content_checksum(true)
-            .block_size(lz4_flex::frame::BlockSize::Max64KB);
+        let info =
+            lz4_flex::frame::FrameInfo::new().content_checksum(true).block_size(lz4_flex::frame::BlockSize::Max64KB);
         let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
         encoder.write_all(bytes).map_err(|e| e.to_string())?;
         encoder.finish().map_err(|e| e.to_string())
@@ -296,7 +298,10 @@ fn a_corrupt_compressed_tail_is_told_and_the_rest_is_read() {
             let run = case.read(&[&file]).says(&["broken: at byte"]);
             assert_eq!(run.code, Some(exit::PARTIAL), "{kind}, {what}: {run:?}");
             let outcomes = case.outcomes();
-            assert!(["corrupt-compression", "truncated", "damaged"].contains(&outcomes[0].1.as_str()), "{kind}, {what}: {outcomes:?}");
+            assert!(
+                ["corrupt-compression", "truncated", "damaged"].contains(&outcomes[0].1.as_str()),
+                "{kind}, {what}: {outcomes:?}"
+            );
             // bzip2 works in blocks of 900 kB: a broken one is lost as a whole.
             let least = match what {
                 "cut by one byte" if kind != "bzip2" => PACKETS - 100,
@@ -316,10 +321,7 @@ fn what_is_not_there_or_may_not_be_read_stops_nothing_else() {
     let fine = case.file("fine", &good(3));
     let absent = case.temp.path().join("absent");
     case.read(&[&fine, &absent]).ends_with(exit::PARTIAL).says(&["absent: ", "No such file"]);
-    assert_eq!(case.outcomes(), [
-        ("absent".into(), "unreadable".into(), 0),
-        ("fine".into(), "complete".into(), 3)
-    ]);
+    assert_eq!(case.outcomes(), [("absent".into(), "unreadable".into(), 0), ("fine".into(), "complete".into(), 3)]);
     Case::new().read(&[&absent]).ends_with(exit::NO_INPUT).says(&["absent: "]);
 }
 

@@ -97,8 +97,7 @@ impl Drop for Sender {
 fn listen(out: &Path, more: &[&str]) -> Child {
     let mut command = common::command();
     command.args(["listen", "-i", "veth1", "-o"]).arg(out).args(more);
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let begun = Instant::now();
     while !out.exists() && begun.elapsed() < Duration::from_secs(10) && child.try_wait().expect("a child").is_none() {
         std::thread::sleep(Duration::from_millis(20));
@@ -141,14 +140,66 @@ fn in_namespace(what: &'static str, work: impl FnOnce() + Send + 'static) {
 /// What must be the same, sorted: everything that does not depend on when a packet came.
 fn seen(out: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
     let columns: [(&str, &[&str]); 8] = [
-        ("flows", &[
-            "community_id", "proto", "orig_ip", "orig_port", "resp_ip", "resp_port", "orig_pkts", "resp_pkts",
-            "orig_bytes", "resp_bytes", "orig_ip_bytes", "resp_ip_bytes", "service", "service_source", "conn_state",
-            "history", "vlans", "tunnels", "direction", "server_name", "server_name_source", "missed_bytes",
-            "retransmitted_pkts", "duplicate_pkts", "orig_mac", "resp_mac",
-        ]),
-        ("findings", &["rule_id", "severity", "device_ip", "device_mac", "peer_ip", "peer_port", "peer_name", "count", "evidence"]),
-        ("tls", &["orig_ip", "orig_port", "server_name", "version", "cipher", "ja3", "ja3s", "ja4", "resumed", "established"]),
+        (
+            "flows",
+            &[
+                "community_id",
+                "proto",
+                "orig_ip",
+                "orig_port",
+                "resp_ip",
+                "resp_port",
+                "orig_pkts",
+                "resp_pkts",
+                "orig_bytes",
+                "resp_bytes",
+                "orig_ip_bytes",
+                "resp_ip_bytes",
+                "service",
+                "service_source",
+                "conn_state",
+                "history",
+                "vlans",
+                "tunnels",
+                "direction",
+                "server_name",
+                "server_name_source",
+                "missed_bytes",
+                "retransmitted_pkts",
+                "duplicate_pkts",
+                "orig_mac",
+                "resp_mac",
+            ],
+        ),
+        (
+            "findings",
+            &[
+                "rule_id",
+                "severity",
+                "device_ip",
+                "device_mac",
+                "peer_ip",
+                "peer_port",
+                "peer_name",
+                "count",
+                "evidence",
+            ],
+        ),
+        (
+            "tls",
+            &[
+                "orig_ip",
+                "orig_port",
+                "server_name",
+                "version",
+                "cipher",
+                "ja3",
+                "ja3s",
+                "ja4",
+                "resumed",
+                "established",
+            ],
+        ),
         ("credentials", &["orig_ip", "orig_port", "protocol", "mechanism", "username", "secret_length", "success"]),
         ("http", &["orig_ip", "orig_port", "method", "host", "uri", "status"]),
         ("dns", &["orig_ip", "orig_port", "query", "qtype", "rcode", "answers"]),
@@ -220,7 +271,8 @@ fn parts_are_whole_while_listening_goes_on() {
         let child = listen(&out, &["-t", "2", "--rotate", "1", "--udp-timeout", "1", "--tcp-timeout", "1"]);
         let mut frames = frames_of(&sample("dns-office.pcap"));
         frames.truncate(20);
-        let parquet = || names_below(&out).into_iter().filter(|n| n.starts_with("flows/") && n.ends_with(".parquet")).count();
+        let parquet =
+            || names_below(&out).into_iter().filter(|n| n.starts_with("flows/") && n.ends_with(".parquet")).count();
         let begun = Instant::now();
         while parquet() < 2 && begun.elapsed() < Duration::from_secs(20) {
             replay(&sender, &frames);

@@ -93,7 +93,9 @@ fn texts(out: &Path, run: &Run) -> Vec<(String, String)> {
     for (name, table) in tables(out) {
         for (at, column) in table.columns.iter().enumerate() {
             if column.ty.contains("text") && column.name != "capture" {
-                all.extend(table.rows.iter().filter_map(|r| r[at].clone()).map(|c| (format!("{name}.{}", column.name), c)));
+                all.extend(
+                    table.rows.iter().filter_map(|r| r[at].clone()).map(|c| (format!("{name}.{}", column.name), c)),
+                );
             }
         }
     }
@@ -213,8 +215,28 @@ fn unescape(text: &str) -> String {
 fn is_harmless(secret: &str, user: &str) -> bool {
     let lower = secret.to_lowercase();
     let common = [
-        "password", "anonymous", "guest", "admin", "public", "private", "login", "blanked", "secret", "server",
-        "client", "user", "default", "cisco", "12345", "123456", "root", "false", "mozilla", "ieuser", "index", "linux",
+        "password",
+        "anonymous",
+        "guest",
+        "admin",
+        "public",
+        "private",
+        "login",
+        "blanked",
+        "secret",
+        "server",
+        "client",
+        "user",
+        "default",
+        "cisco",
+        "12345",
+        "123456",
+        "root",
+        "false",
+        "mozilla",
+        "ieuser",
+        "index",
+        "linux",
     ];
     secret.chars().count() < 5
         || secret == user

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use common::{Run, TIMINGS, case_key, exit, more_captures, names_below, read, samples, samples_folder, scratch, table, tables};
+use common::{
+    Run, TIMINGS, case_key, exit, more_captures, names_below, read, samples, samples_folder, scratch, table, tables,
+};
 
 const THREADS: [&str; 3] = ["1", "2", "8"];
 /// The table whose rows hold how long things took.
@@ -89,7 +91,10 @@ fn with_threads(args: &[String]) -> Option<String> {
             continue;
         };
         if before.code != run.code || before.stderr != run.stderr {
-            return Some(format!("--threads {threads}: {:?} {}\nbut {:?} {}", run.code, run.stderr, before.code, before.stderr));
+            return Some(format!(
+                "--threads {threads}: {:?} {}\nbut {:?} {}",
+                run.code, run.stderr, before.code, before.stderr
+            ));
         }
         if run.code != Some(exit::NO_INPUT) {
             if let Some(difference) = difference(folder, &out) {

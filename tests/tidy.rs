@@ -25,8 +25,16 @@ const LINES_MAX: usize = 600;
 /// Files that may be longer: how long, and why. They may not grow, and leave this list when they can.
 const LONG: &[(&str, usize, &str)] = &[
     ("flow/table.rs", 670, "admission, expiry and eviction change the same four structures in step"),
-    ("proto/dns.rs", 650, "questions wait for their answers over two transports; the message itself is a file of its own"),
-    ("proto/http.rs", 830, "one state machine a direction, which wait for each other; heads and logins are files of their own"),
+    (
+        "proto/dns.rs",
+        650,
+        "questions wait for their answers over two transports; the message itself is a file of its own",
+    ),
+    (
+        "proto/http.rs",
+        830,
+        "one state machine a direction, which wait for each other; heads and logins are files of their own",
+    ),
 ];
 
 /// One source file, split into what runs and what tests it.
@@ -237,9 +245,8 @@ fn floor(folder: &str) -> Option<usize> {
 fn wrong_imports(source: &Source) -> Vec<String> {
     let folder = source.folder();
     let Some(own) = floor(folder) else { return Vec::new() };
-    let wrong = |name: &str| {
-        name != folder && floor(name).is_some_and(|f| f >= own) && !SIDEWAYS.contains(&(folder, name))
-    };
+    let wrong =
+        |name: &str| name != folder && floor(name).is_some_and(|f| f >= own) && !SIDEWAYS.contains(&(folder, name));
     let found = imports(source).into_iter().filter(|(name, _)| wrong(name));
     found.map(|(name, line)| format!("{}:{line}: {folder} may not import {name}", source.path)).collect()
 }
@@ -306,7 +313,8 @@ fn nothing_stops_the_program_where_hostile_bytes_are_read() {
     let wrong: Vec<_> = readers.flat_map(|s| s.lines_with(&stops).collect::<Vec<_>>()).collect();
     assert_none(&wrong, "code that reads packets has typed errors");
     let elsewhere = all.iter().filter(|s| !is_test_file(s));
-    let wrong: Vec<_> = elsewhere.flat_map(|s| s.lines_with(&["todo!(", "unimplemented!(", "dbg!("]).collect::<Vec<_>>()).collect();
+    let wrong: Vec<_> =
+        elsewhere.flat_map(|s| s.lines_with(&["todo!(", "unimplemented!(", "dbg!("]).collect::<Vec<_>>()).collect();
     assert_none(&wrong, "nothing is left to be done");
 }
 
@@ -335,8 +343,7 @@ fn files_stay_short() {
     let wrong: Vec<_> =
         long.iter().filter(|s| !allowed(s)).map(|s| format!("{}: {} lines", s.path, s.length())).collect();
     assert_none(&wrong, &format!("a file has one subject and at most {LINES_MAX} lines before its tests"));
-    let stale: Vec<_> =
-        LONG.iter().filter(|l| !long.iter().any(|s| s.path == l.0)).map(|l| l.0.to_owned()).collect();
+    let stale: Vec<_> = LONG.iter().filter(|l| !long.iter().any(|s| s.path == l.0)).map(|l| l.0.to_owned()).collect();
     assert_none(&stale, "exceptions that are needed no longer");
 }
 
@@ -361,7 +368,9 @@ fn sources_speak_of_the_program_only() {
         for file in common::files_below(&root).iter().filter(|f| f.extension().is_some_and(|e| e == "rs")) {
             let text = fs::read_to_string(file).expect("a text file");
             for (i, line) in text.lines().enumerate() {
-                wrong.extend(words.iter().filter(|w| line.contains(*w)).map(|w| format!("{}:{}: {w}", file.display(), i + 1)));
+                wrong.extend(
+                    words.iter().filter(|w| line.contains(*w)).map(|w| format!("{}:{}: {w}", file.display(), i + 1)),
+                );
             }
         }
     }
@@ -402,9 +411,10 @@ fn after() { std::time::Instant::now(); }
             "proto/made_up.rs:4: proto may not import pipeline",
         ]
     );
-    assert_eq!(source.lines_with(&[".unwrap()", ".expect(", "panic!("]).collect::<Vec<_>>(), [
-        "proto/made_up.rs:9: .unwrap()"
-    ]);
+    assert_eq!(
+        source.lines_with(&[".unwrap()", ".expect(", "panic!("]).collect::<Vec<_>>(),
+        ["proto/made_up.rs:9: .unwrap()"]
+    );
     assert_eq!(source.lines_with(&["Instant::now"]).collect::<Vec<_>>(), ["proto/made_up.rs:21: Instant::now"]);
     assert_eq!(source.length(), 21);
     // The same file is fine on a high floor, and frame is open to decode only.

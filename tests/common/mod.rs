@@ -281,15 +281,8 @@ pub fn document(out: &Path) -> serde_json::Value {
 }
 
 /// Columns that differ between two runs over the same input, and must.
-pub const TIMINGS: [&str; 7] = [
-    "wall_us",
-    "cpu_read_us",
-    "cpu_decode_us",
-    "cpu_flows_us",
-    "cpu_collect_us",
-    "cpu_write_us",
-    "cpu_hash_us",
-];
+pub const TIMINGS: [&str; 7] =
+    ["wall_us", "cpu_read_us", "cpu_decode_us", "cpu_flows_us", "cpu_collect_us", "cpu_write_us", "cpu_hash_us"];
 
 /// A file with a fixed case key, so that `secret_hmac` is the same in every run.
 pub fn case_key(folder: &Path) -> PathBuf {
@@ -387,7 +380,8 @@ pub fn tcp_frame(
 }
 
 fn ip_frame(source: [u8; 4], target: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![2, 0, target[0], target[1], target[2], target[3], 2, 0, source[0], source[1], source[2], source[3]];
+    let mut frame =
+        vec![2, 0, target[0], target[1], target[2], target[3], 2, 0, source[0], source[1], source[2], source[3]];
     frame.extend([8, 0, 0x45, 0]);
     frame.extend((20 + payload.len() as u16).to_be_bytes());
     frame.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
