@@ -11,7 +11,6 @@ pub(super) enum RawInput {
     /// A file descriptor: file, pipe or standard input.
     File(File),
     /// Anything else (tests: readers that hand out a few bytes at a time).
-    #[cfg_attr(not(test), allow(dead_code))]
     Other(Box<dyn Read + Send>),
 }
 
