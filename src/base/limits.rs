@@ -188,7 +188,7 @@ pub const ROUTER_ADDRESSES_MIN: usize = 4;
 /// Devices that are compared as owners of one address.
 pub const ADDRESS_OWNERS_MAX: usize = 64;
 /// Names that one (host, address) pair may have had, one after the other.
-pub const NAME_HISTORY_MAX: usize = 8;
+pub const NAME_HISTORY_MAX: usize = 64;
 /// Destinations outside that are kept until they are judged at the end.
 pub const EGRESS_CANDIDATES_MAX: usize = 200_000;
 /// Hosts whose use of DNS is remembered.

@@ -47,6 +47,9 @@ enum Stage {
     New,
     /// Payload is looked at.
     Active(Box<Active>),
+    /// What ran here is over or unknown, but TLS may still begin: after STARTTLS, AUTH TLS, CONNECT,
+    /// a SOCKS greeting. The start of so many more payloads is held against a ClientHello.
+    Watched(u8),
     /// Nothing more to learn.
     Done,
 }
@@ -56,6 +59,7 @@ impl std::fmt::Debug for Stage {
         f.write_str(match self {
             Self::New => "New",
             Self::Active(_) => "Active",
+            Self::Watched(_) => "Watched",
             Self::Done => "Done",
         })
     }
@@ -87,6 +91,10 @@ enum Outcome {
     Unknown,
 }
 
+/// Payloads of a TCP flow that are held against a ClientHello after its protocol was given up or
+/// has ended.
+const WATCHED_MAX: u8 = 32;
+
 /// Datagrams of a flow that are held against the probes before it is given up.
 const STRANGERS_MAX: u8 = 6;
 
@@ -111,7 +119,7 @@ impl App {
     pub fn wants(&self, packet: &Packet) -> bool {
         match self.stage {
             Stage::Done => false,
-            Stage::New => packet.payload_wire_len > 0,
+            Stage::New | Stage::Watched(_) => packet.payload_wire_len > 0,
             Stage::Active(_) => true,
         }
     }
@@ -141,6 +149,21 @@ impl App {
             },
         };
         EndedFlow { record, service, service_source, server_name: self.server_name, upgraded: self.upgraded }
+    }
+}
+
+/// Whether a payload begins with a TLS record that holds the start of a ClientHello (RFC 8446,
+/// sections 4 and 5.1): strict enough to be believed in the middle of a connection.
+fn begins_client_hello(payload: &[u8]) -> bool {
+    const HANDSHAKE: u8 = 22;
+    const CLIENT_HELLO: u8 = 1;
+    match payload {
+        [HANDSHAKE, 3, 0..=4, r1, r0, CLIENT_HELLO, 0, h1, h0, 3, 0..=4, ..] => {
+            let record = u16::from_be_bytes([*r1, *r0]);
+            let hello = u16::from_be_bytes([*h1, *h0]);
+            (40..=0x4000).contains(&record) && hello >= 38
+        }
+        _ => false,
     }
 }
 
@@ -242,6 +265,23 @@ impl Feed {
                 }
                 self.start(flow)
             }
+            Stage::Watched(left) => {
+                if !begins_client_hello(payload) {
+                    flow.app.stage = if left == 0 { Stage::Done } else { Stage::Watched(left - 1) };
+                    return;
+                }
+                let mut active = self.start(flow);
+                active.reader.parser = Some((Protocol::Tls, Protocol::Tls.parser()));
+                // The streams begin here, whatever went before.
+                for (i, stream) in active.sides.iter_mut().enumerate() {
+                    match flow.sides.get(i).filter(|s| s.seq.started()) {
+                        Some(_) if i == side => stream.start(packet.tcp.seq),
+                        Some(other) => stream.start(other.seq.next()),
+                        None => {}
+                    }
+                }
+                active
+            }
         };
         let cost = Self::cost(&active.reader);
         let dir = if side == 0 { Direction::Orig } else { Direction::Resp };
@@ -316,7 +356,8 @@ impl Feed {
         }
         flow.app.upgraded |= emit.upgraded();
         if let Some((protocol, _)) = &active.reader.parser {
-            flow.app.service = Some(protocol.spec().name);
+            flow.app.upgraded |= *protocol == Protocol::Tls && flow.app.service.is_some();
+            flow.app.service.get_or_insert(protocol.spec().name);
         }
         match active.reader.outcome {
             Outcome::Going => {
@@ -326,17 +367,18 @@ impl Feed {
             }
             Outcome::Violated => {
                 emit.counters().violations += 1;
-                if !active.reader.had_event {
+                if !active.reader.had_event && !flow.app.upgraded {
                     flow.app.service = None;
                 }
             }
-            Outcome::Unknown => flow.app.service = None,
-            Outcome::Finished => {}
+            Outcome::Unknown | Outcome::Finished => {}
         }
+        let was_tls = matches!(&active.reader.parser, Some((Protocol::Tls, _)));
+        let watch = flow.protocol() == protocol::TCP && !was_tls;
         let app = &mut flow.app;
         self.close(&mut active, app, at, emit);
         self.active_bytes = self.active_bytes.saturating_sub(cost);
-        app.stage = Stage::Done;
+        app.stage = if watch { Stage::Watched(WATCHED_MAX) } else { Stage::Done };
     }
 
     /// Lets the parser say its last and gives back the streams' memory.
@@ -367,7 +409,7 @@ impl Feed {
         }
         if let Some((protocol, _)) = &active.reader.parser {
             if active.reader.outcome != Outcome::Violated || active.reader.had_event {
-                flow.app.service = Some(protocol.spec().name);
+                flow.app.service.get_or_insert(protocol.spec().name);
             }
         }
         self.close(&mut active, &mut flow.app, at, emit);

@@ -147,7 +147,6 @@ impl Chunk {
                 shard.process(self.batch.capture, &self.batch.slab, &self.packets, routed, self.clock, &mut output);
             }
         }
-        self.part_done();
     }
 
     /// Adds the raw bytes of the batch to the hash of its input. Chunks must come here in order.

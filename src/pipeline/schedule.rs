@@ -260,8 +260,8 @@ fn next_shard(state: &mut State, number: usize) -> Option<(usize, Arc<Chunk>)> {
 enum Done {
     Encoded(Result<(), PipelineError>),
     Collected(Box<Collector>, Arc<Chunk>, Vec<EncodeJob>),
-    Shard(usize),
-    Hashed,
+    Shard(usize, Arc<Chunk>),
+    Hashed(Arc<Chunk>),
     Published(Box<Defragmenter>, Chunk),
     Read(Box<Ingest>, Chunk, Result<Ingested, PipelineError>),
     /// Decoding goes on after the input side was handed back.
@@ -293,13 +293,12 @@ fn perform(shared: &Shared<'_>, task: Task) -> Done {
                 chunk.work(number, &mut shard.lock().unwrap_or_else(PoisonError::into_inner));
             }
             times.flows.add(start);
-            Done::Shard(number)
+            Done::Shard(number, chunk)
         }
         Task::Hash(chunk) => {
             chunk.hash();
-            chunk.part_done();
             times.hash.add(start);
-            Done::Hashed
+            Done::Hashed(chunk)
         }
         Task::Publish(mut defragmenter, mut chunk) => {
             chunk.defragment(&mut defragmenter, &shared.router);
@@ -314,6 +313,12 @@ fn perform(shared: &Shared<'_>, task: Task) -> Done {
         }
         Task::Stop => Done::Nothing,
     }
+}
+
+/// Takes note of a part that is done. The reference goes with it, so that the collector holds the
+/// only one and the chunk's memory can be used again.
+fn finish_part(chunk: Arc<Chunk>) {
+    chunk.part_done();
 }
 
 /// Takes note of what a task came to; returns a chunk that is to be decoded.
@@ -333,14 +338,16 @@ fn complete(shared: &Shared<'_>, state: &mut State, done: Done) -> Result<Option
             }
             shared.wake.notify_all();
         }
-        Done::Shard(number) => {
+        Done::Shard(number, chunk) => {
+            finish_part(chunk);
             if let (Some(busy), Some(next)) = (state.shard_busy.get_mut(number), state.shard_next.get_mut(number)) {
                 *busy = false;
                 *next += 1;
             }
             shared.wake.notify_one();
         }
-        Done::Hashed => {
+        Done::Hashed(chunk) => {
+            finish_part(chunk);
             state.hashing = false;
             shared.wake.notify_one();
         }

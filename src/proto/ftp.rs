@@ -344,7 +344,7 @@ impl Ftp {
             username: user,
             reply_packet: command.reply_packet,
             data: command.data,
-            auth_tls: (verb == "AUTH" && command.code.is_some()).then(|| matches!(command.code, Some(234 | 334))),
+            auth_tls: (verb == "AUTH" && command.code.is_some()).then_some(matches!(command.code, Some(234 | 334))),
             login,
             row: true,
         });

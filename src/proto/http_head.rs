@@ -18,6 +18,9 @@ pub enum Framing {
     UntilClose,
 }
 
+/// Scheme and realm that a server asks for a login with.
+pub type Challenge<'a> = (&'a [u8], Option<std::borrow::Cow<'a, [u8]>>);
+
 /// What matters of a request's head.
 #[derive(Debug, Default, Clone, Copy)]
 #[allow(missing_docs)] // names of header fields
@@ -72,6 +75,14 @@ pub fn end(bytes: &[u8], scanned: &mut usize) -> Option<usize> {
     None
 }
 
+/// The last digit of a version, whose letters some servers write small.
+fn minor(version: &[u8]) -> Option<u8> {
+    match version.split_at_checked(7)? {
+        (name, [digit @ b'0'..=b'9']) if name.eq_ignore_ascii_case(b"HTTP/1.") => Some(digit - b'0'),
+        _ => None,
+    }
+}
+
 fn config() -> httparse::ParserConfig {
     let mut config = httparse::ParserConfig::default();
     config
@@ -110,10 +121,7 @@ impl<'a> RequestHead<'a> {
         let (method, rest) = text::word(line);
         let blank = memchr::memrchr(b' ', rest)?;
         let (uri, version) = rest.split_at(blank);
-        let minor = match version.trim_ascii().strip_prefix(b"HTTP/1.")? {
-            [digit @ b'0'..=b'9'] => digit - b'0',
-            _ => return None,
-        };
+        let minor = minor(version.trim_ascii())?;
         let token = |c: &u8| c.is_ascii_graphic();
         if method.is_empty() || method.len() > 32 || !method.iter().all(token) {
             return None;
@@ -172,10 +180,7 @@ impl<'a> ResponseHead<'a> {
     fn parse_leniently(bytes: &'a [u8]) -> Option<Self> {
         let mut lines = bytes.split(|c| *c == b'\n');
         let (version, rest) = text::word(lines.next()?.trim_ascii_end());
-        let minor = match version.strip_prefix(b"HTTP/1.")? {
-            [digit @ b'0'..=b'9'] => digit - b'0',
-            _ => return None,
-        };
+        let minor = minor(version)?;
         let (status, reason) = text::word(rest);
         let status = text::decimal(status).and_then(|n| u16::try_from(n).ok()).filter(|n| (100..1000).contains(n))?;
         let mut head = Self { status, minor, reason, ..Self::default() };
@@ -216,7 +221,7 @@ impl<'a> ResponseHead<'a> {
     }
 
     /// Scheme and realm of the challenge.
-    pub fn challenge(&self) -> Option<(&'a [u8], Option<std::borrow::Cow<'a, [u8]>>)> {
+    pub fn challenge(&self) -> Option<Challenge<'a>> {
         let (scheme, rest) = text::word(self.challenge?);
         Some((scheme, http_login::parameter(rest, b"realm")))
     }
@@ -276,6 +281,7 @@ mod tests {
         let head = RequestHead::parse(b"GET /a b<c> HTTP/1.1\r\nHost: x\r\nbad\x01field: y\r\n\r\n").unwrap();
         assert_eq!((head.uri, head.host), (b"/a b<c>".as_slice(), Some(b"x".as_slice())));
         assert_eq!(ResponseHead::parse(b"HTTP/1.1 200\r\nServer: s\r\n\r\n").unwrap().server, Some(b"s".as_slice()));
+        assert_eq!(ResponseHead::parse(b"http/1.1 200 OK\r\n\r\n").unwrap().status, 200);
         assert!(RequestHead::parse(b"GET / SIP/2.0\r\n\r\n").is_none());
         assert!(RequestHead::parse(b"\r\n\r\n").is_none());
     }

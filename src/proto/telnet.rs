@@ -231,6 +231,8 @@ pub struct Telnet {
     shown: Vec<u8>,
     /// The one before it.
     before: Vec<u8>,
+    /// What those two ask for, until more is shown: a client may send empty lines without end.
+    asking: Option<Prompt>,
     /// The line that the client is typing, and what it was asked for when it began to.
     typed: Vec<u8>,
     typing: bool,
@@ -280,6 +282,7 @@ impl Telnet {
     }
 
     fn shown_byte(&mut self, byte: u8) {
+        self.asking = None;
         if !self.banner_done && self.banner.len() < limits::TELNET_BANNER_BYTES_MAX {
             match byte {
                 b'\r' | 0 | 7 => {}
@@ -317,7 +320,7 @@ impl Telnet {
         if let Some(attempt) = &mut self.attempt
             && line.iter().any(|c| *c != b'*')
         {
-            attempt.lines += 1;
+            attempt.lines = attempt.lines.saturating_add(1);
             if attempt.lines <= RESULT_LINES && attempt.result.is_none() && prompt::refuses(line) {
                 attempt.result = Some(false);
             }
@@ -327,9 +330,11 @@ impl Telnet {
     }
 
     /// What the server asks for at this moment.
-    fn asks(&self) -> Prompt {
-        let now = self.shown.trim_ascii();
-        if now.is_empty() { Prompt::of(self.before.trim_ascii(), false) } else { Prompt::of(now, true) }
+    fn asks(&mut self) -> Prompt {
+        let (shown, before) = (self.shown.trim_ascii(), self.before.trim_ascii());
+        *self
+            .asking
+            .get_or_insert_with(|| if shown.is_empty() { Prompt::of(before, false) } else { Prompt::of(shown, true) })
     }
 
     /// Decides what became of the last attempt, given what the server asks for now.
@@ -401,6 +406,7 @@ impl Telnet {
         if self.asked != Prompt::None {
             self.shown.clear();
             self.before.clear();
+            self.asking = None;
         }
         self.asked = Prompt::None;
     }
@@ -479,6 +485,7 @@ impl AppParser for Telnet {
         if dir == Direction::Resp {
             self.shown.clear();
             self.before.clear();
+            self.asking = None;
         } else {
             // Half a line would be a wrong user name or password.
             self.typed.clear();
@@ -492,7 +499,8 @@ impl AppParser for Telnet {
         if self.ends != 2 {
             return;
         }
-        self.decide(self.asks(), emit);
+        let asks = self.asks();
+        self.decide(asks, emit);
         let Some(at) = self.began else { return };
         emit(Event::Session {
             at,

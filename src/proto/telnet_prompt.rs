@@ -148,7 +148,7 @@ impl Prompt {
         let tail = bare.len().saturating_sub(64);
         let tail = bare.get(bare.ceil_char_boundary(tail)..).unwrap_or_default();
         let within = |words: &[&str]| words.iter().any(|w| tail.contains(w));
-        if !(open || marked) || bare.is_empty() && !marked {
+        if !marked && (!open || bare.is_empty()) {
             return if open { Self::command(line) } else { Self::None };
         }
         if ends_with(PASSWORD) || marked && (begins_with(PASSWORD) || line.ends_with([':', '：']) && within(PASSWORD))

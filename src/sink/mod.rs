@@ -6,11 +6,15 @@
 
 mod encode;
 mod folder;
+mod jsonl;
+mod run;
 mod schema;
 mod table;
 
 pub use encode::{EncodedRowGroup, encode_by_day, encode_row_group};
 pub use folder::{OutputFolder, Publish};
+pub use jsonl::JsonLines;
+pub use run::{Input, RunDocument, SCHEMA_VERSION, SignatureSet, TableSummary};
 pub use schema::TableSchema;
 pub use table::{Parts, TableWriter, Written};
 
@@ -70,3 +74,6 @@ impl SinkError {
         Self::Io { action, path: path.to_owned(), source }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The Parquet files of one table.
 
 use std::fs::File;
+use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +12,9 @@ use parquet::file::writer::SerializedFileWriter;
 
 use super::{EncodedRowGroup, OutputFolder, SinkError, TableSchema};
 use crate::base::{Timestamp, limits};
+
+/// Bytes that go to the operating system at a time; the Parquet crate hands over 8 KiB.
+const WRITE_BYTES: usize = 128 << 10;
 
 /// How the files of a table are named and when a new one begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,7 @@ pub struct Written {
 
 /// A file being written.
 struct Part {
-    file: SerializedFileWriter<File>,
+    file: SerializedFileWriter<BufWriter<File>>,
     staged: PathBuf,
     place: PathBuf,
     groups: usize,
@@ -139,8 +143,12 @@ impl TableWriter {
             .set_sorting_columns(sorting)
             .build();
         let (file, staged) = self.folder.stage(&format!("{table}-{number:05}"))?;
-        let file = SerializedFileWriter::new(file, self.schema.root(), Arc::new(properties))
-            .map_err(|e| write_error(&staged, e))?;
+        let file = SerializedFileWriter::new(
+            BufWriter::with_capacity(WRITE_BYTES, file),
+            self.schema.root(),
+            Arc::new(properties),
+        )
+        .map_err(|e| write_error(&staged, e))?;
         Ok(Part { file, staged, place, groups: 0, first, sorted })
     }
 
@@ -244,4 +252,37 @@ impl TableWriter {
 /// Day of a time, counted from the epoch, UTC.
 fn day(t: Timestamp) -> i64 {
     t.seconds().div_euclid(86_400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Column, RowBuffer, Table, Type};
+    use crate::sink::{Publish, encode_row_group};
+
+    static COLUMNS: &[Column] = &[Column::new("text", Type::Text, "")];
+    static TABLE: Table = Table { name: "texts", doc: "", prefix: &[], columns: COLUMNS };
+
+    #[test]
+    fn a_full_disk_is_named_with_the_file_and_leaves_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let out = temp.path().join("out");
+        let folder = OutputFolder::create(&out, false, Publish::AtEnd, &[]).unwrap();
+        let schema = TableSchema::new(&TABLE).unwrap();
+        let mut writer = TableWriter::new(&folder, &schema, Parts::Numbered, Vec::new());
+        let mut part = writer.begin(Timestamp(0), false).unwrap();
+        let full = BufWriter::with_capacity(100, File::create("/dev/full").unwrap());
+        part.file = SerializedFileWriter::new(full, schema.root(), Arc::default()).unwrap();
+        writer.open = Some(part);
+        let mut rows = RowBuffer::default();
+        let long: String = (0..4000u32).map(|i| char::from(b'!' + (i.wrapping_mul(i) % 90) as u8)).collect();
+        for i in 0..20 {
+            rows.row(Timestamp(i), 0).text(&format!("{i}{long}"));
+        }
+        let group = encode_row_group(&schema, &mut rows, &[]).unwrap();
+        let error = writer.append(group).and_then(|()| writer.finish(&[])).unwrap_err().to_string();
+        assert!(error.contains("texts-00000") && error.contains("No space left on device"), "{error}");
+        drop(folder);
+        assert!(!out.exists());
+    }
 }

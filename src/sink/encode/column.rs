@@ -30,7 +30,7 @@ struct Bools {
 
 #[derive(Debug)]
 enum Leaf {
-    Ints(Ints),
+    Ints(Box<Ints>),
     Text(Box<TextValues>),
     Floats(Floats),
     Bools(Bools),
@@ -85,7 +85,9 @@ fn number(ty: Type, value: RawValue<'_>) -> Result<i64, String> {
 #[cold]
 fn wrong(ty: Type, value: RawValue<'_>) -> String {
     match value {
-        RawValue::Int(n) if matches!(ty, Type::Int32 | Type::Int32List) => format!("{n} does not fit 32 bits"),
+        RawValue::Int(n) if matches!(ty, Type::Int32 | Type::Int32List) && i32::try_from(n).is_err() => {
+            format!("{n} does not fit 32 bits")
+        }
         _ => format!("{} stands where {} belongs", kind(value), ty.name()),
     }
 }
@@ -157,12 +159,12 @@ impl ColumnBuilder {
         let (levels, leaf) = match column.ty {
             Type::Text => (Levels::flat(), Leaf::Text(Box::new(TextValues::new(repeats)))),
             Type::TextList => (Levels::list(), Leaf::Text(Box::new(TextValues::new(repeats)))),
-            Type::Int32 => (Levels::flat(), Leaf::Ints(Ints::new(true, repeats))),
+            Type::Int32 => (Levels::flat(), Leaf::Ints(Box::new(Ints::new(true, repeats)))),
             // Elements of lists are few kinds (VLANs, ports) or none at all.
-            Type::Int32List => (Levels::list(), Leaf::Ints(Ints::new(true, true))),
-            Type::Int64 => (Levels::flat(), Leaf::Ints(Ints::new(false, repeats))),
-            Type::Int64List => (Levels::list(), Leaf::Ints(Ints::new(false, repeats))),
-            Type::Time => (Levels::flat(), Leaf::Ints(Ints::new(false, false))),
+            Type::Int32List => (Levels::list(), Leaf::Ints(Box::new(Ints::new(true, true)))),
+            Type::Int64 => (Levels::flat(), Leaf::Ints(Box::new(Ints::new(false, repeats)))),
+            Type::Int64List => (Levels::list(), Leaf::Ints(Box::new(Ints::new(false, repeats)))),
+            Type::Time => (Levels::flat(), Leaf::Ints(Box::new(Ints::new(false, false)))),
             Type::Float64 => (Levels::flat(), Leaf::Floats(Floats::default())),
             Type::Bool => (Levels::flat(), Leaf::Bools(Bools::default())),
         };
@@ -221,7 +223,7 @@ impl ColumnBuilder {
             }
         }
         if let Leaf::Text(text) = &mut self.leaf {
-            text.look();
+            text.end_block();
         }
         Ok(())
     }

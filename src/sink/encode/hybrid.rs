@@ -30,7 +30,7 @@ impl Runs<'_> {
         self.count += count;
     }
 
-    fn literals(&mut self, values: &[u32]) {
+    fn literals<T: Copy + Into<u32>>(&mut self, values: &[T]) {
         if values.is_empty() {
             return;
         }
@@ -40,14 +40,14 @@ impl Runs<'_> {
         let (groups, rest) = values.as_chunks::<GROUP>();
         for group in groups {
             for (to, from) in wide.iter_mut().zip(group) {
-                *to = u64::from(*from);
+                *to = u64::from((*from).into());
             }
             bits::pack32(&wide, self.width, self.out);
         }
         if !rest.is_empty() {
             wide = [0; GROUP];
             for (to, from) in wide.iter_mut().zip(rest) {
-                *to = u64::from(*from);
+                *to = u64::from((*from).into());
             }
             let keep = self.out.len() + rest.len().div_ceil(8) * self.width as usize;
             bits::pack32(&wide, self.width, self.out);
@@ -58,16 +58,16 @@ impl Runs<'_> {
 
 /// Writes values of `width` bits (1 to 32), without a length before them. Equal values become runs
 /// in steps of 32; what lies between is bit-packed.
-pub fn values(values: &[u32], width: u32, out: &mut Vec<u8>) {
+pub fn values<T: Copy + Eq + Into<u32>>(values: &[T], width: u32, out: &mut Vec<u8>) {
     let mut runs = Runs { out, width, value: 0, count: 0 };
     let mut literal = 0..0;
     let mut at = 0;
     for group in values.chunks(GROUP) {
-        let first = group.first().copied().unwrap_or_default();
+        let Some(first) = group.first().copied() else { break };
         // Without a branch per value, so that it becomes a few vector instructions.
-        if group.iter().fold(0, |d, v| d | (v ^ first)) == 0 {
+        if group.iter().fold(true, |same, v| same & (*v == first)) {
             runs.literals(values.get(literal).unwrap_or_default());
-            runs.run(first, group.len() as u64);
+            runs.run(first.into(), group.len() as u64);
             literal = at + group.len()..at + group.len();
         } else {
             literal.end = at + group.len();
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_long_run_takes_a_few_bytes() {
         let mut out = Vec::new();
-        values(&[5; 100_000], 3, &mut out);
+        values(&[5_u32; 100_000], 3, &mut out);
         assert_eq!(out, [0xc0, 0x9a, 0x0c, 5]);
     }
 
@@ -186,7 +186,7 @@ mod tests {
                 let set = |i: usize| match kind {
                     0 => true,
                     1 => false,
-                    2 => i % 3 == 0,
+                    2 => i.is_multiple_of(3),
                     3 => i >= 128,
                     _ => i != 200,
                 };

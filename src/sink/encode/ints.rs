@@ -5,9 +5,9 @@ use hashbrown::HashTable;
 use parquet::basic::Encoding;
 
 use super::delta::Delta;
+use super::ids::Ids;
 use super::levels::Levels;
 use super::page::{Codec, Pages};
-use super::{bits, hybrid};
 use crate::base::hash::mix;
 use crate::sink::SinkError;
 
@@ -21,7 +21,7 @@ struct Dictionary {
     seed: u64,
     table: HashTable<(i64, u32)>,
     values: Vec<i64>,
-    ids: Vec<u32>,
+    ids: Ids,
 }
 
 impl Dictionary {
@@ -29,32 +29,38 @@ impl Dictionary {
         // The values are a stranger's choice, so the seed is secret. The order of the dictionary
         // does not depend on it.
         let seed = RandomState::new().hash_one(0_u8);
-        Self { seed, table: HashTable::new(), values: Vec::new(), ids: Vec::new() }
+        Self { seed, table: HashTable::new(), values: Vec::new(), ids: Ids::default() }
     }
 
     /// Takes the values as far as the dictionary has room, and says how many.
     fn extend(&mut self, values: &[i64]) -> usize {
         let (seed, mut last) = (self.seed, None);
-        for (done, value) in values.iter().enumerate() {
-            if let Some((v, id)) = last
-                && v == *value
-            {
-                self.ids.push(id);
-                continue;
-            }
-            let hash = |v: i64| mix(seed, v as u64);
-            let id = match self.table.find(hash(*value), |e| e.0 == *value) {
-                Some((_, id)) => *id,
-                None if self.values.len() >= DICTIONARY_MAX => return done,
-                None => {
-                    let id = self.values.len() as u32;
-                    self.table.insert_unique(hash(*value), (*value, id), |e| hash(e.0));
-                    self.values.push(*value);
-                    id
+        let hash = |v: i64| mix(seed, v as u64);
+        let mut ids = [0; 64];
+        for (part, values) in values.chunks(ids.len()).enumerate() {
+            for (done, (place, value)) in ids.iter_mut().zip(values).enumerate() {
+                if let Some((v, id)) = last
+                    && v == *value
+                {
+                    *place = id;
+                    continue;
                 }
-            };
-            self.ids.push(id);
-            last = Some((*value, id));
+                *place = match self.table.find(hash(*value), |e| e.0 == *value) {
+                    Some((_, id)) => *id,
+                    None if self.values.len() >= DICTIONARY_MAX => {
+                        self.ids.extend(ids.get(..done).unwrap_or_default());
+                        return part * 64 + done;
+                    }
+                    None => {
+                        let id = self.values.len() as u32;
+                        self.table.insert_unique(hash(*value), (*value, id), |e| hash(e.0));
+                        self.values.push(*value);
+                        id
+                    }
+                };
+                last = Some((*value, *place));
+            }
+            self.ids.extend(ids.get(..values.len()).unwrap_or_default());
         }
         values.len()
     }
@@ -62,11 +68,14 @@ impl Dictionary {
     /// All values one after the other.
     fn replay(&self, mut take: impl FnMut(&[i64])) {
         let mut piece = Vec::with_capacity(1024);
-        for ids in self.ids.chunks(1024) {
-            piece.clear();
-            piece.extend(ids.iter().map(|id| self.values.get(*id as usize).copied().unwrap_or_default()));
-            take(&piece);
-        }
+        self.ids.for_each(|id| {
+            piece.push(self.values.get(id as usize).copied().unwrap_or_default());
+            if piece.len() == 1024 {
+                take(&piece);
+                piece.clear();
+            }
+        });
+        take(&piece);
     }
 }
 
@@ -132,14 +141,14 @@ impl Ints {
             (self.delta, self.dictionary) = (delta, None);
         }
         if let Some(dictionary) = &self.dictionary
-            && !dictionary.ids.is_empty()
+            && !dictionary.values.is_empty()
         {
             body.clear();
             self.plain(&dictionary.values, body);
             pages.dictionary(codec, body, dictionary.values.len(), out)?;
             body.clear();
             levels.write(0, levels.len(), body);
-            write_ids(&dictionary.ids, dictionary.values.len(), body);
+            dictionary.ids.write(dictionary.values.len(), body);
             pages.data(codec, body, levels.len(), Encoding::RLE_DICTIONARY, out)?;
             return Ok(pages);
         }
@@ -155,12 +164,4 @@ impl Ints {
         pages.data(codec, body, levels.len(), encoding, out)?;
         Ok(pages)
     }
-}
-
-/// Writes the indices of a page: their width, then the hybrid.
-pub fn write_ids(ids: &[u32], distinct: usize, body: &mut Vec<u8>) {
-    // A width of 0 is legal for a dictionary of one, but not every reader thought of it.
-    let width = bits::width_of(distinct.saturating_sub(1) as u64).max(1);
-    body.push(width as u8);
-    hybrid::values(ids, width, body);
 }

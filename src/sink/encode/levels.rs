@@ -129,9 +129,8 @@ impl Levels {
             }),
             Self::List { defined, repeated, .. } => {
                 for (levels, width) in [(repeated, 1), (defined, 2)] {
-                    let levels: Vec<u32> =
-                        levels.get(from..to).unwrap_or_default().iter().map(|l| (*l).into()).collect();
-                    with_length(out, |out| hybrid::values(&levels, width, out));
+                    let levels = levels.get(from..to).unwrap_or_default();
+                    with_length(out, |out| hybrid::values(levels, width, out));
                 }
             }
         }

@@ -6,7 +6,8 @@ use parquet::basic::Encoding;
 use super::bits;
 use crate::sink::SinkError;
 
-/// zstd level. On rows of flows level 3 costs half as much again as level 1 and saves 3 %.
+/// zstd level. On flows, level 3 costs 0.6 µs per row more than level 1 and saves not one byte of 70:
+/// what repeats is in dictionaries already.
 const LEVEL: i32 = 1;
 
 /// A compressor and its buffer, used again for every page of a thread.

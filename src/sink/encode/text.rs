@@ -10,12 +10,15 @@ use parquet::basic::Encoding;
 use std::io::Write;
 
 use super::delta::Delta;
+use super::ids::Ids;
+use super::keys::KeyTable;
 use super::levels::Levels;
 use super::page::{Codec, Pages};
-use crate::base::hash::mix;
 use crate::base::{Addr, Mac};
 use crate::sink::SinkError;
 
+/// Keys that may wait for their look-up; a block of rows ends it as well.
+const WAITING_MAX: usize = 1024;
 /// Bytes of text in one data page, about: what a reader holds at a time.
 const PAGE_BYTES: usize = 1 << 20;
 /// Values after which it is first asked whether the dictionary pays, where the column's
@@ -58,24 +61,35 @@ impl Texts {
     }
 }
 
-/// What a value is looked up by. Kinds do not mix: the same text from an address and from a string
+/// What the keys of a batch are. Kinds do not mix: the same text from an address and from a string
 /// would have two places in the dictionary, which is allowed.
-type Key = (u128, u32);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Texts of up to 15 bytes.
+    Short,
+    Addr,
+    Mac,
+}
 
 /// Distinct values and the indices of all.
 #[derive(Debug)]
 struct Dictionary {
-    seed: u64,
     texts: Texts,
     /// Where each text starts; needed for long texts only, which are compared there.
     starts: Vec<u32>,
-    short: HashTable<Key>,
-    addrs: HashTable<Key>,
-    macs: HashTable<Key>,
+    /// A table for each kind of key.
+    short: KeyTable,
+    addrs: KeyTable,
+    macs: KeyTable,
+    /// Texts that are too long for a key.
     long: HashTable<u32>,
+    seed: u64,
     /// Index by number of a name; `u32::MAX` where it was not met yet.
     names: Vec<u32>,
-    ids: Vec<u32>,
+    /// Keys that are not looked up yet, all of one kind.
+    batch: Vec<u128>,
+    kind: Kind,
+    ids: Ids,
 }
 
 /// A text of up to 15 bytes and its length as one number.
@@ -101,30 +115,9 @@ fn short_key(text: &[u8]) -> Option<u128> {
     Some(n | (len as u128) << 120)
 }
 
-#[inline]
-fn hash_key(seed: u64, key: u128) -> u64 {
-    mix(mix(seed, key as u64), (key >> 64) as u64)
-}
-
-/// The index of a key, made by `write` where it is new.
-#[inline]
-fn look_up(
-    table: &mut HashTable<Key>,
-    seed: u64,
-    key: u128,
-    texts: &mut Texts,
-    write: impl FnOnce(&mut Vec<u8>),
-) -> u32 {
-    let hash = hash_key(seed, key);
-    match table.find(hash, |e| e.0 == key) {
-        Some((_, id)) => *id,
-        None => {
-            let id = texts.lengths.len() as u32;
-            texts.push_with(write);
-            table.insert_unique(hash, (key, id), |e| hash_key(seed, e.0));
-            id
-        }
-    }
+/// Writes the text that a key of [`short_key`] stands for.
+fn write_short(key: u128, out: &mut Vec<u8>) {
+    out.extend_from_slice(key.to_le_bytes().get(..(key >> 120) as usize).unwrap_or_default());
 }
 
 fn write_octet(value: u8, out: &mut Vec<u8>) {
@@ -151,9 +144,10 @@ fn write_addr(addr: Addr, out: &mut Vec<u8>) {
     }
 }
 
-fn write_mac(mac: Mac, out: &mut Vec<u8>) {
+/// Writes the MAC address whose number ([`Mac::to_u64`]) this is.
+fn write_mac(key: u128, out: &mut Vec<u8>) {
     let hex = |n: u8| if n < 10 { b'0' + n } else { b'a' + n - 10 };
-    for (i, byte) in mac.0.iter().enumerate() {
+    for (i, byte) in key.to_be_bytes().iter().skip(10).enumerate() {
         if i > 0 {
             out.push(b':');
         }
@@ -164,28 +158,60 @@ fn write_mac(mac: Mac, out: &mut Vec<u8>) {
 impl Dictionary {
     fn new() -> Self {
         Self {
-            // The values are a stranger's choice, so the seed is secret.
-            seed: RandomState::new().hash_one(0_u8),
             texts: Texts::default(),
             starts: Vec::new(),
-            short: HashTable::new(),
-            addrs: HashTable::new(),
-            macs: HashTable::new(),
+            short: KeyTable::new(),
+            addrs: KeyTable::new(),
+            macs: KeyTable::new(),
             long: HashTable::new(),
+            // The values are a stranger's choice, so the seed is secret.
+            seed: RandomState::new().hash_one(0_u8),
             names: Vec::new(),
-            ids: Vec::new(),
+            batch: Vec::new(),
+            kind: Kind::Short,
+            ids: Ids::default(),
         }
     }
 
+    /// Appends a value by its key.
     #[inline]
-    fn text(&mut self, text: &[u8]) -> u32 {
+    fn push(&mut self, kind: Kind, key: u128) {
+        if self.kind != kind || self.batch.len() >= WAITING_MAX {
+            self.flush();
+            self.kind = kind;
+        }
+        self.batch.push(key);
+    }
+
+    /// Looks up what is waiting: before a value that is not a key, and before the indices are read.
+    fn flush(&mut self) {
+        let Self { texts, batch, ids, .. } = self;
+        let mut make = |write: &dyn Fn(&mut Vec<u8>)| {
+            let id = texts.lengths.len() as u32;
+            texts.push_with(write);
+            id
+        };
+        match self.kind {
+            Kind::Short => self.short.look_up(batch, ids, |key| make(&|out| write_short(key, out))),
+            Kind::Addr => self.addrs.look_up(batch, ids, |key| make(&|out| write_addr(Addr(key.to_le_bytes()), out))),
+            Kind::Mac => self.macs.look_up(batch, ids, |key| make(&|out| write_mac(key, out))),
+        }
+        batch.clear();
+    }
+
+    #[inline]
+    fn text(&mut self, text: &[u8]) {
         match short_key(text) {
-            Some(key) => look_up(&mut self.short, self.seed, key, &mut self.texts, |out| out.extend_from_slice(text)),
-            None => self.long_text(text),
+            Some(key) => self.push(Kind::Short, key),
+            None => {
+                let id = self.long_text(text);
+                self.ids.extend(&[id]);
+            }
         }
     }
 
     fn long_text(&mut self, text: &[u8]) -> u32 {
+        self.flush();
         let hash = |text: &[u8]| crate::base::hash::stable64(self.seed, text);
         let Texts { bytes, lengths } = &self.texts;
         // Starts are filled in up to here on demand: short texts never need them.
@@ -214,19 +240,26 @@ impl Dictionary {
         id
     }
 
-    fn name(&mut self, number: u32, name: &str) -> u32 {
+    fn name(&mut self, number: u32, name: &str) {
         let number = number as usize;
         if self.names.len() <= number {
             self.names.resize(number + 1, u32::MAX);
         }
         match self.names.get(number) {
-            Some(id) if *id != u32::MAX => *id,
+            Some(id) if *id != u32::MAX => {
+                let id = *id;
+                if !self.batch.is_empty() {
+                    self.flush();
+                }
+                self.ids.extend(&[id]);
+            }
             _ => {
-                let id = self.text(name.as_bytes());
+                self.flush();
+                let id = self.long_text(name.as_bytes());
                 if let Some(place) = self.names.get_mut(number) {
                     *place = id;
                 }
-                id
+                self.ids.extend(&[id]);
             }
         }
     }
@@ -239,9 +272,7 @@ impl Dictionary {
     fn replay(&self) -> Texts {
         let all: Vec<&[u8]> = self.texts.iter().collect();
         let mut texts = Texts::default();
-        for id in &self.ids {
-            texts.push(all.get(*id as usize).copied().unwrap_or_default());
-        }
+        self.ids.for_each(|id| texts.push(all.get(id as usize).copied().unwrap_or_default()));
         texts
     }
 }
@@ -266,10 +297,7 @@ impl TextValues {
     #[inline]
     pub fn text(&mut self, text: &[u8]) {
         match &mut self.dictionary {
-            Some(d) => {
-                let id = d.text(text);
-                d.ids.push(id);
-            }
+            Some(d) => d.text(text),
             None => self.direct.push(text),
         }
     }
@@ -278,11 +306,7 @@ impl TextValues {
     #[inline]
     pub fn addr(&mut self, addr: Addr) {
         match &mut self.dictionary {
-            Some(d) => {
-                let key = u128::from_le_bytes(addr.0);
-                let id = look_up(&mut d.addrs, d.seed, key, &mut d.texts, |out| write_addr(addr, out));
-                d.ids.push(id);
-            }
+            Some(d) => d.push(Kind::Addr, u128::from_le_bytes(addr.0)),
             None => self.direct.push_with(|out| write_addr(addr, out)),
         }
     }
@@ -291,12 +315,8 @@ impl TextValues {
     #[inline]
     pub fn mac(&mut self, mac: Mac) {
         match &mut self.dictionary {
-            Some(d) => {
-                let key = u128::from(mac.to_u64());
-                let id = look_up(&mut d.macs, d.seed, key, &mut d.texts, |out| write_mac(mac, out));
-                d.ids.push(id);
-            }
-            None => self.direct.push_with(|out| write_mac(mac, out)),
+            Some(d) => d.push(Kind::Mac, mac.to_u64().into()),
+            None => self.direct.push_with(|out| write_mac(mac.to_u64().into(), out)),
         }
     }
 
@@ -304,19 +324,17 @@ impl TextValues {
     #[inline]
     pub fn name(&mut self, number: u32, name: &str) {
         match &mut self.dictionary {
-            Some(d) => {
-                let id = d.name(number, name);
-                d.ids.push(id);
-            }
+            Some(d) => d.name(number, name),
             None => self.direct.push(name.as_bytes()),
         }
     }
 
-    /// To be called now and then: gives the dictionary up where most values are new.
-    pub fn look(&mut self) {
-        if let Some(d) = &self.dictionary
-            && d.ids.len() >= self.look
-        {
+    /// To be called after every block of rows, and last before the pages are written: looks up
+    /// what is waiting, and gives the dictionary up where most values are new.
+    pub fn end_block(&mut self) {
+        let Some(d) = &mut self.dictionary else { return };
+        d.flush();
+        if d.ids.len() >= self.look {
             self.look = d.ids.len() * 2;
             if !pays(d) {
                 self.direct = d.replay();
@@ -392,7 +410,7 @@ fn finish_dictionary(
 ) -> Result<Pages, SinkError> {
     let mut pages = Pages::at(out.len());
     body.clear();
-    if d.ids.is_empty() {
+    if d.distinct() == 0 {
         levels.write(0, levels.len(), body);
         pages.data(codec, body, levels.len(), Encoding::PLAIN, out)?;
         return Ok(pages);
@@ -404,7 +422,7 @@ fn finish_dictionary(
     pages.dictionary(codec, body, d.distinct(), out)?;
     body.clear();
     levels.write(0, levels.len(), body);
-    super::ints::write_ids(&d.ids, d.distinct(), body);
+    d.ids.write(d.distinct(), body);
     pages.data(codec, body, levels.len(), Encoding::RLE_DICTIONARY, out)?;
     Ok(pages)
 }
@@ -509,6 +527,7 @@ mod tests {
             t.name(3, "a.pcap");
             t.text(b"another text that is longer than fifteen");
         }
+        t.end_block();
         let d = t.dictionary.unwrap();
         let texts: Vec<_> = d.texts.iter().map(|t| std::str::from_utf8(t).unwrap()).collect();
         let expected = [
@@ -521,7 +540,9 @@ mod tests {
             "another text that is longer than fifteen",
         ];
         assert_eq!(texts, expected);
-        assert_eq!(d.ids, [0, 1, 2, 3, 4, 5, 6].repeat(3));
+        let mut ids = Vec::new();
+        d.ids.for_each(|id| ids.push(id));
+        assert_eq!(ids, [0, 1, 2, 3, 4, 5, 6].repeat(3));
         assert_eq!(texts[0], v4.to_string());
         assert_eq!(texts[2], mac.to_string());
     }
@@ -532,7 +553,7 @@ mod tests {
         let texts: Vec<String> = (0..3000).map(|i| format!("number {i} of many")).collect();
         for text in &texts {
             t.text(text.as_bytes());
-            t.look();
+            t.end_block();
         }
         assert!(t.dictionary.is_none());
         assert!(t.direct.iter().eq(texts.iter().map(|t| t.as_bytes())));

@@ -1,0 +1,185 @@
+//! What the HTTP/1 parser tells, and the table that it goes to.
+
+use super::api::Login;
+use super::http_login as login;
+use crate::base::Timestamp;
+use crate::base::secret::Reveal;
+use crate::record::schema::FLOW_PREFIX;
+use crate::record::{Column, RowWriter, Table, Type};
+
+/// The table.
+pub static TABLE: Table = Table {
+    name: "http",
+    doc: "One HTTP/1 request with the response to it; a response alone has its row too",
+    prefix: FLOW_PREFIX,
+    columns: &[
+        Column::repeating("method", Type::Text, "Request method; null where only the response was seen"),
+        Column::repeating("host", Type::Text, "Host field"),
+        Column::new("uri", Type::Text, "Request target; user information and secret query parameters are blanked"),
+        Column::repeating("version", Type::Text, "Version of the request, else of the response"),
+        Column::repeating("user_agent", Type::Text, "User-Agent field"),
+        Column::repeating("referrer", Type::Text, "Referer field, blanked like uri"),
+        Column::repeating("status", Type::Int32, "Status code; null where no response was seen"),
+        Column::repeating("reason", Type::Text, "Reason phrase"),
+        Column::repeating("server", Type::Text, "Server field"),
+        Column::repeating("content_type", Type::Text, "Content-Type of the response"),
+        Column::new(
+            "request_body_len",
+            Type::Int64,
+            "Bytes of the request body as sent: as announced, or counted where it came in chunks",
+        ),
+        Column::new(
+            "response_body_len",
+            Type::Int64,
+            "Bytes of the response body as sent: as announced, or counted where it came in chunks or up to the close",
+        ),
+        Column::new("trans_depth", Type::Int32, "1 for the first request of the connection, and so on"),
+        Column::repeating("auth_scheme", Type::Text, "Scheme of the request's authorization, else of the challenge"),
+        Column::repeating("realm", Type::Text, "Realm that the challenge names"),
+        Column::new("location", Type::Text, "Location field, blanked like uri"),
+        Column::repeating("title", Type::Text, "Title of the page, from the first 8 KiB of an uncompressed HTML body"),
+        Column::new("response_packet", Type::Int64, "Packet that completed the response's head"),
+        Column::new("rtt_us", Type::Int64, "Time from the request's head to the response's head, in microseconds"),
+    ],
+};
+
+/// A request and its response, or one of the two.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Exchange<'e> {
+    /// When the head of the request (else that of the response) was complete, and in which packet.
+    pub at: (Timestamp, u64),
+    /// Likewise for the response.
+    pub response_at: Option<(Timestamp, u64)>,
+    /// Method.
+    pub method: Option<&'e [u8]>,
+    /// Host field.
+    pub host: Option<&'e [u8]>,
+    /// Request target as sent: it may hold secrets.
+    pub uri: Option<&'e [u8]>,
+    /// Last digit of the version.
+    pub minor: u8,
+    /// User-Agent field.
+    pub user_agent: Option<&'e [u8]>,
+    /// Referer field as sent: it may hold secrets.
+    pub referrer: Option<&'e [u8]>,
+    /// Status code.
+    pub status: Option<u16>,
+    /// Reason phrase.
+    pub reason: Option<&'e [u8]>,
+    /// Server field.
+    pub server: Option<&'e [u8]>,
+    /// Content-Type of the response.
+    pub content_type: Option<&'e [u8]>,
+    /// Bytes of the request's body.
+    pub request_body_len: Option<u64>,
+    /// Bytes of the response's body.
+    pub response_body_len: Option<u64>,
+    /// Number of the request on its connection, from 1.
+    pub depth: u32,
+    /// Scheme of the authorization, else of the challenge.
+    pub auth_scheme: Option<&'e [u8]>,
+    /// Realm of the challenge.
+    pub realm: Option<&'e [u8]>,
+    /// Location field as sent: it may hold secrets.
+    pub location: Option<&'e [u8]>,
+    /// Title of the page.
+    pub title: Option<&'e [u8]>,
+}
+
+/// What was seen.
+#[derive(Clone, Copy)]
+#[allow(clippy::large_enum_variant)] // made on the stack and lent, never stored
+pub enum Event<'e> {
+    /// A request and its response, or one of the two. Emitted once what matters of the response is
+    /// known, which may be before its body has ended.
+    Exchange(Exchange<'e>),
+    /// A login in a request. The same login with the same result is told once per flow.
+    Login(Login<'e>),
+    /// From here on the connection speaks something else: the parser stops.
+    Switch {
+        /// When.
+        at: (Timestamp, u64),
+        /// `connect` for a tunnel through a proxy, else what the Upgrade field names (`websocket`, `h2c`).
+        protocol: &'e [u8],
+        /// Where the tunnel leads: `host:port`.
+        authority: Option<&'e [u8]>,
+    },
+}
+
+impl std::fmt::Debug for Event<'_> {
+    /// Without addresses, which may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exchange(e) => write!(f, "Exchange({}, {:?})", e.depth, e.status),
+            Self::Login(l) => l.fmt(f),
+            Self::Switch { protocol, .. } => write!(f, "Switch({:?})", String::from_utf8_lossy(protocol)),
+        }
+    }
+}
+
+impl super::api::Event for Event<'_> {
+    fn moment(&self) -> Option<(Timestamp, u64)> {
+        Some(match self {
+            Self::Exchange(e) => e.at,
+            Self::Login(l) => (l.ts, l.packet),
+            Self::Switch { at, .. } => *at,
+        })
+    }
+
+    fn has_row(&self) -> bool {
+        matches!(self, Self::Exchange(_))
+    }
+
+    fn write(&self, row: &mut RowWriter<'_>, reveal: Reveal) {
+        let Self::Exchange(e) = self else { return };
+        let address = |row: &mut RowWriter<'_>, uri: Option<&[u8]>| {
+            match (uri, reveal) {
+                (Some(uri), Reveal::No) => row.bytes(&login::blanked(uri)),
+                (uri, _) => row.opt_bytes(uri),
+            };
+        };
+        let count = |row: &mut RowWriter<'_>, n: Option<u64>| {
+            match n {
+                Some(n) => row.count(n),
+                None => row.null(),
+            };
+        };
+        row.opt_bytes(e.method).opt_bytes(e.host);
+        address(row, e.uri);
+        row.text(if e.minor == 0 { "1.0" } else { "1.1" }).opt_bytes(e.user_agent);
+        address(row, e.referrer);
+        row.opt_int(e.status).opt_bytes(e.reason.filter(|r| !r.is_empty()));
+        row.opt_bytes(e.server).opt_bytes(e.content_type);
+        count(row, e.request_body_len);
+        count(row, e.response_body_len);
+        row.opt_int(Some(e.depth).filter(|d| *d > 0)).opt_bytes(e.auth_scheme).opt_bytes(e.realm);
+        address(row, e.location);
+        row.opt_bytes(e.title);
+        count(row, e.response_at.map(|a| a.1));
+        let asked = e.method.is_some();
+        row.opt_int(e.response_at.filter(|_| asked).map(|a| a.0.since(e.at.0) / 1000));
+    }
+
+    fn login(&self) -> Option<Login<'_>> {
+        match self {
+            Self::Login(login) => Some(*login),
+            _ => None,
+        }
+    }
+
+    fn server_name(&self) -> Option<(&'static str, &[u8])> {
+        let Self::Exchange(e) = self else { return None };
+        let host = e.host.map(<[u8]>::trim_ascii).filter(|h| !h.is_empty()).or_else(|| {
+            let uri = e.uri?;
+            let rest = uri.get(memchr::memmem::find(uri.get(..16).unwrap_or(uri), b"://")? + 3..)?;
+            let authority = rest.split(|c| matches!(c, b'/' | b'?' | b'#')).next()?;
+            authority.rsplit(|c| *c == b'@').next()
+        })?;
+        // Without the port, and an IPv6 address without its brackets.
+        let name = match host.strip_prefix(b"[") {
+            Some(rest) => rest.split(|c| *c == b']').next(),
+            None => host.split(|c| *c == b':').next(),
+        };
+        name.filter(|n| !n.is_empty()).map(|n| ("http_host", n))
+    }
+}

@@ -1,0 +1,123 @@
+//! Rows as JSON Lines: one object per row, for tools that want findings without Parquet.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{OutputFolder, SinkError, TableSchema};
+use crate::record::{RowBuffer, Type, Value, ValueReader};
+
+/// Writes the rows of a table as one JSON object per line, with the column names as keys.
+///
+/// Times are RFC 3339 in UTC with microseconds, lists are arrays, nulls are kept. Identifiers of 64
+/// bits (columns of numbers named `…_id` or `…_ids`) are decimal strings: most JSON readers hold
+/// numbers as doubles and would round them beyond 2^53.
+pub struct JsonLines {
+    folder: Arc<OutputFolder>,
+    schema: Arc<TableSchema>,
+    name: &'static str,
+    file: BufWriter<File>,
+    staged: PathBuf,
+    /// One row, before it is written.
+    line: Vec<u8>,
+}
+
+impl JsonLines {
+    /// A file of this name (`findings.jsonl`) in the output folder.
+    pub fn new(folder: &Arc<OutputFolder>, schema: &Arc<TableSchema>, name: &'static str) -> Result<Self, SinkError> {
+        let (file, staged) = folder.stage(name)?;
+        let file = BufWriter::new(file);
+        Ok(Self { folder: folder.clone(), schema: schema.clone(), name, file, staged, line: Vec::new() })
+    }
+
+    /// Appends rows in their sorted order; `names` are the texts of [`Value::Name`] by number.
+    pub fn append(&mut self, rows: &mut RowBuffer, names: &[String]) -> Result<(), SinkError> {
+        rows.sort();
+        for row in rows.index() {
+            self.line.clear();
+            self.line.push(b'{');
+            let mut values = rows.values(row);
+            for (i, column) in self.schema.columns().iter().enumerate() {
+                if i > 0 {
+                    self.line.push(b',');
+                }
+                text(column.name, &mut self.line);
+                self.line.push(b':');
+                let id = column.name.ends_with("_id") || column.name.ends_with("_ids");
+                field(column.ty, id, &mut values, names, &mut self.line).map_err(|what| SinkError::Row {
+                    table: self.schema.table().name,
+                    column: column.name,
+                    what: what.into(),
+                })?;
+            }
+            self.line.extend_from_slice(b"}\n");
+            self.file.write_all(&self.line).map_err(|e| SinkError::io("write", &self.staged, e))?;
+        }
+        Ok(())
+    }
+
+    /// Completes the file; it takes its place with the other output.
+    pub fn finish(mut self) -> Result<(), SinkError> {
+        self.file.flush().map_err(|e| SinkError::io("write", &self.staged, e))?;
+        self.folder.publish(self.staged, self.name.into())
+    }
+}
+
+/// Writes text as JSON writes it (RFC 8259, section 7).
+fn text(s: &str, out: &mut Vec<u8>) {
+    // Writing text to a vector cannot fail.
+    drop(serde_json::to_writer(out, s));
+}
+
+/// Writes the next value of a row.
+fn field(
+    ty: Type,
+    id: bool,
+    values: &mut ValueReader<'_>,
+    names: &[String],
+    out: &mut Vec<u8>,
+) -> Result<(), &'static str> {
+    let value = values.next_value().ok_or("there is no value")?;
+    let element = match ty {
+        Type::TextList => Type::Text,
+        Type::Int32List => Type::Int32,
+        Type::Int64List => Type::Int64,
+        single => return one(single, id, value, names, out),
+    };
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::List(len) => {
+            out.push(b'[');
+            for i in 0..len {
+                if i > 0 {
+                    out.push(b',');
+                }
+                let value = values.next_value().ok_or("there is no value")?;
+                one(element, id, value, names, out)?;
+            }
+            out.push(b']');
+        }
+        _ => return Err("a single value stands where a list belongs"),
+    }
+    Ok(())
+}
+
+fn one(ty: Type, id: bool, value: Value<'_>, names: &[String], out: &mut Vec<u8>) -> Result<(), &'static str> {
+    match (ty, value) {
+        (_, Value::Null) => out.extend_from_slice(b"null"),
+        (Type::Text, Value::Text(s)) => text(s, out),
+        (Type::Text, Value::Addr(a)) => drop(write!(out, "\"{a}\"")),
+        (Type::Text, Value::Mac(m)) => drop(write!(out, "\"{m}\"")),
+        (Type::Text, Value::Name(n)) => text(names.get(n as usize).ok_or("a name was not given")?, out),
+        (Type::Int64, Value::Int(n)) if id => drop(write!(out, "\"{n}\"")),
+        (Type::Int32 | Type::Int64, Value::Int(n)) => drop(write!(out, "{n}")),
+        // JSON has no infinity and no NaN.
+        (Type::Float64, Value::Float(v)) if !v.is_finite() => out.extend_from_slice(b"null"),
+        (Type::Float64, Value::Float(v)) => drop(write!(out, "{v}")),
+        (Type::Bool, Value::Bool(v)) => drop(write!(out, "{v}")),
+        (Type::Time, Value::Time(t)) => drop(write!(out, "\"{t}\"")),
+        _ => return Err("a value of another type stands there"),
+    }
+    Ok(())
+}
