@@ -26,7 +26,7 @@ use overhear::proto::registry::Protocol;
 use overhear::record::RowBuffer;
 use overhear::signature::RuleSet;
 use overhear::sink::{TableSchema, encode_row_group};
-use overhear::source::{CaptureReader, Fill, ReadOptions};
+use overhear::source::{CaptureReader, Fill, ReadOptions, SourceError};
 use overhear::stream::{Budget, Chunk as Stretch, StreamSide, Taken};
 
 /// Targets besides those of the protocols.
@@ -139,6 +139,16 @@ impl Read for Sips {
     }
 }
 
+/// What was wrong with a capture. How much of a compressed one was read when its damage shows depends
+/// on the reads, so that place is left out.
+fn wrong(error: &SourceError) -> String {
+    let text = error.to_string();
+    match text.split_once(": the ") {
+        Some((_, rest)) if rest.contains(" data is ") => rest.to_owned(),
+        _ => text,
+    }
+}
+
 /// Batches of one capture that are read: a bomb is not followed to its end.
 const BATCHES: usize = 24;
 
@@ -148,7 +158,7 @@ fn frames(bytes: &[u8], most: usize) -> Option<Vec<String>> {
     let input = Sips { bytes: bytes.to_vec(), at: 0, most };
     let mut reader = match CaptureReader::from_reader(input, Path::new("fuzz"), &ReadOptions::default()) {
         Ok(reader) => reader,
-        Err(error) => return Some(vec![error.to_string()]),
+        Err(error) => return Some(vec![wrong(&error)]),
     };
     let mut batch = FrameBatch::default();
     let mut number = 0;
@@ -169,7 +179,7 @@ fn frames(bytes: &[u8], most: usize) -> Option<Vec<String>> {
                     }
                 }
             }
-            Err(error) => seen.push(error.to_string()),
+            Err(error) => seen.push(wrong(&error)),
         }
     }
     None
