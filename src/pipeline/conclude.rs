@@ -13,11 +13,12 @@ use super::tables;
 use super::writer::{EncodeJob, Writers};
 use super::{PipelineError, StageTimes};
 use crate::base::{Timestamp, counters::Counters, secret::Reveal};
+use crate::detect::findings::FINDINGS;
 use crate::record::RowBuffer;
 use crate::report::document::exit;
 use crate::report::document::{FindingLine, InputLine, RunDocument, ServiceLine};
 use crate::signature::rules::{RuleSet, Severity};
-use crate::sink::OutputFolder;
+use crate::sink::{JsonLines, OutputFolder, TableSchema};
 
 /// Version of the tables' names, types and meanings.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -183,7 +184,7 @@ pub fn finish(
     folder: &Arc<OutputFolder>,
     writers: Writers,
     results: Vec<InputResult>,
-    facts: RunFacts,
+    mut facts: RunFacts,
     times: &StageTimes,
 ) -> Result<RunDocument, PipelineError> {
     let stats = stats_rows(&results, &facts, times);
@@ -197,7 +198,10 @@ pub fn finish(
             metadata.push((format!("overhear.input.sha256:{}", input.path), sha256.clone()));
         }
     }
-    //JSONL
+    let schema = TableSchema::new(&FINDINGS)?;
+    let mut lines = JsonLines::new(folder, &schema, "findings.jsonl")?;
+    lines.append(&mut facts.findings, &facts.names)?;
+    lines.finish()?;
     let written = writers.finish(&metadata)?;
     let mut document = document(config, inputs, &facts);
     for table in &written {

@@ -35,7 +35,7 @@ const AHEAD_FLOW: usize = 4;
 const ICMP_HEADER: usize = 8;
 
 /// Flows that may leave a shard with one batch because their time is over.
-const ENDED_PER_BATCH: usize = 4096;
+const ENDED_PER_BATCH: usize = 1024;
 
 /// How many packets pass between two looks at the memory in use.
 const EVICT_EVERY: usize = 64;

@@ -7,14 +7,12 @@
 mod encode;
 mod folder;
 mod jsonl;
-mod run;
 mod schema;
 mod table;
 
 pub use encode::{EncodedRowGroup, encode_by_day, encode_row_group};
 pub use folder::{OutputFolder, Publish};
 pub use jsonl::JsonLines;
-pub use run::{Input, RunDocument, SCHEMA_VERSION, SignatureSet, TableSummary};
 pub use schema::TableSchema;
 pub use table::{Parts, TableWriter, Written};
 

@@ -9,12 +9,12 @@ pub mod discover;
 pub mod error;
 pub mod filter;
 pub mod hash;
-pub mod input;
 pub mod live;
 pub mod reader;
 
 mod bpf;
 mod codec;
+mod input;
 mod lz4;
 mod pcap_format;
 mod pcapng;

@@ -163,8 +163,19 @@ impl StreamSide {
         if ahead == 0 {
             self.deliver(payload, budget, read);
         } else if ahead > 0 {
-            self.keep_early(self.next + ahead as u64, payload, budget);
-            return;
+            let at = self.next + ahead as u64;
+            if self.keep_early(at, payload, budget) {
+                return;
+            }
+            // No room to wait for what is missing: it is given up, and nothing that came is lost.
+            while !self.stopped && self.early.first_key_value().is_some_and(|(start, _)| *start <= at) {
+                self.close_hole(budget, read);
+            }
+            self.gap_to(at, budget, read);
+            let old = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
+            if let Some(new) = payload.get(old..).filter(|b| !b.is_empty() && !self.stopped) {
+                self.deliver(new, budget, read);
+            }
         } else {
             // What lies before `next` was delivered already.
             let old = ahead.unsigned_abs() as usize;
@@ -328,12 +339,13 @@ impl StreamSide {
         self.unused.extend_from_slice(bytes);
     }
 
-    /// Keeps bytes that came before their turn, where nothing lies there yet.
-    fn keep_early(&mut self, mut at: u64, mut bytes: &[u8], budget: &mut Budget) {
+    /// Keeps bytes that came before their turn, where nothing lies there yet. False where there is no
+    /// room for them.
+    fn keep_early(&mut self, mut at: u64, mut bytes: &[u8], budget: &mut Budget) -> bool {
         // What an earlier segment covers from the front.
         if let Some((&start, held)) = self.early.range(..=at).next_back() {
             let covered = (start + held.len() as u64).saturating_sub(at);
-            bytes = bytes.get(covered as usize..).unwrap_or_default();
+            bytes = bytes.get(usize::try_from(covered).unwrap_or(usize::MAX)..).unwrap_or_default();
             at += covered;
         }
         while !bytes.is_empty() {
@@ -345,17 +357,17 @@ impl StreamSide {
                 let fits = self.early.len() < limits::STREAM_SEGMENTS_MAX
                     && self.early_bytes + now.len() <= limits::STREAM_BYTES_MAX;
                 if !fits || !budget.take(now.len()) {
-                    self.dropped += bytes.len() as u64;
-                    return;
+                    return false;
                 }
                 self.early_bytes += now.len();
                 self.early.insert(at, now.to_vec());
             }
-            let Some((start, held)) = next.filter(|_| !later.is_empty()) else { return };
+            let Some((start, held)) = next.filter(|_| !later.is_empty()) else { return true };
             let past = (start + held as u64 - at) as usize;
             bytes = bytes.get(past..).unwrap_or_default();
             at = start + held as u64;
         }
+        true
     }
 
     /// Delivers early bytes whose turn has come; closes the first hole where a limit is near.
@@ -497,14 +509,14 @@ mod tests {
     }
 
     #[test]
-    fn early_bytes_stay_within_the_limit_and_the_budget() {
+    fn without_room_the_hole_is_given_up_and_nothing_that_came_is_lost() {
         let (mut s, mut b, mut out) = (StreamSide::default(), Budget::new(10), Vec::new());
         push(&mut s, &mut b, 0, b"a", &mut out);
         push(&mut s, &mut b, 2, b"0123456789", &mut out);
-        push(&mut s, &mut b, 20, b"x", &mut out);
-        assert_eq!(s.take_dropped(), 1);
-        s.release(&mut b);
-        assert_eq!(b.used(), 0);
+        assert_eq!(out, b"a");
+        push(&mut s, &mut b, 14, b"xy", &mut out);
+        assert_eq!(out, b"a?0123456789??xy");
+        assert_eq!((s.take_dropped(), b.used()), (0, 0));
     }
 
     proptest! {
