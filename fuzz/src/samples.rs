@@ -85,6 +85,8 @@ impl Samples {
             "stream" => (1..=8u8).map(|n| (0..200u8).map(|i| i.wrapping_mul(n).wrapping_add(n)).collect()).collect(),
             "expect" => vec![EXPECT.as_bytes().to_vec()],
             "rules" => vec![RULES.as_bytes().to_vec()],
+            // No sample holds SSH.
+            "proto_ssh" => vec![ssh()],
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
         inputs.sort_by_key(Vec::len);
@@ -100,6 +102,40 @@ impl Samples {
         let fitting = self.flows.iter().filter(|(tcp, _, first)| over(*tcp) && is(first));
         fitting.map(|(_, script, _)| script.clone()).collect()
     }
+}
+
+/// Banners and the first key exchange packet of both sides (RFC 4253, sections 4.2, 6 and 7.1).
+fn ssh() -> Vec<u8> {
+    const LISTS: [&str; 10] = [
+        "curve25519-sha256,diffie-hellman-group14-sha256",
+        "ssh-ed25519,rsa-sha2-512",
+        "chacha20-poly1305@openssh.com,aes128-ctr",
+        "aes128-ctr",
+        "hmac-sha2-256",
+        "hmac-sha2-256,hmac-sha1",
+        "none,zlib@openssh.com",
+        "none",
+        "",
+        "",
+    ];
+    let mut payload = vec![20];
+    payload.extend_from_slice(&[7; 16]);
+    for list in LISTS {
+        payload.extend_from_slice(&(list.len() as u32).to_be_bytes());
+        payload.extend_from_slice(list.as_bytes());
+    }
+    payload.extend_from_slice(&[0; 5]);
+    let padding = 8 - (payload.len() + 5) % 8 + 8;
+    let mut packet = ((payload.len() + padding + 1) as u32).to_be_bytes().to_vec();
+    packet.push(padding as u8);
+    packet.append(&mut payload);
+    packet.resize(packet.len() + padding, 0);
+    let mut script = Vec::new();
+    script::append(&mut script, false, b"SSH-2.0-OpenSSH_9.2\r\n");
+    script::append(&mut script, true, b"welcome\r\nSSH-2.0-dropbear_2022.83\r\n");
+    script::append(&mut script, false, &packet);
+    script::append(&mut script, true, &packet);
+    script
 }
 
 const EXPECT: &str = r#"
