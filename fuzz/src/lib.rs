@@ -65,8 +65,8 @@ pub fn run(target: &str, bytes: &[u8]) {
 
 /// Link types that lead somewhere, and one that does not.
 pub const LINKS: &[u32] = &[
-    1, 0, 6, 7, 8, 9, 10, 11, 12, 14, 50, 51, 100, 101, 104, 105, 107, 108, 109, 113, 117, 119, 122, 123, 127, 138, 163,
-    166, 192, 204, 205, 206, 219, 226, 228, 229, 239, 240, 258, 274, 276, 9999,
+    1, 0, 6, 7, 8, 9, 10, 11, 12, 14, 50, 51, 100, 101, 104, 105, 107, 108, 109, 113, 117, 119, 122, 123, 127, 138,
+    163, 166, 192, 204, 205, 206, 219, 226, 228, 229, 239, 240, 258, 274, 276, 9999,
 ];
 
 /// Frames from bytes: a link type, then for each frame two bytes of length, one of how much time
@@ -139,12 +139,12 @@ impl Read for Sips {
     }
 }
 
-/// What was wrong with a capture. How much of a compressed one was read when its damage shows depends
-/// on the reads, so that place is left out.
+/// What was wrong with a capture. Of a compressed one only that it was damaged: how much of it was
+/// read by then, and the codec's own words, depend on the reads.
 fn wrong(error: &SourceError) -> String {
     let text = error.to_string();
     match text.split_once(": the ") {
-        Some((_, rest)) if rest.contains(" data is ") => rest.to_owned(),
+        Some((_, rest)) if rest.contains(" data is ") => rest.split(" data is ").take(1).collect(),
         _ => text,
     }
 }

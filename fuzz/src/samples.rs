@@ -64,8 +64,9 @@ impl Samples {
                 let payload = packet.payload(&batch.slab);
                 if packet.kind == Kind::Ip && !payload.is_empty() && matches!(packet.protocol, 6 | 17) {
                     let key = format!("{:?}", FlowKey::of(&packet).key);
-                    let flow =
-                        flows.entry(key).or_insert_with(|| (packet.protocol == 6, packet, Vec::new(), payload.to_vec()));
+                    let flow = flows
+                        .entry(key)
+                        .or_insert_with(|| (packet.protocol == 6, packet, Vec::new(), payload.to_vec()));
                     if flow.2.len() + payload.len() < INPUT_MAX {
                         let responder = (packet.src, packet.src_port) != (flow.1.src, flow.1.src_port);
                         script::append(&mut flow.2, responder, payload);
