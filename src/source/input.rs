@@ -6,12 +6,14 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::discover::{InputKind, InputPath};
 
+/// Bytes that one read from a [`RawInput::Other`] asks for.
+const OTHER_READ_BYTES: usize = 16 << 10;
+
 /// Something that bytes are read from into the free end of a buffer.
 pub(super) enum RawInput {
     /// A file descriptor: file, pipe or standard input.
     File(File),
     /// Anything else (tests: readers that hand out a few bytes at a time).
-    #[cfg_attr(not(test), allow(dead_code))]
     Other(Box<dyn Read + Send>),
 }
 
@@ -63,6 +65,8 @@ impl RawInput {
                 }
             },
             Self::Other(reader) => {
+                // The free end is zeroed for each read, so a reader that gives little is asked for little.
+                let most = most.min(OTHER_READ_BYTES);
                 let start = to.len();
                 to.resize(start + most, 0);
                 loop {

@@ -155,6 +155,19 @@ impl CaptureReader {
         Self::open_sized(input, options, Sizes::default())
     }
 
+    /// Reads a capture from anything that gives its bytes, which is not an input of the file system;
+    /// `name` is what messages call it.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no capture.
+    pub fn from_reader(
+        bytes: impl std::io::Read + Send + 'static,
+        name: &Path,
+        options: &ReadOptions,
+    ) -> Result<Self, SourceError> {
+        Self::of(RawInput::Other(Box::new(bytes)), name, options, Sizes::default())
+    }
+
     pub(super) fn open_sized(input: &InputPath, options: &ReadOptions, sizes: Sizes) -> Result<Self, SourceError> {
         match RawInput::open(input) {
             Ok(raw) => Self::of(raw, &input.path, options, sizes),
