@@ -509,6 +509,11 @@ impl<A: Default> Flow<A> {
             let tcp = &packet.tcp;
             let has_payload = packet.payload_wire_len > 0;
             let syn_fin = u32::from(tcp.has(TcpFields::SYN)) + u32::from(tcp.has(TcpFields::FIN));
+            if tcp.has(TcpFields::SYN) && side.bytes == 0 && side.seq.started() && tcp.seq != side.seq.base() {
+                // Tried again with another number: the stream begins there.
+                side.seq = SeqTracker::default();
+                side.began_with_syn = false;
+            }
             if !tcp.has(TcpFields::RST) {
                 side.began_with_syn |= !side.seq.started() && tcp.has(TcpFields::SYN);
                 segment = side.seq.push(tcp.seq, packet.payload_wire_len + syn_fin);
@@ -760,6 +765,17 @@ mod tests {
             assert_eq!((f.orig_ip, f.orig_port, f.resp_port), (Addr::v4([10, 0, 0, 1]), 8, 0));
             assert_eq!((f.orig.packets, f.resp.packets), (1, 1));
         }
+    }
+
+    #[test]
+    fn a_handshake_tried_again_with_another_number_loses_nothing() {
+        let (syn, ack) = (TcpFields::SYN, TcpFields::ACK);
+        let f = &run(&[
+            tcp(2, 1, syn | ack, 500, 0, 0, 1),
+            tcp(2, 1, syn | ack, 90_000, 0, 1000, 2),
+            tcp(2, 1, ack, 90_001, 70, 2000, 3),
+        ])[0];
+        assert_eq!((f.missed_bytes, f.retransmitted, f.resp.bytes), (0, 0, 70));
     }
 
     #[test]

@@ -162,13 +162,14 @@ impl App {
     }
 }
 
-/// Whether a payload begins with a TLS record that holds the start of a ClientHello (RFC 8446,
-/// sections 4 and 5.1): strict enough to be believed in the middle of a connection.
-fn begins_client_hello(payload: &[u8]) -> bool {
+/// Whether a payload begins with a TLS record that holds the start of a ClientHello or ServerHello
+/// (RFC 8446, sections 4 and 5.1): strict enough to be believed in the middle of a connection.
+fn begins_hello(payload: &[u8]) -> bool {
     const HANDSHAKE: u8 = 22;
     const CLIENT_HELLO: u8 = 1;
+    const SERVER_HELLO: u8 = 2;
     match payload {
-        [HANDSHAKE, 3, 0..=4, r1, r0, CLIENT_HELLO, 0, h1, h0, 3, 0..=4, ..] => {
+        [HANDSHAKE, 3, 0..=4, r1, r0, CLIENT_HELLO | SERVER_HELLO, 0, h1, h0, 3, 0..=4, ..] => {
             let record = u16::from_be_bytes([*r1, *r0]);
             let hello = u16::from_be_bytes([*h1, *h0]);
             (40..=0x4000).contains(&record) && hello >= 38
@@ -297,7 +298,7 @@ impl Feed {
     ) {
         let stranger = if let Stage::Strange(n) = flow.app.stage { n } else { 0 };
         let mut active = match std::mem::take(&mut flow.app.stage) {
-            Stage::Active(mut unknown) if unknown.is_strange() && begins_client_hello(payload) => {
+            Stage::Active(mut unknown) if unknown.is_strange() && begins_hello(payload) => {
                 // What came before was not recognised so far, and now it does not matter.
                 self.discard(&mut unknown);
                 self.start_tls(flow, packet, side)
@@ -329,7 +330,7 @@ impl Feed {
                 self.start(flow)
             }
             Stage::Watched(left) => {
-                if !begins_client_hello(payload) {
+                if !begins_hello(payload) {
                     flow.app.stage = if left == 0 { Stage::Done } else { Stage::Watched(left - 1) };
                     return;
                 }
