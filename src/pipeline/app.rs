@@ -235,7 +235,10 @@ impl Feed {
                     resp_mac: flow.sides[1].mac,
                     transport: if is_tcp { Transport::Tcp } else { Transport::Udp },
                 },
-                candidates: if is_tcp { self.tcp } else { self.udp },
+                candidates: Protocol::between(
+                    if is_tcp { self.tcp } else { self.udp },
+                    [flow.orig_port, flow.resp_port],
+                ),
                 parser: None,
                 had_event: false,
                 outcome: Outcome::Going,
@@ -306,7 +309,7 @@ impl Feed {
             }
             Stage::New | Stage::Strange(_) if flow.protocol() == protocol::UDP => {
                 let dir = if side == 0 { Direction::Orig } else { Direction::Resp };
-                let mut candidates = self.udp;
+                let mut candidates = Protocol::between(self.udp, [flow.orig_port, flow.resp_port]);
                 let Some(found) = recognise(&mut candidates, Transport::Udp, flow.resp_port, dir, payload) else {
                     // The next datagram may tell, but not for ever.
                     flow.app.stage = match stranger + 1 {

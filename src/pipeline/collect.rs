@@ -9,9 +9,10 @@ use super::chunk::{Chunk, Seen};
 use super::output::ShardOutput;
 use super::tables;
 use super::writer::{EncodeJob, SpareBuffers};
-use crate::base::counters::Counters;
+use crate::base::{Timestamp, counters::Counters};
 use crate::detect::NameMap;
 use crate::detect::findings::FINDINGS;
+use crate::detect::quality::{self, Completeness};
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
@@ -175,6 +176,9 @@ impl Collector {
                 mine.append(theirs);
             }
         }
+        for resolver in output.resolvers.drain(..) {
+            self.egress.assigned_resolver(resolver);
+        }
         for claim in output.claims.drain(..) {
             self.devices.observe(&claim);
         }
@@ -257,8 +261,36 @@ impl Collector {
         self.buffers.get_mut(tables::position(table)?)
     }
 
-    /// Judges what only the whole run shows, then writes findings and devices.
-    pub fn conclude(&mut self) {
+    /// How complete each capture is. `drops` are the packets that the capturing system lost, by
+    /// capture.
+    fn completeness(&self, drops: &BTreeMap<u32, u64>) -> Vec<Completeness> {
+        let mut captures: BTreeMap<u32, Completeness> = BTreeMap::new();
+        for ((capture, _), stats) in &self.stats {
+            let c = captures.entry(*capture).or_default();
+            c.packets += stats.counters.packets;
+            c.truncated += stats.counters.truncated;
+            c.ts = match stats.seen.first {
+                Some(first) if c.ts == Timestamp::default() || first < c.ts => first,
+                _ => c.ts,
+            };
+        }
+        for (capture, c) in &mut captures {
+            c.capture = *capture;
+            c.kernel_drops = drops.get(capture).copied().unwrap_or(0);
+            (c.missed_bytes, c.stream_bytes) = self.totals.loss.get(capture).copied().unwrap_or_default();
+            (c.tcp_flows, c.one_way_flows) = self.totals.one_way.get(capture).copied().unwrap_or_default();
+        }
+        captures.into_values().collect()
+    }
+
+    /// Judges what only the whole run shows, then writes findings and devices. `drops` are the
+    /// packets that the capturing system lost, by capture.
+    pub fn conclude(&mut self, drops: &BTreeMap<u32, u64>) {
+        for capture in self.completeness(drops) {
+            if let Some(sighting) = quality::judge(&capture) {
+                self.findings.add(sighting);
+            }
+        }
         let Self { egress, findings, devices, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
         devices.settle();

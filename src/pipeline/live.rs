@@ -117,7 +117,7 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
         merged
     })?;
     let mut collector = merged;
-    collector.conclude();
+    collector.conclude(&BTreeMap::from([(0, drops)]));
     facts.take(&mut collector);
     facts.kernel_drops = Some(drops);
     conclude::encode(&writers, &mut collector, workers)?;

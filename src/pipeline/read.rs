@@ -113,7 +113,7 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
     let names = inputs.iter().map(|i| i.path().display().to_string()).collect::<Vec<_>>();
     let writers = Writers::new(&folder, names.clone(), Parts::Numbered, &conclude::metadata(config))?;
     let times = StageTimes::default();
-    let options = ReadOptions { filter: config.filter.clone(), hash: config.hash };
+    let options = ReadOptions { filter: config.filter.clone(), hash: config.hash, stop: progress.stop_flag() };
     let mut facts = RunFacts::new(started, names);
     let results = if config.separate {
         separate::run(config, inputs, &options, &writers, &times, progress, &mut facts)?
@@ -131,11 +131,14 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
             config.threads,
         )?;
         let mut collector = done.collector;
-        collector.conclude();
+        collector.conclude(&done.ingest.drops());
         facts.take(&mut collector);
         conclude::encode(&writers, &mut collector, config.threads)?;
         done.ingest.results
     };
+    if progress.aborted() {
+        return Err(PipelineError::Aborted);
+    }
     if results.iter().all(|r| r.outcome.frames == 0 && r.error.is_some()) {
         // Nothing at all could be read: there is no output, only the reasons.
         return Ok(conclude::nothing_read(config, &results, &facts));

@@ -261,7 +261,7 @@ impl Http {
             return Some(Step::Stop(Progress::Violation("HTTP request head")));
         };
         let authorization = head.authorization.or(head.proxy_authorization);
-        let scheme = authorization.map(|a| text::word(a).0);
+        let scheme = authorization.and_then(login::scheme);
         let mut logins: Vec<Found> = [head.authorization, head.proxy_authorization]
             .into_iter()
             .flatten()
@@ -392,7 +392,8 @@ impl Http {
                     // The title's end may lie across two pieces.
                     let seen = response.body.len().saturating_sub(8);
                     keep(&mut response.body, limits::HTTP_TITLE_BYTES_MAX)
-                        && head::find(response.body.get(seen..).unwrap_or_default(), b"</title").is_none()
+                        && (head::find(response.body.get(seen..).unwrap_or_default(), b"</title").is_none()
+                            || !head::title_is_whole(&response.body))
                 }
             }
         } else {
@@ -517,6 +518,7 @@ impl AppParser for Http {
         transports: &[Transport::Tcp],
         ports: &[80, 8080, 8000, 8008, 8081, 8088, 8888, 3128, 631, 5985, 1900],
         reference: "RFC 9110, RFC 9112",
+        port_bound: false,
         table: Some(&TABLE),
     };
     type Event<'e> = Event<'e>;
@@ -647,6 +649,22 @@ const fn is_method_byte(c: &u8) -> bool {
 mod tests {
     use super::super::testing::{Script, probe_all};
     use super::*;
+
+    #[test]
+    fn an_end_of_title_before_its_beginning_makes_no_difference() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 40\r\n\r\n";
+        let body = format!("{:40}", "</title> <title>Camera</title>");
+        let seen = Script::new().orig("GET / HTTP/1.1\r\n\r\n").resp(format!("{head}{body}")).any_chunking::<Http>();
+        assert_eq!(seen.cell("title"), "Camera");
+    }
+
+    #[test]
+    fn an_api_key_in_place_of_a_scheme_stays_out_of_the_table() {
+        let asked = "GET / HTTP/1.1\r\nAuthorization: 5f4dcc3b5aa765d61d8327deb882cf99\r\n\r\n";
+        let seen = Script::new().orig(asked).resp("HTTP/1.1 204 No\r\n\r\n").any_chunking::<Http>();
+        assert_eq!(seen.cell("auth_scheme"), "-");
+        assert!(!format!("{seen:?}").contains("5f4dcc3b"));
+    }
 
     #[test]
     fn one_exchange_with_everything() {

@@ -242,6 +242,13 @@ pub fn title(html: &[u8]) -> Option<&[u8]> {
     (!title.is_empty()).then_some(title)
 }
 
+/// Whether what [`title`] finds cannot change with what follows.
+pub fn title_is_whole(html: &[u8]) -> bool {
+    let opened = find(html, b"<title").and_then(|at| html.get(at + 6..));
+    let inside = opened.and_then(|rest| rest.get(memchr::memchr(b'>', rest)? + 1..));
+    inside.is_some_and(|rest| find(rest, b"</title").is_some())
+}
+
 /// Where a tag (lower case) begins, whatever its case.
 pub fn find(html: &[u8], tag: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'<', html).find(|at| html.get(*at..).is_some_and(|h| text::starts_with(h, tag)))
@@ -292,6 +299,8 @@ mod tests {
         assert_eq!(title(b"<title>cut off").unwrap(), b"cut off");
         assert_eq!(title(b"<title></title>"), None);
         assert_eq!(title(b"<titl"), None);
+        assert!(title_is_whole(b"</title><title>a</title"));
+        assert!(!title_is_whole(b"</title><title></titl"), "an end before the beginning is none");
     }
 
     #[test]

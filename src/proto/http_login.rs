@@ -21,6 +21,19 @@ pub struct Found {
     pub kind: SecretKind,
 }
 
+/// Bytes of the longest scheme that is shown; registered ones have up to 13 (RFC 9110, section
+/// 16.4.1), in use is `AWS4-HMAC-SHA256`.
+const SCHEME_BYTES_MAX: usize = 24;
+
+/// The scheme in the value of an `Authorization` or `Proxy-Authorization` field, where it is safe to
+/// show. Without a blank behind it, the whole value is the secret: a bare API key, or a scheme that
+/// runs on into its credentials.
+pub fn scheme(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = text::word(value.trim_ascii());
+    let plain = scheme.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-');
+    (plain && !rest.is_empty() && scheme.len() <= SCHEME_BYTES_MAX).then_some(scheme)
+}
+
 /// The login in the value of an `Authorization` or `Proxy-Authorization` field.
 pub fn authorization(value: &[u8]) -> Option<Found> {
     let (scheme, rest) = text::word(value.trim_ascii());
@@ -439,6 +452,15 @@ mod tests {
         let user = f.user.as_deref().map_or("-".to_owned(), text);
         let secret = f.secret.as_ref().map_or("-".to_owned(), |s| text(s.borrow().expose()));
         format!("{} {user} {secret}", f.mechanism)
+    }
+
+    #[test]
+    fn a_key_without_a_scheme_is_not_shown_as_one() {
+        assert_eq!(scheme(b"Basic dTpw"), Some(b"Basic".as_slice()));
+        assert_eq!(scheme(b" AWS4-HMAC-SHA256 Credential=a"), Some(b"AWS4-HMAC-SHA256".as_slice()));
+        for secret in [b"5f4dcc3b5aa765d6".as_slice(), b"Basic$dTpw x", b"key=5f4dcc3b5 x", b"", b"Basic "] {
+            assert_eq!(scheme(secret), None, "{}", secret.escape_ascii());
+        }
     }
 
     #[test]

@@ -217,6 +217,11 @@ impl RuleSet {
         Self::from_files(Some(Self::builtin()), read_folder(folder)?)
     }
 
+    /// As [`RuleSet::load`] with the text of one file, which messages call `file`.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<RuleError>> {
+        Self::from_files(Some(Self::builtin()), vec![(file.to_path_buf(), text.to_owned())])
+    }
+
     /// Everything that is wrong with the files of a folder; empty where all is well.
     pub fn check(folder: &Path) -> Vec<RuleError> {
         Self::load(folder).err().unwrap_or_default()

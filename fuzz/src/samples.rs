@@ -1,0 +1,159 @@
+//! Inputs to begin with, made from `sample-pcaps/`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use overhear::base::counters::Counters;
+use overhear::decode::{self, Kind, Packet};
+use overhear::flow::FlowKey;
+use overhear::frame::FrameBatch;
+use overhear::proto::api::{Direction, Probe, Transport};
+use overhear::proto::registry::Protocol;
+use overhear::source::{CaptureReader, Fill, ReadOptions};
+
+use super::{LINKS, protocol_of, script};
+
+/// Most bytes of one input to begin with.
+const INPUT_MAX: usize = 64 << 10;
+
+/// Everything that the inputs of all targets are made from.
+pub struct Samples {
+    files: Vec<Vec<u8>>,
+    /// Frames of each file, in the form that the targets `decode` and `engine` read.
+    frames: Vec<Vec<u8>>,
+    /// Flows as scripts, by whether they are TCP.
+    flows: Vec<(bool, Vec<u8>, Vec<u8>)>,
+}
+
+impl Samples {
+    /// Reads every capture of a folder.
+    pub fn of(folder: &Path) -> Self {
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(folder).expect("the samples are there").map(|e| e.unwrap().path()).collect();
+        paths.retain(|p| p.to_string_lossy().contains(".pcap"));
+        paths.sort();
+        let mut samples = Self { files: Vec::new(), frames: Vec::new(), flows: Vec::new() };
+        for path in paths {
+            let bytes = std::fs::read(&path).expect("a sample can be read");
+            samples.capture(&bytes);
+            samples.files.push(bytes);
+        }
+        samples
+    }
+
+    fn capture(&mut self, bytes: &[u8]) {
+        let input = std::io::Cursor::new(bytes.to_vec());
+        let mut reader = CaptureReader::from_reader(input, Path::new("sample"), &ReadOptions::default()).unwrap();
+        let mut flows: BTreeMap<String, (bool, Packet, Vec<u8>, Vec<u8>)> = BTreeMap::new();
+        let mut batch = FrameBatch::default();
+        while reader.fill(&mut batch).unwrap() == Fill::More {
+            let mut frames = Vec::new();
+            for frame in &batch.frames {
+                let mut packet = Packet::default();
+                decode::decode(frame, &batch.slab, &mut Counters::default(), &mut packet);
+                let bytes = batch.bytes(frame);
+                if frames.is_empty() {
+                    let link = LINKS.iter().position(|l| *l == frame.link.0).unwrap_or(0);
+                    frames.push(link as u8);
+                }
+                if frames.len() + bytes.len() < INPUT_MAX {
+                    frames.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
+                    frames.push(30);
+                    frames.extend_from_slice(bytes);
+                }
+                let payload = packet.payload(&batch.slab);
+                if packet.kind == Kind::Ip && !payload.is_empty() && matches!(packet.protocol, 6 | 17) {
+                    let key = format!("{:?}", FlowKey::of(&packet).key);
+                    let flow = flows
+                        .entry(key)
+                        .or_insert_with(|| (packet.protocol == 6, packet, Vec::new(), payload.to_vec()));
+                    if flow.2.len() + payload.len() < INPUT_MAX {
+                        let responder = (packet.src, packet.src_port) != (flow.1.src, flow.1.src_port);
+                        script::append(&mut flow.2, responder, payload);
+                    }
+                }
+            }
+            self.frames.push(frames);
+        }
+        self.flows.extend(flows.into_values().map(|(tcp, _, script, first)| (tcp, script, first)));
+    }
+
+    /// Inputs for a target, the smallest first.
+    pub fn inputs(&self, target: &str) -> Vec<Vec<u8>> {
+        let mut inputs = match target {
+            "decode" | "engine" => self.frames.clone(),
+            "capture" => self.files.iter().filter(|f| f.len() <= INPUT_MAX).cloned().collect(),
+            "stream" => (1..=8u8).map(|n| (0..200u8).map(|i| i.wrapping_mul(n).wrapping_add(n)).collect()).collect(),
+            "expect" => vec![EXPECT.as_bytes().to_vec()],
+            "rules" => vec![RULES.as_bytes().to_vec()],
+            // No sample holds SSH.
+            "proto_ssh" => vec![ssh()],
+            _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
+        };
+        inputs.sort_by_key(Vec::len);
+        inputs
+    }
+
+    /// The flows whose first bytes are of a protocol.
+    fn scripts(&self, protocol: Protocol) -> Vec<Vec<u8>> {
+        let over = |tcp: bool| protocol.runs_over(if tcp { Transport::Tcp } else { Transport::Udp });
+        let is = |first: &[u8]| {
+            [Direction::Orig, Direction::Resp].iter().any(|dir| protocol.probe(*dir, first) != Probe::No)
+        };
+        let fitting = self.flows.iter().filter(|(tcp, _, first)| over(*tcp) && is(first));
+        fitting.map(|(_, script, _)| script.clone()).collect()
+    }
+}
+
+/// Banners and the first key exchange packet of both sides (RFC 4253, sections 4.2, 6 and 7.1).
+fn ssh() -> Vec<u8> {
+    const LISTS: [&str; 10] = [
+        "curve25519-sha256,diffie-hellman-group14-sha256",
+        "ssh-ed25519,rsa-sha2-512",
+        "chacha20-poly1305@openssh.com,aes128-ctr",
+        "aes128-ctr",
+        "hmac-sha2-256",
+        "hmac-sha2-256,hmac-sha1",
+        "none,zlib@openssh.com",
+        "none",
+        "",
+        "",
+    ];
+    let mut payload = vec![20];
+    payload.extend_from_slice(&[7; 16]);
+    for list in LISTS {
+        payload.extend_from_slice(&(list.len() as u32).to_be_bytes());
+        payload.extend_from_slice(list.as_bytes());
+    }
+    payload.extend_from_slice(&[0; 5]);
+    let padding = 8 - (payload.len() + 5) % 8 + 8;
+    let mut packet = ((payload.len() + padding + 1) as u32).to_be_bytes().to_vec();
+    packet.push(padding as u8);
+    packet.append(&mut payload);
+    packet.resize(packet.len() + padding, 0);
+    let mut script = Vec::new();
+    script::append(&mut script, false, b"SSH-2.0-OpenSSH_9.2\r\n");
+    script::append(&mut script, true, b"welcome\r\nSSH-2.0-dropbear_2022.83\r\n");
+    script::append(&mut script, false, &packet);
+    script::append(&mut script, true, &packet);
+    script
+}
+
+const EXPECT: &str = r#"
+[[expect]]
+mac = "00:1b:a9:01:02:03"
+names = ["update.example.com", "*.example.net"]
+networks = ["203.0.113.0/24", "2001:db8::/32"]
+ports = [443, 80]
+note = "the printer on floor 2"
+
+[[expect]]
+address = "10.0.0.7"
+names = []
+
+[[expect]]
+network = "10.0.7.0/24"
+networks = ["0.0.0.0/0"]
+"#;
+
+const RULES: &str = include_str!("../../signatures/rules/tls.toml");
