@@ -193,6 +193,8 @@ impl Collector {
     /// Completes a flow with what only the whole knows and writes its row.
     fn flow(&mut self, flow: &EndedFlow) {
         let r = &flow.record;
+        // The capture that the flow began in, which may be long over when the flow ends.
+        self.stats_of(r.capture, 0).counters.missed_bytes += r.missed_bytes;
         let direction = self.home.direction(r.orig_ip, r.resp_ip);
         let looked_up = match flow.server_name {
             Some(_) => None,

@@ -239,7 +239,6 @@ fn end_flow(
             claims.sent(side.mac, ip, options.home.is_home(ip), record.ts_start, record.ts_end);
         }
     }
-    out.counters(0).missed_bytes += record.missed_bytes;
     let app = std::mem::take(&mut flow.app);
     out.flows.push(app.into_ended(record));
 }
