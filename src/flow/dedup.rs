@@ -13,8 +13,9 @@ use crate::decode::Packet;
 /// Time within which a mirror delivers the second copy.
 pub const WINDOW_NS: i64 = 50_000_000;
 
-/// Recent packets of a flow that a copy is looked for among.
-const REMEMBERED: usize = 4;
+/// Recent packets of a flow that a copy is looked for among: a burst of this length may come before
+/// its copies do, as from a mirror that is read one port after the other.
+const REMEMBERED: usize = 16;
 
 /// The recent packets of one flow.
 #[derive(Debug, Default, Clone, Copy)]

@@ -567,7 +567,8 @@ impl<A: Default> Flow<A> {
             protocol::ICMP | protocol::ICMP6 => {
                 let (_, one_way) = key::icmp_ports(self.protocol, packet.src_port, packet.dst_port);
                 let asks = key::icmp_is_request(self.protocol, packet.src_port);
-                !one_way && asks != from_orig
+                // A group never asked: what is sent to one is not its answer.
+                !one_way && asks != from_orig && !packet.dst.is_multicast()
             }
             _ => !self.resp_ip.is_multicast() && server_like(self.orig_port, self.resp_port),
         };
@@ -575,7 +576,7 @@ impl<A: Default> Flow<A> {
         if matches!(self.protocol, protocol::ICMP | protocol::ICMP6) {
             // Type and code, seen from whoever asked.
             let (ports, one_way) = key::icmp_ports(self.protocol, packet.src_port, packet.dst_port);
-            let asks = one_way || key::icmp_is_request(self.protocol, packet.src_port);
+            let asks = one_way || packet.dst.is_multicast() || key::icmp_is_request(self.protocol, packet.src_port);
             self.orig_port = if asks { packet.src_port } else { ports.1 };
             self.resp_port = packet.dst_port;
             if flip {

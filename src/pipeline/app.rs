@@ -86,9 +86,13 @@ impl Active {
 /// The part of [`Active`] that reads: apart, so that a stream and its reader can be borrowed at once.
 struct Reader {
     view: FlowView,
-    /// Protocols that the payload may still be.
+    /// Protocols that the payload may still be, and those that it might be at its start.
     candidates: u64,
+    all: u64,
     parser: Option<(Protocol, Parser)>,
+    /// Further payloads at which a stream that was taken up midstream may yet show what it is: the
+    /// first one seen mostly lies in the middle of a message.
+    chances: u8,
     had_event: bool,
     outcome: Outcome,
 }
@@ -104,6 +108,9 @@ enum Outcome {
 /// Payloads of a TCP flow that are held against a ClientHello after its protocol was given up or
 /// has ended.
 const WATCHED_MAX: u8 = 32;
+
+/// Payloads of a stream without a beginning that are held against the probes.
+const MIDSTREAM_CHANCES: u8 = 32;
 
 /// Datagrams of a flow that are held against the probes before it is given up.
 const STRANGERS_MAX: u8 = 6;
@@ -222,6 +229,7 @@ impl Feed {
 
     fn start(&mut self, flow: &Flow<App>) -> Box<Active> {
         let is_tcp = flow.protocol() == protocol::TCP;
+        let all = Protocol::between(if is_tcp { self.tcp } else { self.udp }, [flow.orig_port, flow.resp_port]);
         let active = Box::new(Active {
             sides: Default::default(),
             reader: Reader {
@@ -236,11 +244,10 @@ impl Feed {
                     resp_mac: flow.sides[1].mac,
                     transport: if is_tcp { Transport::Tcp } else { Transport::Udp },
                 },
-                candidates: Protocol::between(
-                    if is_tcp { self.tcp } else { self.udp },
-                    [flow.orig_port, flow.resp_port],
-                ),
+                candidates: all,
+                all,
                 parser: None,
+                chances: if is_tcp && !flow.sides.iter().any(|s| s.began_with_syn) { MIDSTREAM_CHANCES } else { 0 },
                 had_event: false,
                 outcome: Outcome::Going,
             },
@@ -461,10 +468,22 @@ impl Feed {
                 side.finish(&mut self.budget, &mut |chunk| reader.read(dir, chunk, at, &[], &mut none, emit));
             }
         }
-        if let Some((protocol, _)) = &active.reader.parser {
-            if active.reader.outcome != Outcome::Violated || active.reader.had_event {
-                flow.app.service.get_or_insert(protocol.spec().name);
+        let by_port = active.reader.take_usual_parser();
+        if by_port {
+            let Active { sides, reader } = &mut *active;
+            // Who spoke first is not known any more; a server's greeting explains what follows.
+            for (side, dir) in sides.iter_mut().zip([Direction::Orig, Direction::Resp]).rev() {
+                if !side.unused().is_empty() {
+                    let taken = reader.parse(dir, side.unused(), at, emit);
+                    side.apply(taken, &mut self.budget);
+                }
             }
+        }
+        if let Some((protocol, _)) = &active.reader.parser
+            && !by_port
+            && (active.reader.outcome != Outcome::Violated || active.reader.had_event)
+        {
+            flow.app.service.get_or_insert(protocol.spec().name);
         }
         self.close(&mut active, &mut flow.app, at, emit);
         self.active_bytes = self.active_bytes.saturating_sub(cost);
@@ -511,6 +530,11 @@ impl Reader {
                     self.parser =
                         recognise(candidates, view.transport, view.resp_port, dir, bytes).map(|p| (p, p.parser()));
                     if self.parser.is_none() {
+                        if self.chances > 0 && (self.candidates == 0 || bytes.len() >= limits::PROBE_BYTES_MAX) {
+                            self.chances -= 1;
+                            self.candidates = self.all;
+                            return Taken::All;
+                        }
                         if self.candidates == 0 || bytes.len() >= limits::PROBE_BYTES_MAX {
                             self.outcome = Outcome::Unknown;
                             return Taken::Stop;
@@ -529,12 +553,29 @@ impl Reader {
                     let progress = parser.on_gap(cx, dir, missing);
                     self.judge(progress)
                 }
+                None if self.chances > 0 => {
+                    self.chances -= 1;
+                    self.candidates = self.all;
+                    Taken::All
+                }
                 None => {
                     self.outcome = Outcome::Unknown;
                     Taken::Stop
                 }
             },
         }
+    }
+
+    /// At the end of a flow that no probe was sure of: takes the parser of the usual port, where the
+    /// payload did not rule it out. The service is then told from the port.
+    fn take_usual_parser(&mut self) -> bool {
+        let hint = Protocol::on_port(self.view.transport, self.view.resp_port);
+        let Some(protocol) = hint.filter(|p| self.candidates & p.bit() != 0) else { return false };
+        if self.parser.is_some() || self.outcome != Outcome::Going {
+            return false;
+        }
+        self.parser = Some((protocol, protocol.parser()));
+        true
     }
 
     fn parse(&mut self, dir: Direction, bytes: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) -> Taken {

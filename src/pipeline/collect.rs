@@ -17,7 +17,7 @@ use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
 use crate::flow::record::protocol_name;
-use crate::flow::{FlowRecord, community_id::community_id, key::protocol};
+use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::{Expect, HomeNet};
 use crate::record::{RowBuffer, RowWriter};
 
@@ -236,6 +236,7 @@ impl Collector {
             service_from_payload: flow.service_source == ServiceSource::Payload,
             upgraded: flow.upgraded,
             handshake: r.protocol != protocol::TCP || r.rtt_us.is_some(),
+            attempt: r.protocol == protocol::TCP && matches!(r.conn_state, ConnState::S0 | ConnState::Rej),
             orig_pkts: r.orig.packets,
             resp_pkts: r.resp.packets,
             orig_bytes: r.orig.bytes,
