@@ -303,7 +303,8 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
     let router = Router::default();
     let mut shards: Vec<_> = (0..limits::SHARDS).map(|_| Shard::new(options.clone(), limits::SHARDS)).collect();
     let mut defragmenter = Defragmenter::default();
-    let mut collector = Collector::new(home, None, None, limits::ROW_GROUP_ROWS, limits::ROW_GROUP_BYTES);
+    let mut collector =
+        Collector::new(home, None, None, limits::ROW_GROUP_ROWS, limits::ROW_GROUP_BYTES, std::sync::Arc::default());
     let mut chunk = Chunk::default();
     let mut jobs = Vec::new();
     chunk.batch = batch(bytes);
@@ -320,7 +321,7 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
         chunk.clear();
         chunk.finish = true;
     }
-    collector.conclude();
+    collector.conclude(&std::collections::BTreeMap::new());
     collector.hand_over(true, &mut jobs);
     let mut tables: Vec<_> = tables::ALL.iter().map(|_| RowBuffer::default()).collect();
     for job in jobs {

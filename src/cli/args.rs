@@ -6,16 +6,26 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::net::Network;
 
-const AFTER: &str = "\
+/// What every help that leads to a run ends with.
+macro_rules! exit_codes {
+    () => {
+        "\
 Exit codes:
    0  complete
    2  usage or configuration
    3  no input could be read
    4  finished, but some input was truncated, corrupt or lost to a limit
    5  the output could not be written
-  10  findings at or above --fail-on
+  10  findings at or above --fail-on"
+    };
+}
 
-overhear never sends a packet. Secrets are blanked in everything it writes, unless --reveal-secrets asks for them.";
+const AFTER: &str = concat!(
+    exit_codes!(),
+    "
+
+overhear never sends a packet. Secrets are blanked in everything it writes, unless --reveal-secrets asks for them."
+);
 
 /// Passive network analysis for enterprise connected devices.
 ///
@@ -119,7 +129,7 @@ pub struct Common {
 
 /// Arguments of `read`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!("\
 Captures are pcap or pcapng, also gz, zstd, lz4, xz or bz2, told by their content. Folders are read
 with all below them, patterns are expanded, - is standard input. All captures of one run are one
 timeline: a flow goes on across rotated files.
@@ -127,7 +137,9 @@ timeline: a flow goes on across rotated files.
 Examples:
   overhear read office.pcapng -o out
   overhear read /var/captures --separate -o out
-  tcpdump -w - -c 10000 | overhear read - -o out")]
+  tcpdump -w - -c 10000 | overhear read - -o out
+
+", exit_codes!()))]
 pub struct Read {
     /// Captures: files, folders, patterns, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
@@ -145,11 +157,13 @@ pub struct Read {
 
 /// Arguments of `listen`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!("\
 Listening needs permission to capture: run as root, or give the program the capability with
   setcap cap_net_raw,cap_net_admin=eip overhear
 
-Ctrl-C or SIGTERM ends the run: flows that are open are written, then the summary is printed.")]
+Ctrl-C or SIGTERM ends the run: flows that are open are written, then the summary is printed.
+
+", exit_codes!()))]
 pub struct Listen {
     /// Interface to listen on
     #[arg(short, long, value_name = "IFACE")]

@@ -191,6 +191,22 @@ pub struct Quoted {
     pub protocol: u8,
 }
 
+/// A frame without IP that a UDP tunnel carries (ARP, LLDP ... behind a VXLAN mirror). The packet is
+/// that of the tunnel; the frame still says something of devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InnerFrame {
+    /// [`Kind::Arp`] or [`Kind::Other`].
+    pub kind: Kind,
+    /// EtherType or similar; see [`Packet::protocol_l2`].
+    pub protocol_l2: u16,
+    /// Its source MAC.
+    pub src_mac: Mac,
+    /// Offset of its payload in the slab.
+    pub offset: u32,
+    /// Bytes of it.
+    pub len: u16,
+}
+
 /// A decoded packet: the innermost IP packet of a frame, or what the frame held instead.
 ///
 /// Offsets are into the slab of the batch that the frame came in.
@@ -253,6 +269,8 @@ pub struct Packet {
     pub fragment: FragmentFields,
     /// Whether this packet was put together from fragments.
     pub reassembled: bool,
+    /// A frame without IP inside of this datagram.
+    pub inner: Option<InnerFrame>,
     /// Whether the capture holds less of the payload than was on the wire.
     pub truncated: bool,
 }

@@ -575,8 +575,11 @@ pub(super) mod tests {
             ethernet(0x0806, &[0, 1, 8, 0, 6, 4, 0, 1, 9, 9, 9, 9, 9, 9, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 8]);
         let (packet, payload, counters) =
             eth(&ethernet(0x0800, &ip4(17, &udp(9, 4789, &join(&[&[8, 0, 0, 0, 0, 0, 9, 0], &arp])))));
-        assert_eq!((packet.kind, packet.tunnels.text().as_str(), payload.len()), (Kind::Arp, "vxlan", 28));
-        assert_eq!((packet.ip_version, packet.src.is_unspecified(), counters.not_ip), (0, true, 1));
+        // The datagram is the packet, as nothing inside is one; the frame inside is noted.
+        assert_eq!((packet.kind, packet.tunnels.is_empty(), payload.len()), (Kind::Ip, true, 50));
+        let inner = packet.inner.unwrap();
+        assert_eq!((inner.kind, inner.protocol_l2, inner.len), (Kind::Arp, 0x0806, 28));
+        assert_eq!((packet.ip_version, packet.dst_port, counters.malformed_tunnel), (4, 4789, 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What every layer works with: where in the slab it stands, what it fills, and how it fails.
 
-use super::packet::{Kind, Packet, Tunnel};
+use super::packet::{InnerFrame, Kind, Packet, Tunnel};
 use crate::base::{counters::Counters, limits};
 
 /// A stretch of the slab that one layer may look at.
@@ -153,13 +153,23 @@ impl Walk<'_> {
     }
 
     /// Tries what may be a layer inside of the packet found so far. Where it does not check out, the
-    /// packet found so far stays what it was.
+    /// packet found so far stays what it was; and where a UDP datagram carries a frame without IP
+    /// (ARP through VXLAN), it stays the packet and the frame is noted beside it.
     pub fn attempt(&mut self, inside: impl FnOnce(&mut Self) -> Step) -> Step {
         let outer = *self.out;
         *self.out = carried(&outer);
         let step = inside(self);
         if step.is_err() {
             *self.out = outer;
+        } else if matches!(self.out.kind, Kind::Arp | Kind::Other) && outer.kind == Kind::Ip && outer.protocol == 17 {
+            let inner = InnerFrame {
+                kind: self.out.kind,
+                protocol_l2: self.out.protocol_l2,
+                src_mac: self.out.src_mac,
+                offset: self.out.payload_offset,
+                len: self.out.payload_len.min(u32::from(u16::MAX)) as u16,
+            };
+            *self.out = Packet { inner: Some(inner), ..outer };
         }
         step
     }

@@ -43,7 +43,8 @@ impl FlowKey {
     /// From the ends of a packet. For ICMP the ports are those of [`icmp_ports`].
     #[inline]
     pub fn new(src: Addr, dst: Addr, src_port: u16, dst_port: u16, protocol: u8, one_way: bool) -> Keyed {
-        let from_low = (src, src_port) <= (dst, dst_port);
+        let (a, b) = (u128::from_be_bytes(src.0), u128::from_be_bytes(dst.0));
+        let from_low = a < b || a == b && src_port <= dst_port;
         let (low, high, low_port, high_port) =
             if from_low { (src, dst, src_port, dst_port) } else { (dst, src, dst_port, src_port) };
         let way = if one_way { 1 + u64::from(from_low) } else { 0 };
@@ -72,13 +73,10 @@ impl FlowKey {
         mix(mix(mix(mix(mix(0, a), b), c), d), self.tail)
     }
 
+    #[inline]
     fn words(&self) -> [u64; 4] {
-        let half = |a: &Addr, i: usize| {
-            let [.., x] = a.0.as_chunks::<8>().0 else { return 0 };
-            let [y, ..] = a.0.as_chunks::<8>().0 else { return 0 };
-            u64::from_le_bytes(if i == 0 { *y } else { *x })
-        };
-        [half(&self.low, 0), half(&self.low, 1), half(&self.high, 0), half(&self.high, 1)]
+        let (low, high) = (u128::from_le_bytes(self.low.0), u128::from_le_bytes(self.high.0));
+        [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64]
     }
 
     /// Which shard the flows between these two addresses belong to. The same in every run, so that

@@ -47,6 +47,8 @@ enum Stage {
     New,
     /// Payload is looked at.
     Active(Box<Active>),
+    /// So many datagrams came that no probe recognised.
+    Strange(u8),
     /// What ran here is over or unknown, but TLS may still begin: after STARTTLS, AUTH TLS, CONNECT,
     /// a SOCKS greeting. The start of so many more payloads is held against a ClientHello.
     Watched(u8),
@@ -59,6 +61,7 @@ impl std::fmt::Debug for Stage {
         f.write_str(match self {
             Self::New => "New",
             Self::Active(_) => "Active",
+            Self::Strange(_) => "Strange",
             Self::Watched(_) => "Watched",
             Self::Done => "Done",
         })
@@ -71,14 +74,21 @@ struct Active {
     reader: Reader,
 }
 
+impl Active {
+    /// Whether bytes of a stream came and no protocol was recognised in them so far.
+    fn is_strange(&self) -> bool {
+        self.reader.parser.is_none()
+            && self.reader.view.transport == Transport::Tcp
+            && self.sides.iter().any(|s| !s.unused().is_empty())
+    }
+}
+
 /// The part of [`Active`] that reads: apart, so that a stream and its reader can be borrowed at once.
 struct Reader {
     view: FlowView,
     /// Protocols that the payload may still be.
     candidates: u64,
     parser: Option<(Protocol, Parser)>,
-    /// Datagrams that no probe recognised.
-    strangers: u8,
     had_event: bool,
     outcome: Outcome,
 }
@@ -119,7 +129,7 @@ impl App {
     pub fn wants(&self, packet: &Packet) -> bool {
         match self.stage {
             Stage::Done => false,
-            Stage::New | Stage::Watched(_) => packet.payload_wire_len > 0,
+            Stage::New | Stage::Strange(_) | Stage::Watched(_) => packet.payload_wire_len > 0,
             Stage::Active(_) => true,
         }
     }
@@ -225,15 +235,48 @@ impl Feed {
                     resp_mac: flow.sides[1].mac,
                     transport: if is_tcp { Transport::Tcp } else { Transport::Udp },
                 },
-                candidates: if is_tcp { self.tcp } else { self.udp },
+                candidates: Protocol::between(
+                    if is_tcp { self.tcp } else { self.udp },
+                    [flow.orig_port, flow.resp_port],
+                ),
                 parser: None,
-                strangers: 0,
                 had_event: false,
                 outcome: Outcome::Going,
             },
         });
         self.active_bytes += Self::cost(&active.reader);
         active
+    }
+
+    /// Starts to read a flow whose protocol is known.
+    fn start_with(&mut self, flow: &Flow<App>, protocol: Protocol) -> Box<Active> {
+        let mut active = self.start(flow);
+        self.active_bytes = self.active_bytes.saturating_sub(Self::cost(&active.reader));
+        active.reader.parser = Some((protocol, protocol.parser()));
+        self.active_bytes += Self::cost(&active.reader);
+        active
+    }
+
+    /// Starts to read TLS in the middle of a connection, with this packet.
+    fn start_tls(&mut self, flow: &Flow<App>, packet: &Packet, side: usize) -> Box<Active> {
+        let mut active = self.start_with(flow, Protocol::Tls);
+        // The streams begin here, whatever went before.
+        for (i, stream) in active.sides.iter_mut().enumerate() {
+            match flow.sides.get(i).filter(|s| s.seq.started()) {
+                Some(_) if i == side => stream.start(packet.tcp.seq),
+                Some(other) => stream.start(other.seq.next()),
+                None => {}
+            }
+        }
+        active
+    }
+
+    /// Gives back what an application layer holds.
+    fn discard(&mut self, active: &mut Active) {
+        for side in &mut active.sides {
+            side.release(&mut self.budget);
+        }
+        self.active_bytes = self.active_bytes.saturating_sub(Self::cost(&active.reader));
     }
 
     /// Whether a control connection announced this flow.
@@ -252,12 +295,32 @@ impl Feed {
         payload: &[u8],
         emit: &mut Emitter<'_>,
     ) {
+        let stranger = if let Stage::Strange(n) = flow.app.stage { n } else { 0 };
         let mut active = match std::mem::take(&mut flow.app.stage) {
+            Stage::Active(mut unknown) if unknown.is_strange() && begins_client_hello(payload) => {
+                // What came before was not recognised so far, and now it does not matter.
+                self.discard(&mut unknown);
+                self.start_tls(flow, packet, side)
+            }
             Stage::Active(active) => active,
             Stage::Done => {
                 flow.app.stage = Stage::Done;
                 return;
             }
+            Stage::New | Stage::Strange(_) if flow.protocol() == protocol::UDP => {
+                let dir = if side == 0 { Direction::Orig } else { Direction::Resp };
+                let mut candidates = Protocol::between(self.udp, [flow.orig_port, flow.resp_port]);
+                let Some(found) = recognise(&mut candidates, Transport::Udp, flow.resp_port, dir, payload) else {
+                    // The next datagram may tell, but not for ever.
+                    flow.app.stage = match stranger + 1 {
+                        STRANGERS_MAX.. => Stage::Done,
+                        n => Stage::Strange(n),
+                    };
+                    return;
+                };
+                self.start_with(flow, found)
+            }
+            Stage::Strange(_) => return,
             Stage::New => {
                 if !self.announced.is_empty() && flow.protocol() == protocol::TCP && self.was_announced(flow) {
                     flow.app.announce("ftp-data");
@@ -270,17 +333,7 @@ impl Feed {
                     flow.app.stage = if left == 0 { Stage::Done } else { Stage::Watched(left - 1) };
                     return;
                 }
-                let mut active = self.start(flow);
-                active.reader.parser = Some((Protocol::Tls, Protocol::Tls.parser()));
-                // The streams begin here, whatever went before.
-                for (i, stream) in active.sides.iter_mut().enumerate() {
-                    match flow.sides.get(i).filter(|s| s.seq.started()) {
-                        Some(_) if i == side => stream.start(packet.tcp.seq),
-                        Some(other) => stream.start(other.seq.next()),
-                        None => {}
-                    }
-                }
-                active
+                self.start_tls(flow, packet, side)
             }
         };
         let cost = Self::cost(&active.reader);
@@ -417,27 +470,25 @@ impl Feed {
     }
 }
 
-impl Reader {
-    /// Looks for the protocol of a payload; true where it is known now.
-    fn recognise(&mut self, dir: Direction, bytes: &[u8]) -> bool {
-        let hint = Protocol::on_port(self.view.transport, self.view.resp_port);
-        let ordered = hint.into_iter().chain(Protocol::ALL.iter().copied().filter(|p| Some(*p) != hint));
-        for protocol in ordered {
-            if self.candidates & protocol.bit() == 0 {
-                continue;
-            }
-            match protocol.probe(dir, bytes) {
-                Probe::Yes => {
-                    self.parser = Some((protocol, protocol.parser()));
-                    return true;
-                }
-                Probe::No => self.candidates &= !protocol.bit(),
-                Probe::NeedMore => {}
-            }
+/// Holds a payload against the probes of the candidates, those of the usual port first. What it
+/// cannot be is struck from them.
+fn recognise(candidates: &mut u64, transport: Transport, port: u16, dir: Direction, bytes: &[u8]) -> Option<Protocol> {
+    let hint = Protocol::on_port(transport, port);
+    let ordered = hint.into_iter().chain(Protocol::ALL.iter().copied().filter(|p| Some(*p) != hint));
+    for protocol in ordered {
+        if *candidates & protocol.bit() == 0 {
+            continue;
         }
-        false
+        match protocol.probe(dir, bytes) {
+            Probe::Yes => return Some(protocol),
+            Probe::No => *candidates &= !protocol.bit(),
+            Probe::NeedMore => {}
+        }
     }
+    None
+}
 
+impl Reader {
     /// Reads the next part of a stream. `other_pending` is what the other direction has shown
     /// before without being recognised: it came first, so the parser sees it first.
     fn read(
@@ -455,7 +506,10 @@ impl Reader {
         match chunk {
             Chunk::Bytes(bytes) => {
                 if self.parser.is_none() {
-                    if !self.recognise(dir, bytes) {
+                    let Reader { view, candidates, .. } = &mut *self;
+                    self.parser =
+                        recognise(candidates, view.transport, view.resp_port, dir, bytes).map(|p| (p, p.parser()));
+                    if self.parser.is_none() {
                         if self.candidates == 0 || bytes.len() >= limits::PROBE_BYTES_MAX {
                             self.outcome = Outcome::Unknown;
                             return Taken::Stop;
@@ -515,18 +569,6 @@ impl Reader {
     fn datagram(&mut self, dir: Direction, payload: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
         if payload.is_empty() || self.outcome != Outcome::Going {
             return;
-        }
-        if self.parser.is_none() {
-            let candidates = self.candidates;
-            if !self.recognise(dir, payload) {
-                // The next datagram may tell, but not for ever.
-                self.candidates = candidates;
-                self.strangers += 1;
-                if self.strangers >= STRANGERS_MAX {
-                    self.outcome = Outcome::Unknown;
-                }
-                return;
-            }
         }
         self.parse(dir, payload, at, emit);
         if self.outcome == Outcome::Violated && self.had_event {

@@ -2,15 +2,17 @@
 //! chunk after chunk, always in the same order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::app::{EndedFlow, ServiceSource};
 use super::chunk::{Chunk, Seen};
 use super::output::ShardOutput;
 use super::tables;
-use super::writer::EncodeJob;
-use crate::base::counters::Counters;
+use super::writer::{EncodeJob, SpareBuffers};
+use crate::base::{Timestamp, counters::Counters};
 use crate::detect::NameMap;
 use crate::detect::findings::FINDINGS;
+use crate::detect::quality::{self, Completeness};
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
@@ -18,6 +20,9 @@ use crate::flow::record::protocol_name;
 use crate::flow::{FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::{Expect, HomeNet};
 use crate::record::{RowBuffer, RowWriter};
+
+/// Bytes of rows of a table from which room is made for a whole row group.
+const ROOM_FROM: usize = 2 << 20;
 
 /// What the collector learnt of one interface of one capture.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +61,7 @@ pub struct Collector {
     buffers: Vec<RowBuffer>,
     group_bytes: usize,
     group_rows: usize,
+    spare: Arc<SpareBuffers>,
     /// Statistics by capture and interface.
     pub stats: BTreeMap<(u32, u16), InterfaceStats>,
     /// Sums over all flows.
@@ -93,6 +99,7 @@ impl Collector {
         network: Option<u32>,
         group_rows: usize,
         group_bytes: usize,
+        spare: Arc<SpareBuffers>,
     ) -> Self {
         Self {
             egress: EgressJudge::default(),
@@ -105,6 +112,7 @@ impl Collector {
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
             group_rows,
+            spare,
             stats: BTreeMap::new(),
             totals: Totals::default(),
         }
@@ -162,8 +170,14 @@ impl Collector {
         }
         for (mine, theirs) in self.buffers.iter_mut().zip(&output.rows) {
             if !theirs.is_empty() {
+                if mine.size() > ROOM_FROM && mine.capacity() < self.group_bytes {
+                    mine.reserve(self.group_bytes + ROOM_FROM, self.group_rows + self.group_rows / 8);
+                }
                 mine.append(theirs);
             }
+        }
+        for resolver in output.resolvers.drain(..) {
+            self.egress.assigned_resolver(resolver);
         }
         for claim in output.claims.drain(..) {
             self.devices.observe(&claim);
@@ -236,7 +250,8 @@ impl Collector {
         for (table, buffer) in self.buffers.iter_mut().enumerate() {
             let full = buffer.len() >= self.group_rows || buffer.size() >= self.group_bytes;
             if full || (all && !buffer.is_empty()) {
-                jobs.push(EncodeJob::new(table, std::mem::take(buffer)));
+                let empty = if full { self.spare.take() } else { RowBuffer::default() };
+                jobs.push(EncodeJob::new(table, std::mem::replace(buffer, empty)));
             }
         }
     }
@@ -246,8 +261,36 @@ impl Collector {
         self.buffers.get_mut(tables::position(table)?)
     }
 
-    /// Judges what only the whole run shows, then writes findings and devices.
-    pub fn conclude(&mut self) {
+    /// How complete each capture is. `drops` are the packets that the capturing system lost, by
+    /// capture.
+    fn completeness(&self, drops: &BTreeMap<u32, u64>) -> Vec<Completeness> {
+        let mut captures: BTreeMap<u32, Completeness> = BTreeMap::new();
+        for ((capture, _), stats) in &self.stats {
+            let c = captures.entry(*capture).or_default();
+            c.packets += stats.counters.packets;
+            c.truncated += stats.counters.truncated;
+            c.ts = match stats.seen.first {
+                Some(first) if c.ts == Timestamp::default() || first < c.ts => first,
+                _ => c.ts,
+            };
+        }
+        for (capture, c) in &mut captures {
+            c.capture = *capture;
+            c.kernel_drops = drops.get(capture).copied().unwrap_or(0);
+            (c.missed_bytes, c.stream_bytes) = self.totals.loss.get(capture).copied().unwrap_or_default();
+            (c.tcp_flows, c.one_way_flows) = self.totals.one_way.get(capture).copied().unwrap_or_default();
+        }
+        captures.into_values().collect()
+    }
+
+    /// Judges what only the whole run shows, then writes findings and devices. `drops` are the
+    /// packets that the capturing system lost, by capture.
+    pub fn conclude(&mut self, drops: &BTreeMap<u32, u64>) {
+        for capture in self.completeness(drops) {
+            if let Some(sighting) = quality::judge(&capture) {
+                self.findings.add(sighting);
+            }
+        }
         let Self { egress, findings, devices, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
         devices.settle();

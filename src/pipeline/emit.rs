@@ -3,7 +3,7 @@
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
-use crate::base::{Endpoint, counters::Counters};
+use crate::base::{Addr, Endpoint, counters::Counters};
 use crate::detect::credentials::{self, CREDENTIALS};
 use crate::detect::{cleartext, events};
 use crate::device::Claim;
@@ -114,7 +114,13 @@ impl<'a> Emitter<'a> {
                     }
                 });
             }
-            Event::Dhcp(e) => dhcp_claims(at, e, &mut self.out.claims),
+            Event::Dhcp(e) => {
+                if e.is_reply {
+                    let (servers, _) = e.dns.as_chunks::<4>();
+                    self.out.resolvers.extend(servers.iter().map(|b| Addr::v4(*b)));
+                }
+                dhcp_claims(at, e, &mut self.out.claims);
+            }
             Event::Ftp(e) => {
                 self.announced = e.data.map(|d| d.endpoint).or(self.announced);
                 self.upgraded |= e.auth_tls == Some(true);

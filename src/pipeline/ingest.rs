@@ -1,5 +1,6 @@
 //! The input side: one capture after another as one stream of numbered chunks.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -157,6 +158,12 @@ impl Ingest {
                 }
             }
         }
+    }
+
+    /// Packets that the capturing systems say they lost, by input.
+    pub fn drops(&self) -> BTreeMap<u32, u64> {
+        let of = |r: &InputResult| r.interfaces.iter().filter_map(|i| i.kernel_drops).fold(0, u64::saturating_add);
+        self.results.iter().zip(0..).map(|(r, i)| (i, of(r))).collect()
     }
 
     fn next_input(&mut self) {

@@ -117,7 +117,7 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
         merged
     })?;
     let mut collector = merged;
-    collector.conclude();
+    collector.conclude(&BTreeMap::from([(0, drops)]));
     facts.take(&mut collector);
     facts.kernel_drops = Some(drops);
     conclude::encode(&writers, &mut collector, workers)?;
@@ -141,7 +141,7 @@ fn collect(
     workers: usize,
     times: &StageTimes,
 ) -> Result<(super::collect::Collector, u64), PipelineError> {
-    let mut collector = config.read.collector(None);
+    let mut collector = config.read.collector(None, writers);
     let mut waiting: BTreeMap<u64, Vec<Epoch>> = BTreeMap::new();
     let mut ended = vec![None; workers];
     let mut drops = vec![0; workers];

@@ -16,6 +16,7 @@ pub mod shard;
 pub mod tables;
 pub mod writer;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -49,7 +50,7 @@ pub struct Progress {
     pub bytes: AtomicU64,
     /// Packets read.
     pub packets: AtomicU64,
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     abort: AtomicBool,
 }
 
@@ -59,6 +60,11 @@ impl Progress {
         if self.stop.swap(true, Ordering::AcqRel) {
             self.abort.store(true, Ordering::Release);
         }
+    }
+
+    /// Set once the run is to finish: for whoever waits for input.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        self.stop.clone()
     }
 
     /// Whether the run is to finish.

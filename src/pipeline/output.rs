@@ -34,6 +34,8 @@ pub struct ShardOutput {
     pub claims: Vec<Claim>,
     /// Names that hosts looked up.
     pub names: Vec<NameBinding>,
+    /// DNS servers that DHCP told clients to use.
+    pub resolvers: Vec<Addr>,
     /// Counters by interface of the batch's capture.
     counters: Vec<Counters>,
 }
@@ -46,6 +48,7 @@ impl Default for ShardOutput {
             sightings: Vec::new(),
             claims: Vec::new(),
             names: Vec::new(),
+            resolvers: Vec::new(),
             counters: Vec::new(),
         }
     }
@@ -59,6 +62,7 @@ impl ShardOutput {
         self.sightings.clear();
         self.claims.clear();
         self.names.clear();
+        self.resolvers.clear();
         self.counters.clear();
     }
 

@@ -60,7 +60,7 @@ pub struct ReadConfig {
 /// Shares of the memory that the parts of the engine may use. What is left is for batches in
 /// flight, findings, devices, names and the program itself.
 mod share {
-    pub const FLOWS: usize = 40;
+    pub const FLOWS: usize = 36;
     pub const STREAMS: usize = 10;
     /// For one row group; several are under way at a time.
     pub const ROW_GROUP: usize = 3;
@@ -87,8 +87,15 @@ impl ReadConfig {
     }
 
     /// A collector for one network.
-    pub fn collector(&self, network: Option<u32>) -> Collector {
-        Collector::new(self.home.clone(), self.expect.clone(), network, limits::ROW_GROUP_ROWS, self.group_bytes())
+    pub fn collector(&self, network: Option<u32>, writers: &Writers) -> Collector {
+        Collector::new(
+            self.home.clone(),
+            self.expect.clone(),
+            network,
+            limits::ROW_GROUP_ROWS,
+            self.group_bytes(),
+            writers.spare(),
+        )
     }
 }
 
@@ -106,7 +113,7 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
     let names = inputs.iter().map(|i| i.path().display().to_string()).collect::<Vec<_>>();
     let writers = Writers::new(&folder, names.clone(), Parts::Numbered, &conclude::metadata(config))?;
     let times = StageTimes::default();
-    let options = ReadOptions { filter: config.filter.clone(), hash: config.hash };
+    let options = ReadOptions { filter: config.filter.clone(), hash: config.hash, stop: progress.stop_flag() };
     let mut facts = RunFacts::new(started, names);
     let results = if config.separate {
         separate::run(config, inputs, &options, &writers, &times, progress, &mut facts)?
@@ -114,14 +121,24 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
         let engine = Arc::new(config.engine(0));
         let shards = (0..limits::SHARDS).map(|_| Shard::new(engine.clone(), limits::SHARDS)).collect();
         let ingest = Ingest::new(inputs, options, progress.clone());
-        let done =
-            schedule::run(ingest, config.collector(None), shards, Router::default(), &writers, &times, config.threads)?;
+        let done = schedule::run(
+            ingest,
+            config.collector(None, &writers),
+            shards,
+            Router::default(),
+            &writers,
+            &times,
+            config.threads,
+        )?;
         let mut collector = done.collector;
-        collector.conclude();
+        collector.conclude(&done.ingest.drops());
         facts.take(&mut collector);
         conclude::encode(&writers, &mut collector, config.threads)?;
         done.ingest.results
     };
+    if progress.aborted() {
+        return Err(PipelineError::Aborted);
+    }
     if results.iter().all(|r| r.outcome.frames == 0 && r.error.is_some()) {
         // Nothing at all could be read: there is no output, only the reasons.
         return Ok(conclude::nothing_read(config, &results, &facts));

@@ -6,7 +6,7 @@
 //! rows for a later file waits for its turn once it has a row group's worth of them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::chunk::Chunk;
@@ -122,7 +122,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     let mut shards: Vec<_> = (0..SHARDS).map(|_| Shard::new(engine.clone(), SHARDS)).collect();
     let router = Router::default();
     let mut defragmenter = Defragmenter::default();
-    let mut collector = config.collector(Some(number as u32));
+    let mut collector = config.collector(Some(number as u32), shared.writers);
     let mut ingest = Ingest::new(vec![input], shared.options.clone(), shared.progress.clone());
     let mut chunk = Chunk::default();
     let mut jobs = Vec::new();
@@ -154,15 +154,18 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
             hand_over(shared, number, &mut jobs, false)?;
         }
     }
-    collector.conclude();
+    let drops = ingest.drops().into_values().map(|n| (number as u32, n)).collect();
+    collector.conclude(&drops);
+    // Findings of all files stand in the order of the files, whichever thread was faster.
+    drop(my_turn(shared, number)?);
     shared.facts.lock().unwrap_or_else(PoisonError::into_inner).take(&mut collector);
     collector.hand_over(true, &mut jobs);
     hand_over(shared, number, &mut jobs, true)?;
     ingest.results.pop().ok_or(PipelineError::Internal("an input got lost"))
 }
 
-/// Waits for the file's turn and appends its rows behind those of the files before it.
-fn hand_over(shared: &Shared<'_>, number: usize, jobs: &mut Vec<EncodeJob>, last: bool) -> Result<(), PipelineError> {
+/// Waits for the file's turn, which lasts until its last rows were handed over.
+fn my_turn<'a>(shared: &'a Shared<'_>, number: usize) -> Result<MutexGuard<'a, InOrder>, PipelineError> {
     let mut order = shared.order.lock().unwrap_or_else(PoisonError::into_inner);
     while order.turn != number {
         if order.failed.is_some() {
@@ -170,6 +173,12 @@ fn hand_over(shared: &Shared<'_>, number: usize, jobs: &mut Vec<EncodeJob>, last
         }
         order = shared.wake.wait(order).unwrap_or_else(PoisonError::into_inner);
     }
+    Ok(order)
+}
+
+/// Waits for the file's turn and appends its rows behind those of the files before it.
+fn hand_over(shared: &Shared<'_>, number: usize, jobs: &mut Vec<EncodeJob>, last: bool) -> Result<(), PipelineError> {
+    let mut order = my_turn(shared, number)?;
     let mut full = Vec::new();
     for job in jobs.drain(..) {
         let (table, rows) = job.into_rows();

@@ -9,7 +9,7 @@ use super::app::{App, Feed};
 use super::emit::Emitter;
 use super::options::EngineOptions;
 use super::output::ShardOutput;
-use crate::base::{Timestamp, counters::Counters, limits};
+use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet};
 use crate::device::{Claim, ClaimDedup};
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
@@ -100,8 +100,17 @@ impl Shard {
     pub fn take(&mut self, packet: &Packet, routed: &Routed, capture: u32, slab: &[u8], out: &mut ShardOutput) {
         match packet.kind {
             Kind::Ip if routed.quoted => self.quoted(packet, slab, routed.hash),
-            Kind::Ip => self.packet(packet, capture, slab, routed.hash, out),
-            Kind::Arp | Kind::Other => frame(packet, slab, out),
+            Kind::Ip => {
+                self.packet(packet, capture, slab, routed.hash, out);
+                if let Some(inner) = &packet.inner {
+                    let start = inner.offset as usize;
+                    let payload = slab.get(start..start + usize::from(inner.len)).unwrap_or_default();
+                    frame(inner.kind, inner.protocol_l2, inner.src_mac, payload, packet.ts, out);
+                }
+            }
+            Kind::Arp | Kind::Other => {
+                frame(packet.kind, packet.protocol_l2, packet.src_mac, packet.payload(slab), packet.ts, out);
+            }
             Kind::Fragment | Kind::Malformed => {}
         }
     }
@@ -188,12 +197,12 @@ impl Shard {
 }
 
 /// A frame without IP: only who sent it matters, and what ARP says.
-fn frame(packet: &Packet, slab: &[u8], out: &mut ShardOutput) {
-    let binding = if packet.kind == Kind::Arp { arp::arp(packet.payload(slab)) } else { None };
+fn frame(kind: Kind, protocol: u16, src: Mac, payload: &[u8], ts: Timestamp, out: &mut ShardOutput) {
+    let binding = if kind == Kind::Arp { arp::arp(payload) } else { None };
     if let Some(binding) = binding {
-        out.claims.push(Claim::owns("arp", binding.mac, binding.ip, packet.ts));
-    } else if !packet.src_mac.is_zero() && !packet.src_mac.is_group() {
-        out.claims.push(Claim::frame(frame_name(packet.protocol_l2), packet.src_mac, packet.ts));
+        out.claims.push(Claim::owns("arp", binding.mac, binding.ip, ts));
+    } else if !src.is_zero() && !src.is_group() {
+        out.claims.push(Claim::frame(frame_name(protocol), src, ts));
     }
 }
 

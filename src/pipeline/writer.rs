@@ -36,6 +36,34 @@ impl EncodeJob {
     }
 }
 
+/// Row buffers that were written and may be filled again: fresh memory costs the kernel more than
+/// encoding the rows costs us.
+#[derive(Debug, Default)]
+pub struct SpareBuffers(Mutex<Vec<RowBuffer>>);
+
+impl SpareBuffers {
+    /// Buffers that are kept at most.
+    const KEPT: usize = 4;
+    /// A buffer smaller than this is not worth keeping.
+    const WORTH: usize = 1 << 20;
+
+    /// An empty buffer, with memory where one is there.
+    pub fn take(&self) -> RowBuffer {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, mut rows: RowBuffer) {
+        if rows.capacity() < Self::WORTH {
+            return;
+        }
+        rows.clear();
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < Self::KEPT {
+            spare.push(rows);
+        }
+    }
+}
+
 /// A table on its way to disk.
 struct Slot {
     schema: Arc<TableSchema>,
@@ -56,6 +84,7 @@ pub struct Writers {
     /// Names of the inputs, by number.
     names: Vec<String>,
     by_day: bool,
+    spare: Arc<SpareBuffers>,
 }
 
 /// What was written of a table.
@@ -92,7 +121,12 @@ impl Writers {
                 Ok(Slot { schema, state: Mutex::new(state), numbers: AtomicU64::new(0) })
             })
             .collect::<Result<_, PipelineError>>()?;
-        Ok(Self { slots, names, by_day })
+        Ok(Self { slots, names, by_day, spare: Arc::default() })
+    }
+
+    /// Buffers to be filled again.
+    pub fn spare(&self) -> Arc<SpareBuffers> {
+        self.spare.clone()
     }
 
     /// Gives jobs their places in the order of their tables. Must be called in the order in which
@@ -116,7 +150,7 @@ impl Writers {
         } else {
             vec![encode_row_group(&slot.schema, &mut job.rows, &self.names)?]
         };
-        drop(job.rows);
+        self.spare.give(job.rows);
         let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
         let SlotState { writer, next, waiting } = &mut *state;
         waiting.insert(job.number, groups);

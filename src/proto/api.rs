@@ -121,6 +121,9 @@ pub struct Spec {
     pub transports: &'static [Transport],
     /// Usual ports: a hint for the order of probing, and the last resort where no payload tells.
     pub ports: &'static [u16],
+    /// Whether the port is part of what the protocol is: multicast DNS differs from DNS in nothing
+    /// else (RFC 6762, section 5). Such a protocol is looked for on its ports only.
+    pub port_bound: bool,
     /// The standard it is parsed by.
     pub reference: &'static str,
     /// The table that its events go to, where it has one.

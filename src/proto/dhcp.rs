@@ -299,6 +299,7 @@ impl AppParser for Dhcp {
         transports: &[Transport::Udp],
         ports: &[67, 68],
         reference: "RFC 2131, RFC 2132",
+        port_bound: false,
         table: Some(&TABLE),
     };
     type Event<'e> = Event<'e>;

@@ -37,6 +37,7 @@ impl Variety for Unicast {
         transports: &[Transport::Udp, Transport::Tcp],
         ports: &[53],
         reference: "RFC 1035, RFC 7766",
+        port_bound: false,
         table: Some(&TABLE),
     };
     const SERVICE: Service = Service::Dns;
@@ -49,6 +50,7 @@ impl Variety for Multicast {
         transports: &[Transport::Udp],
         ports: &[5353],
         reference: "RFC 6762",
+        port_bound: true,
         table: Some(&TABLE),
     };
     const SERVICE: Service = Service::Mdns;
@@ -61,6 +63,7 @@ impl Variety for LinkLocal {
         transports: &[Transport::Udp, Transport::Tcp],
         ports: &[5355],
         reference: "RFC 4795",
+        port_bound: true,
         table: Some(&TABLE),
     };
     const SERVICE: Service = Service::Llmnr;

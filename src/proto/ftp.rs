@@ -414,6 +414,7 @@ impl AppParser for Ftp {
         transports: &[Transport::Tcp],
         ports: &[21],
         reference: "RFC 959, RFC 2428, RFC 4217",
+        port_bound: false,
         table: Some(&TABLE),
     };
     type Event<'e> = Event<'e>;

@@ -518,6 +518,7 @@ impl AppParser for Http {
         transports: &[Transport::Tcp],
         ports: &[80, 8080, 8000, 8008, 8081, 8088, 8888, 3128, 631, 5985, 1900],
         reference: "RFC 9110, RFC 9112",
+        port_bound: false,
         table: Some(&TABLE),
     };
     type Event<'e> = Event<'e>;

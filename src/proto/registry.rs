@@ -126,6 +126,12 @@ impl Protocol {
         Self::ALL.iter().filter(|p| p.runs_over(transport)).fold(0, |set, p| set | p.bit())
     }
 
+    /// The protocols of a set that may run between these ports.
+    pub fn between(set: u64, ports: [u16; 2]) -> u64 {
+        let elsewhere = |p: &&Self| p.spec().port_bound && !p.spec().ports.iter().any(|port| ports.contains(port));
+        Self::ALL.iter().filter(elsewhere).fold(set, |set, p| set & !p.bit())
+    }
+
     /// The protocol whose usual port this is.
     pub fn on_port(transport: Transport, port: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|p| p.runs_over(transport) && p.spec().ports.contains(&port))

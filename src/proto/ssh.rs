@@ -298,6 +298,7 @@ impl AppParser for SshParser {
         transports: &[Transport::Tcp],
         ports: &[22, 2222],
         reference: "RFC 4253",
+        port_bound: false,
         table: Some(&TABLE),
     };
     type Event<'e> = SshEvent<'e>;

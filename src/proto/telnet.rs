@@ -419,6 +419,7 @@ impl AppParser for Telnet {
         transports: &[Transport::Tcp],
         ports: &[23],
         reference: "RFC 854, RFC 855",
+        port_bound: false,
         table: Some(&TABLE),
     };
     type Event<'e> = Event<'e>;

@@ -111,6 +111,18 @@ impl RowBuffer {
         self.rows.clear();
     }
 
+    /// Makes room for so many bytes of values and so many rows at once. Growing by doubling would
+    /// touch twice the memory and copy it; room that is not used is not touched.
+    pub fn reserve(&mut self, bytes: usize, rows: usize) {
+        self.bytes.reserve(bytes.saturating_sub(self.bytes.len()));
+        self.rows.reserve(rows.saturating_sub(self.rows.len()));
+    }
+
+    /// Bytes of values that fit without growing.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Begins a row; its values follow in column order.
     ///
     /// `order` decides among rows of the same time; it should be unique in the table.

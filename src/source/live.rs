@@ -263,23 +263,78 @@ fn has_nanoseconds(handle: &pcap::Capture<pcap::Active>) -> bool {
     unsafe { pcap_get_tstamp_precision(handle.as_ptr().cast()) == 1 }
 }
 
-/// Joins a fanout group that spreads frames by the hash of their address pair, which is the same
-/// for both directions, with fragments put together first so that they meet.
+/// Joins a fanout group that spreads frames by their address pair, with fragments put together
+/// first so that they meet.
+///
+/// The kernel's own hash takes the ports in, which would part an FTP session from its
+/// data; so the group decides by [`by_address_pair`].
 #[cfg(target_os = "linux")]
 fn join(fd: libc::c_int, group: FanoutGroup) -> std::io::Result<()> {
-    let mode = libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG;
+    let mode = libc::PACKET_FANOUT_CBPF | libc::PACKET_FANOUT_FLAG_DEFRAG;
     let value: u32 = u32::from(group.id) | (mode << 16);
-    // SAFETY: the value is a live u32 and its true size is given; the kernel only reads it.
-    let result = unsafe {
-        libc::setsockopt(
-            fd,
-            libc::SOL_PACKET,
-            libc::PACKET_FANOUT,
-            (&raw const value).cast(),
-            size_of::<u32>() as libc::socklen_t,
-        )
-    };
+    set(fd, libc::PACKET_FANOUT, (&raw const value).cast(), size_of::<u32>())?;
+    let mut program = by_address_pair();
+    let fprog = libc::sock_fprog { len: program.len() as libc::c_ushort, filter: program.as_mut_ptr() };
+    set(fd, libc::PACKET_FANOUT_DATA, (&raw const fprog).cast(), size_of::<libc::sock_fprog>())
+}
+
+#[cfg(target_os = "linux")]
+fn set(fd: libc::c_int, option: libc::c_int, value: *const c_void, len: usize) -> std::io::Result<()> {
+    // SAFETY: both callers pass a live value and its true size; the kernel only reads it, and what
+    // it points to (the program) lives until the call is over.
+    let result = unsafe { libc::setsockopt(fd, libc::SOL_PACKET, option, value, len as libc::socklen_t) };
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+/// A classic BPF program that returns a hash of the source and destination addresses, the same for
+/// both directions, also behind one VLAN tag that the kernel left in place. What is no IP goes to
+/// the first handle.
+#[cfg(target_os = "linux")]
+fn by_address_pair() -> Vec<libc::sock_filter> {
+    /// Loads relative to the network header, and of what the kernel knows of a frame
+    /// (linux/filter.h).
+    const NET: u32 = -0x10_0000_i32 as u32;
+    const PROTOCOL: u32 = -0x1000_i32 as u32;
+    const LOAD_WORD: u16 = 0x20;
+    const LOAD_HALF: u16 = 0x28;
+    const TO_X: u16 = 0x07;
+    const XOR_X: u16 = 0xac;
+    const JUMP_EQUAL: u16 = 0x15;
+    const MULTIPLY: u16 = 0x24;
+    const SHIFT_RIGHT: u16 = 0x74;
+    const RETURN_A: u16 = 0x16;
+    const RETURN: u16 = 0x06;
+    let op = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
+    // Unless the EtherType is this, passes over what follows.
+    let unless = |ethertype, skip: usize| libc::sock_filter { code: JUMP_EQUAL, jt: 0, jf: skip as u8, k: ethertype };
+    let hash = |first: u32, words: u32| {
+        let mut code = vec![op(LOAD_WORD, NET.wrapping_add(first))];
+        for word in 1..words {
+            code.extend([op(TO_X, 0), op(LOAD_WORD, NET.wrapping_add(first + 4 * word)), op(XOR_X, 0)]);
+        }
+        // The low bits of addresses differ most; the multiplication spreads them.
+        code.extend([op(MULTIPLY, 0x9e37_79b1), op(SHIFT_RIGHT, 16), op(RETURN_A, 0)]);
+        code
+    };
+    let by_type = |at: u32| {
+        let (v4, v6) = (hash(at + 12, 2), hash(at + 8, 8));
+        let mut code = vec![unless(0x0800, v4.len())];
+        code.extend(v4);
+        code.push(unless(0x86dd, v6.len()));
+        code.extend(v6);
+        code
+    };
+    let mut program = vec![op(LOAD_HALF, PROTOCOL)];
+    program.extend(by_type(0));
+    for tag in [0x8100, 0x88a8] {
+        let mut inside = vec![op(LOAD_HALF, NET.wrapping_add(2))];
+        inside.extend(by_type(4));
+        inside.push(op(RETURN, 0));
+        program.push(unless(tag, inside.len()));
+        program.extend(inside);
+    }
+    program.push(op(RETURN, 0));
+    program
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -358,8 +413,9 @@ mod tests {
             "link set two up",
             "link set lo up",
             "addr add 10.9.0.1/24 dev one",
-            "neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev one",
         ];
+        let neighbours = (2..18).map(|host| format!("neigh add 10.9.0.{host} lladdr 02:00:00:00:00:02 dev one"));
+        let set_up: Vec<_> = set_up.iter().map(ToString::to_string).chain(neighbours).collect();
         if let Some(failed) = set_up.iter().find(|command| !ip(command)) {
             return skipped(&format!("`ip {failed}` failed"));
         }
@@ -375,11 +431,11 @@ mod tests {
         assert!(
             matches!(LiveCapture::open("three", &LiveOptions::default()), Err(LiveError::Unknown { known, .. }) if known.iter().any(|k| k == "two"))
         );
-        // 32 flows of 8 datagrams each.
+        // 32 flows of 8 datagrams each, two between the same hosts.
         for port in 4000..4032u16 {
             let socket = UdpSocket::bind(("10.9.0.1", port + 1000)).unwrap();
             for n in 0..8u8 {
-                socket.send_to(&[n; 100], ("10.9.0.2", port)).unwrap();
+                socket.send_to(&[n; 100], (format!("10.9.0.{}", 2 + port % 16), port)).unwrap();
             }
         }
         let mut seen = [[0u32; 32]; 2];
@@ -401,6 +457,8 @@ mod tests {
         for port in 0..32 {
             assert_eq!(seen[0][port] + seen[1][port], 8, "flow {port} came whole");
             assert!(seen[0][port] == 0 || seen[1][port] == 0, "flow {port} came to one handle");
+            let other = (port + 16) % 32;
+            assert_eq!(seen[0][port] == 0, seen[0][other] == 0, "{port} and {other} are of one address pair");
         }
         let stats = handles.each_mut().map(|handle| handle.stats().unwrap());
         assert_eq!(stats[0].received + stats[1].received, 256);

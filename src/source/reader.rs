@@ -6,6 +6,8 @@
 //! file, a pipe and a compressed file.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::compression::{CompressedFault, Compression, Decompressor};
 use super::discover::{InputKind, InputPath};
@@ -27,6 +29,8 @@ pub struct ReadOptions {
     /// Hash compressed inputs while they are read. Plain ones are hashed by whoever gets the
     /// batches, from [`FrameBatch::raw`].
     pub hash: bool,
+    /// Once set, an input that keeps us waiting (a pipe) is taken to have ended.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Whether a capture goes on.
@@ -169,7 +173,7 @@ impl CaptureReader {
     }
 
     pub(super) fn open_sized(input: &InputPath, options: &ReadOptions, sizes: Sizes) -> Result<Self, SourceError> {
-        match RawInput::open(input) {
+        match RawInput::open(input, &options.stop) {
             Ok(raw) => Self::of(raw, &input.path, options, sizes),
             Err(error) => Err(SourceError::new(&input.path, SourceErrorKind::Io(error))),
         }
@@ -928,12 +932,12 @@ pub(super) mod tests {
         tcp[23] = 6;
         let mut udp = tcp.clone();
         udp[23] = 17;
-        let options = ReadOptions { filter: Some("udp".into()), hash: false };
+        let options = ReadOptions { filter: Some("udp".into()), ..ReadOptions::default() };
         let all = read_with(&pcap_of(&[&tcp, &udp, &tcp, &udp]), 99, 1 << 20, &options);
         assert_eq!(all.frames.iter().map(|f| f.1).collect::<Vec<_>>(), [2, 4]);
         let outcome = all.reader.unwrap().outcome();
         assert_eq!((outcome.frames, outcome.filtered), (4, 2));
-        let options = ReadOptions { filter: Some("ether host 00:00:00:00:00:00".into()), hash: false };
+        let options = ReadOptions { filter: Some("ether host 00:00:00:00:00:00".into()), ..ReadOptions::default() };
         let bytes = [
             section(false),
             interface(false, 1, 0, &[]),

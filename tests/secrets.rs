@@ -1,0 +1,280 @@
+//! No secret of a capture stands in anything that is written or printed, in no encoding, unless
+//! `--reveal-secrets` asked for it.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Run, document, exit, read, scratch, table, tables};
+
+/// The invented passwords of the samples.
+const SAMPLE_SECRETS: [&str; 4] = ["wrong-Guess-0", "Sample-Printer-1", "Sample-Scan-2", "Sample-Cam-3"];
+
+/// Samples with a login in clear, and the secrets in it.
+const LOGINS: &[(&str, &[&str])] = &[
+    ("telnet-printer.pcap", &["wrong-Guess-0", "Sample-Printer-1"]),
+    ("ftp-upload-passive.pcap", &["wrong-Guess-0", "Sample-Scan-2"]),
+    ("ftp-active.pcap", &["Sample-Scan-2"]),
+    ("http-basic-camera.pcap", &["wrong-Guess-0", "Sample-Cam-3"]),
+    ("mirror-two-vlans.pcap", &["Sample-Cam-3"]),
+    ("mirror-vxlan.pcap", &["Sample-Cam-3", "Sample-Printer-1"]),
+    ("mirror-gre.pcap", &["Sample-Cam-3"]),
+    ("mirror-erspan3.pcap", &["Sample-Scan-2"]),
+    ("one-way-client.pcap", &["Sample-Scan-2"]),
+    ("rotated-00001.pcap", &["Sample-Scan-2"]),
+];
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+fn base64(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+        for i in 0..=chunk.len() {
+            out.push(char::from(BASE64[(word >> (18 - 6 * i) & 63) as usize]));
+        }
+    }
+    out
+}
+
+/// The part of a secret's base64 that does not depend on what stands before and behind it, for each
+/// of the three ways in which it may lie in a longer text (as in `user:secret`).
+fn base64_within(secret: &[u8]) -> impl Iterator<Item = String> + '_ {
+    (0..3).filter_map(move |before| {
+        let mut padded = vec![0; before];
+        padded.extend(secret);
+        let all = base64(&padded);
+        // Characters that hold bits of the padding or of what follows are left out.
+        let start = (before * 8).div_ceil(6);
+        let end = padded.len() * 8 / 6;
+        all.get(start..end).filter(|inner| inner.len() >= 6).map(str::to_owned)
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn percent(bytes: &[u8], all: bool) -> String {
+    let plain = |b: &u8| !all && (b.is_ascii_alphanumeric() || b"-_.~".contains(b));
+    bytes.iter().map(|b| if plain(b) { char::from(*b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// Every form in which a secret could stand somewhere.
+fn forms(secret: &str) -> BTreeSet<String> {
+    let bytes = secret.as_bytes();
+    let mut forms = BTreeSet::from([
+        secret.to_owned(),
+        hex(bytes),
+        hex(bytes).to_uppercase(),
+        percent(bytes, false),
+        percent(bytes, false).to_lowercase(),
+        percent(bytes, true),
+        secret.replace(' ', "+"),
+        secret.chars().rev().collect(),
+        bytes.iter().map(|b| format!("{b:02x} ")).collect::<String>().trim_end().to_owned(),
+        serde_json::to_string(secret).expect("a text").trim_matches('"').to_owned(),
+        format!("{secret:?}").trim_matches('"').to_owned(),
+    ]);
+    forms.extend(base64_within(bytes));
+    forms.retain(|f| f.len() >= 5);
+    forms
+}
+
+/// Every text that a run left or printed, with where it stands. Paths of inputs are not a leak: the
+/// user named them.
+fn texts(out: &Path, run: &Run) -> Vec<(String, String)> {
+    let mut all = vec![("stdout".into(), run.stdout.clone()), ("stderr".into(), run.stderr.clone())];
+    if !out.exists() {
+        return all;
+    }
+    for (name, table) in tables(out) {
+        for (at, column) in table.columns.iter().enumerate() {
+            if column.ty.contains("text") && column.name != "capture" {
+                all.extend(
+                    table.rows.iter().filter_map(|r| r[at].clone()).map(|c| (format!("{name}.{}", column.name), c)),
+                );
+            }
+        }
+    }
+    for file in common::files_below(out) {
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        if !name.ends_with(".parquet") {
+            all.push((name, fs::read_to_string(&file).expect("a text file")));
+        }
+    }
+    all
+}
+
+/// Where a secret is found.
+fn leaks(out: &Path, run: &Run, secret: &str) -> Vec<String> {
+    let forms = forms(secret);
+    let mut found = Vec::new();
+    for (place, text) in texts(out, run) {
+        if let Some(form) = forms.iter().find(|f| text.contains(f.as_str())) {
+            found.push(format!("{place} holds {secret:?} as {form:?}: {}", text.chars().take(300).collect::<String>()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_secret_is_found_in_any_encoding() {
+    let secret = "Sample-Cam-3";
+    for (_, text) in [
+        ("plain", "PASS Sample-Cam-3".to_owned()),
+        ("base64", format!("Basic {}", base64(b"viewer:Sample-Cam-3"))),
+        ("shifted by one", base64(b"a:Sample-Cam-3 and more")),
+        ("shifted by two", base64(b"ab:Sample-Cam-3")),
+        ("hex", hex(b"xx Sample-Cam-3")),
+        ("percent", "p=Sample%2DCam%2D3".replace("%2D", "-")),
+        ("all percent", percent(secret.as_bytes(), true)),
+    ] {
+        assert!(forms(secret).iter().any(|f| text.contains(f.as_str())), "{text}");
+    }
+    assert_eq!(base64(b"viewer:x"), "dmlld2VyOng=".trim_end_matches('='));
+    let harmless = "USER viewer, password of 12 bytes [blanked], accepted (http basic) dmlld2VyOng";
+    assert!(!forms(secret).iter().any(|f| harmless.contains(f.as_str())));
+}
+
+#[test]
+fn no_secret_of_the_samples_is_written() {
+    let mut wrong = Vec::new();
+    for name in common::samples().into_iter().chain([".".to_owned()]) {
+        let (_temp, out) = scratch();
+        let run = read([&name], &out).ends_with(exit::COMPLETE);
+        assert_eq!(document(&out)["secrets_revealed"], false);
+        for secret in SAMPLE_SECRETS {
+            wrong.extend(leaks(&out, &run, secret).into_iter().map(|l| format!("{name}: {l}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_in_the_files_themselves_holds_a_secret() {
+    // Statistics and metadata of Parquet files are not compressed: a minimum is a value as well.
+    let (_temp, out) = scratch();
+    read(["."], &out).ends_with(exit::COMPLETE);
+    for file in common::files_below(&out) {
+        let bytes = fs::read(&file).expect("a file");
+        for secret in SAMPLE_SECRETS {
+            let there = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+            assert!(!there, "{} holds {secret}", file.display());
+        }
+    }
+}
+
+#[test]
+fn revealed_secrets_stand_in_the_table_and_are_announced() {
+    let mut wrong = Vec::new();
+    for (name, secrets) in LOGINS {
+        let (_temp, out) = scratch();
+        let run = read([name, "--reveal-secrets"], &out).ends_with(exit::COMPLETE);
+        assert_eq!(document(&out)["secrets_revealed"], true);
+        assert!(run.stderr.contains("secrets are written in clear"), "{}", run.stderr);
+        let found: BTreeSet<_> = table(&out, "credentials").column("secret").into_iter().collect();
+        let expected: BTreeSet<_> = secrets.iter().map(|s| (*s).to_owned()).collect();
+        if found != expected {
+            wrong.push(format!("{name}: {found:?}, not {expected:?}"));
+        }
+        // The table has them; the documents, which are passed on, do not.
+        for place in ["run.json", "findings.jsonl"] {
+            let text = fs::read_to_string(out.join(place)).expect("a text file");
+            wrong.extend(secrets.iter().filter(|s| text.contains(**s)).map(|s| format!("{name}: {s} in {place}")));
+        }
+        wrong.extend(secrets.iter().filter(|s| run.stdout.contains(**s)).map(|s| format!("{name}: {s} is printed")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_same_secret_has_the_same_hmac_in_a_case_and_another_length_is_told() {
+    let (temp, out) = scratch();
+    let key = common::case_key(temp.path());
+    read([".".as_ref(), "--case-key".as_ref(), key.as_os_str()], &out).ends_with(exit::COMPLETE);
+    let rows = table(&out, "credentials").pick(&["secret_hmac", "secret_length", "secret", "protocol"]);
+    let lengths: BTreeSet<_> = rows.iter().map(|r| (r[0].clone(), r[1].clone())).collect();
+    let hmacs: BTreeSet<_> = rows.iter().map(|r| r[0].clone()).collect();
+    assert_eq!(lengths.len(), hmacs.len(), "one secret has one length");
+    assert_eq!(hmacs.len(), SAMPLE_SECRETS.len(), "{rows:?}");
+    assert!(rows.iter().all(|r| r[2] == "[blanked]"));
+    // wrong-Guess-0 was tried over three protocols: reuse shows.
+    let used = |hmac: &str| rows.iter().filter(|r| r[0] == hmac).map(|r| r[3].clone()).collect::<BTreeSet<_>>().len();
+    assert!(hmacs.iter().any(|h| used(h) == 3), "{rows:?}");
+}
+
+/// A line of a tab-separated truth table, with `\t`, `\n`, `\r` and `\0` written as escapes.
+fn unescape(text: &str) -> String {
+    text.replace("\\t", "\t").replace("\\n", "\n").replace("\\r", "\r").replace("\\0", "\0").replace("\\\\", "\\")
+}
+
+/// Words that secrets in old captures are made of, and that any table holds anyway.
+fn is_harmless(secret: &str, user: &str) -> bool {
+    let lower = secret.to_lowercase();
+    let common = [
+        "password",
+        "anonymous",
+        "guest",
+        "admin",
+        "public",
+        "private",
+        "login",
+        "blanked",
+        "secret",
+        "server",
+        "client",
+        "user",
+        "default",
+        "cisco",
+        "12345",
+        "123456",
+        "root",
+        "false",
+        "mozilla",
+        "ieuser",
+        "index",
+        "linux",
+    ];
+    secret.chars().count() < 5
+        || secret == user
+        || user.contains(secret)
+        || secret.chars().all(|c| c.is_ascii_digit())
+        || (secret.len() == 12 && secret.chars().all(|c| c.is_ascii_hexdigit())) // a MAC address, which frames hold
+        || common.iter().any(|w| w.contains(&lower))
+        || secret.contains('@') // what anonymous FTP asks for is a mail address
+}
+
+#[test]
+fn no_secret_of_further_captures_is_written() {
+    let Some(folder) = std::env::var_os("OVERHEAR_CAPTURES").map(PathBuf::from) else {
+        return common::skipped("secrets of further captures", "OVERHEAR_CAPTURES is not set");
+    };
+    let truth = fs::read_to_string(folder.join("truth/credentials.tsv")).expect("the truth table");
+    let mut lines = truth.lines();
+    let names: Vec<&str> = lines.next().expect("names").split('\t').collect();
+    let at = |name: &str| names.iter().position(|n| *n == name).unwrap_or_else(|| panic!("no column {name}"));
+    let (capture, user, secret, kind) = (at("capture"), at("user"), at("secret"), at("kind"));
+    let mut by_capture: std::collections::BTreeMap<String, BTreeSet<String>> = Default::default();
+    for line in lines {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let text = unescape(cells[secret]);
+        if ["cleartext", "base64"].contains(&cells[kind]) && !is_harmless(&text, &unescape(cells[user])) {
+            by_capture.entry(cells[capture].to_owned()).or_default().insert(text);
+        }
+    }
+    assert!(by_capture.len() > 20, "the truth table was not understood");
+    let mut wrong = Vec::new();
+    for (capture, secrets) in &by_capture {
+        let (_temp, out) = scratch();
+        let run = read([folder.join(capture)], &out);
+        assert!(run.code.is_some(), "{capture}: {run:?}");
+        for secret in secrets {
+            wrong.extend(leaks(&out, &run, secret).into_iter().map(|l| format!("{capture}: {l}")));
+        }
+    }
+    eprintln!("{} captures searched", by_capture.len());
+    assert!(wrong.is_empty(), "{} leaks:\n{}", wrong.len(), wrong.join("\n"));
+}
