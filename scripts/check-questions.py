@@ -94,7 +94,7 @@ def passwords(t) -> Rows:
     """FTP: PASS and the reply to it. HTTP: a request with credentials and its status. Telnet: by the
     lines that the client typed, which are told from what it is asked."""
     seen = []
-    open_ftp, open_http = {}, {}
+    open_ftp, open_http, told = {}, {}, set()
     # rotated-00002 is the same connection as rotated-00001; one-way captures have no reply.
     for file, stream, ip, command, arg, code in t.fields(
         "ftp", "tcp.stream", "ip.dst", "ftp.request.command", "ftp.request.arg", "ftp.response.code"
@@ -109,10 +109,12 @@ def passwords(t) -> Rows:
         "http", "tcp.stream", "ip.dst", "http.authbasic", "http.response.code"
     ):
         if basic:
-            open_http[file, stream] = (ip, len(basic.split(":", 1)[1]))
+            open_http[file, stream] = (ip, basic)
         elif status and (file, stream) in open_http:
-            ip, length = open_http.pop((file, stream))
-            seen.append(("http", ip, str(length), "no" if status == "401" else "yes"))
+            ip, basic = open_http.pop((file, stream))
+            told.add((file, stream, ip, basic, "no" if status == "401" else "yes"))
+    # A login that is sent again with each request of a connection is one row.
+    seen += [("http", ip, str(len(basic.split(":", 1)[1])), ok) for _, _, ip, basic, ok in told]
     for path in t.files:
         streams = {(s, ip) for f, s, ip in t.fields("tcp.dstport == 23", "tcp.stream", "ip.dst") if f == path.name}
         for stream, ip in sorted(streams):
@@ -124,14 +126,11 @@ def passwords(t) -> Rows:
                 text = data.replace(b"\0", b"").decode("latin-1")
                 if port != "23":
                     screen += text
-                    if typed.endswith("\n") and ("incorrect" in screen or "Welcome" in screen or ">" in screen):
-                        pass
                     continue
                 for c in text:
                     if c in "\r\n":
                         if re.search(r"(?i)password: *$", screen.rstrip("\r\n")) and typed:
                             seen.append(["telnet", ip, str(len(typed)), "?", len(screen)])
-                            seen[-1].append(stream)
                         typed = ""
                     else:
                         typed += c
@@ -179,7 +178,7 @@ def not_looked_up(t) -> Rows:
 
 def insecure_services(t) -> Rows:
     """Streams to the control ports of telnet and FTP; the one in two files is one flow."""
-    rows = t.fields("tcp.port in {21 23}", "tcp.stream", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport")
+    rows = t.fields("tcp.port == 21 or tcp.port == 23", "tcp.stream", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport")
     streams = set()
     for file, stream, source, target, from_port, to_port in rows:
         server, port = (target, to_port) if to_port in ("21", "23") else (source, from_port)
