@@ -187,7 +187,7 @@ fn play(protocol: Protocol, transport: Transport, steps: &[Step<'_>], most: usiz
 const SAME_UP_TO: usize = 4000;
 
 /// A flow for one parser, over each transport that it has. Over TCP the same comes out for pieces of
-/// any size.
+/// any size, unless bytes are missing.
 pub fn protocol(protocol: Protocol, bytes: &[u8]) {
     let steps = steps(bytes);
     for dir in [Direction::Orig, Direction::Resp] {
@@ -197,9 +197,15 @@ pub fn protocol(protocol: Protocol, bytes: &[u8]) {
         let whole = play(protocol, *transport, &steps, usize::MAX);
         let sent: usize = steps.iter().map(|s| if let Step::Bytes(_, b) = s { b.len() } else { 0 }).sum();
         if *transport == Transport::Tcp && sent <= SAME_UP_TO {
+            // Behind a gap, a parser looks for the next message where a segment begins.
+            let whole_stream = !steps.iter().any(|s| matches!(s, Step::Gap(..)));
             for most in [1, 7] {
                 let pieces = play(protocol, *transport, &steps, most);
-                assert_eq!(whole, pieces, "{}: pieces of {most} bytes against whole ones", protocol.spec().name);
+                assert!(
+                    !whole_stream || whole == pieces,
+                    "{}: pieces of {most} bytes against whole ones:\n{pieces:?}\n{whole:?}",
+                    protocol.spec().name
+                );
             }
         }
     }

@@ -514,6 +514,7 @@ fn probe_replies(payload: &[u8]) -> Probe {
 
 /// Judges what a client may have said.
 fn probe_commands(payload: &[u8]) -> Probe {
+    let mut login = false;
     for line in payload.split_inclusive(|c| *c == b'\n').take(16) {
         let whole = line.ends_with(b"\n");
         let (verb, arg) = text::word(line.trim_ascii_end());
@@ -532,7 +533,12 @@ fn probe_commands(payload: &[u8]) -> Probe {
             "OPTS" => text::starts_with(arg, b"UTF"),
             "TYPE" => matches!(arg, b"I" | b"A" | b"i" | b"a" | b"A N"),
             // POP3 begins like this too; what follows, or the server, tells.
-            "USER" | "PASS" | "NOOP" | "QUIT" | "HOST" | "CLNT" => continue,
+            "USER" | "PASS" | "NOOP" | "QUIT" | "HOST" | "CLNT" => {
+                login |= matches!(verb.as_str(), "USER" | "PASS");
+                continue;
+            }
+            // POP3 (RFC 1939) knows none of these; behind a login, they are enough where only the client is seen.
+            "PWD" | "XPWD" | "CWD" | "CDUP" | "STOR" | "APPE" | "MKD" | "RMD" | "SIZE" | "MDTM" | "NLST" => login,
             _ => false,
         };
         return if said { Probe::Yes } else { Probe::No };
@@ -544,6 +550,14 @@ fn probe_commands(payload: &[u8]) -> Probe {
 mod tests {
     use super::super::testing::{Script, probe_all};
     use super::*;
+
+    #[test]
+    fn a_client_alone_is_told_from_one_of_pop3() {
+        assert_eq!(Ftp::probe(Direction::Orig, b"USER a\r\nPASS b\r\n"), Probe::NeedMore);
+        assert_eq!(Ftp::probe(Direction::Orig, b"USER a\r\nPASS b\r\nPWD\r\n"), Probe::Yes);
+        assert_eq!(Ftp::probe(Direction::Orig, b"USER a\r\nPASS b\r\nSTAT\r\n"), Probe::No);
+        assert_eq!(Ftp::probe(Direction::Orig, b"SIZE 5\r\n"), Probe::No, "without a login it may be anything");
+    }
 
     #[test]
     fn a_session() {
