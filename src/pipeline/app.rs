@@ -112,6 +112,10 @@ const WATCHED_MAX: u8 = 32;
 /// Payloads of a stream without a beginning that are held against the probes.
 const MIDSTREAM_CHANCES: u8 = 32;
 
+/// Bytes of a stream without a beginning in which a protocol shows itself, or they are the inside of
+/// some message and the next payload may tell.
+const MIDSTREAM_BYTES: usize = 256;
+
 /// Datagrams of a flow that are held against the probes before it is given up.
 const STRANGERS_MAX: u8 = 6;
 
@@ -530,7 +534,7 @@ impl Reader {
                     self.parser =
                         recognise(candidates, view.transport, view.resp_port, dir, bytes).map(|p| (p, p.parser()));
                     if self.parser.is_none() {
-                        if self.chances > 0 && (self.candidates == 0 || bytes.len() >= limits::PROBE_BYTES_MAX) {
+                        if self.chances > 0 && (self.candidates == 0 || bytes.len() >= MIDSTREAM_BYTES) {
                             self.chances -= 1;
                             self.candidates = self.all;
                             return Taken::All;
