@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::app::{App, Feed};
+use super::app::App;
 use super::emit::Emitter;
+use super::feed::Feed;
 use super::options::EngineOptions;
 use super::output::ShardOutput;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
