@@ -26,7 +26,7 @@ pub const FRAGMENT_BYTES_MAX: usize = 32 << 20;
 pub const FRAGMENT_TIMEOUT_NS: i64 = 60_000_000_000;
 
 /// Holes that are remembered per stream direction; more are added up without their place.
-pub const STREAM_HOLES_MAX: usize = 32;
+pub const STREAM_HOLES_MAX: usize = 64;
 /// Out-of-order segments that one stream direction may hold.
 pub const STREAM_SEGMENTS_MAX: usize = 1024;
 /// Bytes that one stream direction may hold for reassembly, and that a parser may leave unconsumed.

@@ -108,7 +108,7 @@ pub struct Common {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Memory to stay within, as in 512M or 4G
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
     pub memory: usize,
     /// Seconds of silence after which a TCP connection ends
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -201,6 +201,15 @@ pub struct Schema {
     pub format: Format,
 }
 
+/// The memory to stay within: at least what the engine can work with.
+fn memory(text: &str) -> Result<usize, String> {
+    const LEAST: usize = 64 << 20;
+    match size(text) {
+        Ok(bytes) if bytes < LEAST => Err(format!("{text:?} is too little: at least {} MiB", LEAST >> 20)),
+        other => other,
+    }
+}
+
 /// A size with an optional unit of 1024: `64M`, `4G`, `512MiB`.
 fn size(text: &str) -> Result<usize, String> {
     let bad = || format!("{text:?} is not a size (as in 512M or 4G)");
@@ -215,7 +224,7 @@ fn size(text: &str) -> Result<usize, String> {
         _ => return Err(bad()),
     };
     let bytes = number.parse::<usize>().ok().and_then(|n| n.checked_mul(1 << shift)).ok_or_else(bad)?;
-    if bytes < 1 << 20 { Err(format!("{text:?} is too small: at least 1M")) } else { Ok(bytes) }
+    if bytes == 0 { Err(bad()) } else { Ok(bytes) }
 }
 
 #[cfg(test)]
@@ -233,7 +242,7 @@ mod tests {
         assert_eq!(size("64M"), Ok(64 << 20));
         assert_eq!(size("4GiB"), Ok(4 << 30));
         assert_eq!(size("2097152"), Ok(2 << 20));
-        for bad in ["", "M", "4X", "-1", "99999999999999999999G", "10"] {
+        for bad in ["", "M", "4X", "-1", "99999999999999999999G", "0"] {
             assert!(size(bad).is_err(), "{bad}");
         }
     }

@@ -15,9 +15,6 @@ use crate::signature::rules::Severity;
 use crate::sink::SinkError;
 use crate::source::{check_filter, discover};
 
-/// Least memory that the engine can work with.
-const MEMORY_MIN: usize = 64 << 20;
-
 /// Reads captures.
 pub fn run(args: Read, command_line: Vec<String>) -> u8 {
     let config = match configure(&args.common, command_line) {
@@ -79,9 +76,6 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
     };
     if let Some(filter) = &common.filter {
         check_filter(filter).map_err(|e| fail(format!("--filter {filter:?}: {e}")))?;
-    }
-    if common.memory < MEMORY_MIN {
-        return Err(fail(format!("--memory: at least {} MiB are needed", MEMORY_MIN >> 20)));
     }
     let expect = match &common.expect {
         None => None,

@@ -97,7 +97,7 @@ fn server(ip: Addr, port: u16) -> String {
 
 /// Text from the wire, fit for one line.
 fn clean(text: &str) -> String {
-    text.chars().take(NAME_CHARS).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    crate::record::clean(&text.chars().take(NAME_CHARS).collect::<String>())
 }
 
 fn clean_bytes(bytes: &[u8]) -> String {

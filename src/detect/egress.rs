@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::sighting::{Party, Sighting};
 use crate::base::{Addr, Timestamp, limits};
 use crate::policy::{Expect, HomeNet, Verdict};
+use crate::record::clean;
 
 /// What the judge needs to know of a flow that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -244,8 +245,7 @@ fn sighting(rule: &'static str, f: &EgressFlow<'_>, name: Option<&str>, detail: 
     };
     let peer = if f.resp.ip.is_v4() { f.resp.ip.to_string() } else { format!("[{}]", f.resp.ip) };
     // Names come from the wire: nothing in them may drive a terminal.
-    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let name = name.map(|n| n.chars().take(NAME_CHARS_MAX).map(clean).collect::<String>());
+    let name = name.map(|n| clean(&n.chars().take(NAME_CHARS_MAX).collect::<String>()));
     let called = name.as_ref().map(|n| format!(" ({n})")).unwrap_or_default();
     let answered = match (f.resp_pkts, f.attempt) {
         (0, _) => ", no answer seen",

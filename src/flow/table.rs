@@ -99,6 +99,9 @@ pub struct Flow<A> {
     /// Time of the last packet.
     pub last: Timestamp,
     timeout: i64,
+    /// The acknowledgement of a SYN that came on an open connection: if it is answered with this, a
+    /// new connection has begun.
+    asked_again: Option<u32>,
     /// Time of the last SYN, for the round trip.
     syn_at: Timestamp,
     rtt_ns: i64,
@@ -363,7 +366,8 @@ impl<A: Default> FlowTable<A> {
 
 impl<A: Default> Flow<A> {
     fn new(packet: &Packet, keyed: Keyed, hash: u64, capture: u32, network: u64) -> Self {
-        let id = mix(mix(keyed.key.stable_hash(), packet.ts.0 as u64), mix(packet.number, network));
+        let place = mix(packet.number, u64::from(capture) << 32 | network);
+        let id = mix(mix(keyed.key.stable_hash(), packet.ts.0 as u64), place);
         Self {
             key: keyed.key,
             hash,
@@ -375,6 +379,7 @@ impl<A: Default> Flow<A> {
             first: packet.ts,
             last: packet.ts,
             timeout: 0,
+            asked_again: None,
             syn_at: Timestamp::MIN,
             rtt_ns: -1,
             retransmitted: 0,
@@ -434,22 +439,23 @@ impl<A: Default> Flow<A> {
         if packet.ts > self.deadline() {
             return Some(self.idle_reason());
         }
-        if self.protocol == protocol::TCP && packet.tcp.flags & (TcpFields::SYN | TcpFields::ACK) == TcpFields::SYN {
-            let [orig, resp] = &self.sides;
-            let over = orig.state.is_over() && resp.state.is_over()
-                || orig.state == TcpState::Reset
-                || resp.state == TcpState::Reset;
-            // A SYN with another number on a connection that is over begins a new one.
-            let side = &self.sides[usize::from((packet.src, packet.src_port) != (self.orig_ip, self.orig_port))];
-            let fresh = side.seq.started() && packet.tcp.seq.wrapping_add(1) != side.seq.next();
-            if over && fresh {
-                return Some(self.idle_reason());
-            }
-            if fresh && orig.state == TcpState::Established && resp.state == TcpState::Established {
-                return Some(EndReason::Reused);
-            }
+        if self.protocol != protocol::TCP || !packet.tcp.has(TcpFields::SYN) {
+            return None;
         }
-        None
+        let [orig, resp] = &self.sides;
+        if packet.tcp.has(TcpFields::ACK) {
+            // The other side agrees to begin anew: only now the old connection is over. One SYN
+            // alone may be forged (RFC 5961, section 4).
+            return (self.asked_again == Some(packet.tcp.ack)).then_some(EndReason::Reused);
+        }
+        let over = orig.state.is_over() && resp.state.is_over()
+            || orig.state == TcpState::Reset
+            || resp.state == TcpState::Reset;
+        // A SYN with another number on a connection that is over begins a new one.
+        let from_resp = (packet.src, packet.src_port) != (self.orig_ip, self.orig_port);
+        let side = if from_resp { resp } else { orig };
+        let fresh = side.seq.started() && packet.tcp.seq.wrapping_add(1) != side.seq.next();
+        (over && fresh).then(|| self.idle_reason())
     }
 
     fn timeout_by_state(&self, t: &Timeouts) -> i64 {
@@ -513,6 +519,19 @@ impl<A: Default> Flow<A> {
                 // Tried again with another number: the stream begins there.
                 side.seq = SeqTracker::default();
                 side.began_with_syn = false;
+            }
+            let strange = match (tcp.has(TcpFields::SYN), tcp.has(TcpFields::RST)) {
+                (true, false) => side.bytes > 0 && side.seq.started() && tcp.seq != side.seq.base(),
+                (_, true) => side.seq.started() && !side.seq.near(tcp.seq),
+                _ => false,
+            };
+            if strange {
+                // Whoever sends this need not be the other end: it changes nothing by itself.
+                if !tcp.has(TcpFields::ACK | TcpFields::RST) {
+                    self.asked_again = Some(tcp.seq.wrapping_add(1));
+                }
+                self.history.note(index, b'I');
+                return Admitted::Packet { slot, side: index, segment: Segment::OutOfWindow };
             }
             if !tcp.has(TcpFields::RST) {
                 side.began_with_syn |= !side.seq.started() && tcp.has(TcpFields::SYN);
@@ -766,6 +785,24 @@ mod tests {
             assert_eq!((f.orig_ip, f.orig_port, f.resp_port), (Addr::v4([10, 0, 0, 1]), 8, 0));
             assert_eq!((f.orig.packets, f.resp.packets), (1, 1));
         }
+    }
+
+    #[test]
+    fn one_forged_packet_does_not_end_a_connection() {
+        let (syn, ack, rst) = (TcpFields::SYN, TcpFields::ACK, TcpFields::RST);
+        let open =
+            [tcp(1, 2, syn, 100, 0, 0, 1), tcp(2, 1, syn | ack, 500, 0, 1000, 2), tcp(1, 2, ack, 101, 50, 2000, 3)];
+        let after = [tcp(1, 2, ack, 151, 50, 9 * S, 5), tcp(2, 1, ack, 501, 9, 9 * S, 6)];
+        for forged in [tcp(1, 2, syn, 3_000_000_000, 0, 3000, 4), tcp(1, 2, rst, 3_000_000_000, 0, 3000, 4)] {
+            let flows = run(&[&open[..], &[forged], &after[..]].concat());
+            let [f] = &flows[..] else { panic!("{flows:?}") };
+            assert_eq!((f.orig.bytes, f.missed_bytes, f.conn_state), (100, 0, ConnState::S1));
+        }
+        // Answered, it is a new connection.
+        let mut answer = tcp(2, 1, syn | ack, 7000, 0, 4000, 5);
+        answer.tcp.ack = 3_000_000_001;
+        let flows = run(&[&open[..], &[tcp(1, 2, syn, 3_000_000_000, 0, 3000, 4), answer]].concat());
+        assert_eq!((flows.len(), flows[0].end), (2, EndReason::Reused));
     }
 
     #[test]

@@ -74,9 +74,11 @@ impl RunFacts {
             *sum += n;
         }
         for (rule, finding) in collector.findings.ranked().take(TOP_FINDINGS) {
-            let device = match finding.first.device.ip.is_unspecified() {
-                true => finding.first.device.mac.to_string(),
-                false => finding.first.device.ip.to_string(),
+            let device = match (finding.first.device.ip.is_unspecified(), finding.first.device.mac.is_zero()) {
+                (false, _) => finding.first.device.ip.to_string(),
+                (true, false) => finding.first.device.mac.to_string(),
+                // About no device, but about what was recorded.
+                (true, true) => self.names.get(finding.first.capture as usize).cloned().unwrap_or_default(),
             };
             let line = FindingLine {
                 severity: rule.severity.name().to_owned(),
@@ -118,6 +120,7 @@ fn lost_to_limits(c: &Counters) -> Vec<(String, u64)> {
         ("flows_evicted", c.flows_evicted),
         ("reassembly_dropped_bytes", c.reassembly_dropped_bytes),
         ("rows_dropped", c.rows_dropped),
+        ("nesting_limit", c.nesting_limit),
         ("claims_dropped", c.claims_dropped),
         ("names_dropped", c.names_dropped),
     ];

@@ -10,7 +10,7 @@ use crate::device::Claim;
 use crate::proto::api::{Cx, FlowView};
 use crate::proto::dns::Announced;
 use crate::proto::registry::Event;
-use crate::record::{RowWriter, Table};
+use crate::record::{RowWriter, Table, clean};
 
 /// Takes the events of one flow while its parser runs.
 pub struct Emitter<'a> {
@@ -59,7 +59,7 @@ impl<'a> Emitter<'a> {
             && self.server_name.is_none()
             && !name.is_empty()
         {
-            let name = String::from_utf8_lossy(name).trim_end_matches('.').to_ascii_lowercase();
+            let name = clean(String::from_utf8_lossy(name).trim_end_matches('.')).to_ascii_lowercase();
             self.server_name = Some(Box::new(ServerName { source, name }));
         }
         if let Some(login) = event.login() {

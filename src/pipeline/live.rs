@@ -25,8 +25,8 @@ use crate::decode::{self, Defragmenter, Kind, Packet};
 use crate::frame::{FrameMeta, LinkType};
 use crate::report::document::RunDocument;
 use crate::sink::{OutputFolder, Parts, Publish};
-use crate::source::InputPath;
 use crate::source::live::{FanoutGroup, LiveCapture, LiveError, LiveOptions};
+use crate::source::{InputPath, SourceError, SourceErrorKind};
 
 /// What the user wants of a live run, validated.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
     let numbers = AtomicU64::new(0);
     let (sender, receiver) = bounded::<Result<Epoch, LiveError>>(EPOCHS_WAITING * workers);
     let deadline = config.duration_s.map(|s| clock + Duration::from_secs(s));
-    let (merged, drops) = std::thread::scope(|scope| {
+    let heard = std::thread::scope(|scope| {
         for (number, handle) in handles.into_iter().enumerate() {
             let shard = Shard::new(engine.clone(), workers);
             let worker = Worker::new(number, handle, shard, workers, &numbers, progress);
@@ -116,7 +116,7 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
         }
         merged
     })?;
-    let mut collector = merged;
+    let Heard { mut collector, drops, failed } = heard;
     collector.conclude(&BTreeMap::from([(0, drops)]));
     facts.take(&mut collector);
     facts.kernel_drops = Some(drops);
@@ -125,12 +125,24 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
     let mut input = InputResult::new(InputPath::named(std::path::Path::new(&config.interface)));
     input.input.size = None;
     input.outcome.frames = facts.packets();
+    input.error = failed.map(|error| {
+        let kind = SourceErrorKind::Io(std::io::Error::other(error.to_string()));
+        SourceError::new(std::path::Path::new(&config.interface), kind)
+    });
     conclude::finish(&config.read, &folder, writers, vec![input], facts, &times)
 }
 
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos()))
+}
+
+/// What was heard until every worker had ended.
+struct Heard {
+    collector: super::collect::Collector,
+    drops: u64,
+    /// Why listening ended, where nobody asked for it.
+    failed: Option<LiveError>,
 }
 
 /// Merges epochs and writes what is due until every worker has ended.
@@ -140,15 +152,22 @@ fn collect(
     receiver: &Receiver<Result<Epoch, LiveError>>,
     workers: usize,
     times: &StageTimes,
-) -> Result<(super::collect::Collector, u64), PipelineError> {
+) -> Result<Heard, PipelineError> {
     let mut collector = config.read.collector(None, writers);
     let mut waiting: BTreeMap<u64, Vec<Epoch>> = BTreeMap::new();
     let mut ended = vec![None; workers];
     let mut drops = vec![0; workers];
     let mut written = Instant::now();
     let rotate = Duration::from_secs(u64::from(config.rotate_s));
+    let mut failed = None;
     for epoch in receiver {
-        let epoch = epoch?;
+        let epoch = match epoch {
+            Ok(epoch) => epoch,
+            Err(error) => {
+                failed.get_or_insert(error);
+                continue;
+            }
+        };
         if let Some(drops) = drops.get_mut(epoch.worker) {
             *drops = epoch.kernel_drops;
         }
@@ -189,7 +208,7 @@ fn collect(
         }
         times.write.add(start);
     }
-    Ok((collector, drops.into_iter().sum()))
+    Ok(Heard { collector, drops: drops.into_iter().sum(), failed })
 }
 
 /// One handle, one shard, one thread.
@@ -238,14 +257,18 @@ impl<'a> Worker<'a> {
 
     fn run(mut self, started: Instant, deadline: Option<Instant>, sender: &Sender<Result<Epoch, LiveError>>) {
         let mut epoch = 0;
+        let mut gone = false;
         loop {
             let until = started + EPOCH * u32::try_from(epoch + 1).unwrap_or(u32::MAX);
             if let Err(error) = self.listen(until) {
-                // The collector may have gone first; then there is nobody to tell.
-                let _ = sender.send(Err(error));
-                return;
+                // The collector may have gone first; then there is nobody to tell. What was heard
+                // before is written all the same.
+                gone = true;
+                if sender.send(Err(error)).is_err() {
+                    return;
+                }
             }
-            let stop = self.progress.stopped() || deadline.is_some_and(|d| Instant::now() >= d);
+            let stop = gone || self.progress.stopped() || deadline.is_some_and(|d| Instant::now() >= d);
             // Packets carry the kernel's clock, so silence can be told from the time of day.
             self.shard.tick(now(), &mut self.output);
             self.shard.hand_on_claims(&mut self.output);

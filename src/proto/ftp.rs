@@ -1,11 +1,13 @@
 //! FTP control connections (RFC 959, RFC 2389, RFC 2428, RFC 4217).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
+use super::http_login::blanked;
 use super::text::{self, Line, Lines};
-use crate::base::secret::{Reveal, SecretBuf};
-use crate::base::{Addr, Endpoint, Timestamp, limits};
+use crate::base::secret::{BLANK, Reveal, SecretBuf};
+use crate::base::{Addr, Endpoint, Secret, Timestamp, limits};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -61,6 +63,8 @@ pub struct Event<'e> {
     pub auth_tls: Option<bool>,
     /// The login that this command is.
     pub login: Option<Login<'e>>,
+    /// The last secret that was sent on this connection: a server may repeat it in a reply.
+    pub known_secret: Option<Secret<'e>>,
     row: bool,
 }
 
@@ -78,10 +82,15 @@ impl super::api::Event for Event<'_> {
         let secret = self.login.and_then(|l| l.secret);
         match (secret, self.arg) {
             (Some(secret), _) => row.bytes(secret.shown(reveal).as_bytes()),
+            (None, Some(arg)) if reveal == Reveal::No => row.bytes(&harmless(self.command, arg)),
             (None, arg) => row.opt_bytes(arg),
         };
         row.opt_int(self.reply_code);
-        row.opt_bytes(Some(self.reply_text).filter(|_| self.reply_code.is_some()));
+        let reply = Some(self.reply_text).filter(|_| self.reply_code.is_some());
+        match (reply, self.known_secret.filter(|_| reveal == Reveal::No)) {
+            (Some(reply), Some(secret)) => row.bytes(&without(reply, secret)),
+            (reply, _) => row.opt_bytes(reply),
+        };
         row.opt_bytes(self.username);
         match self.data {
             Some(data) => row.addr(data.endpoint.ip).int(data.endpoint.port),
@@ -175,6 +184,8 @@ pub struct Ftp {
     server: Option<Direction>,
     pending: VecDeque<Pending>,
     user: Vec<u8>,
+    /// The last password that was sent.
+    secret: Option<SecretBuf>,
     /// Code of the multi-line reply that is being read.
     multi: Option<u16>,
     reply: Vec<u8>,
@@ -201,6 +212,9 @@ impl Ftp {
             return;
         }
         let secret = matches!(verb.as_str(), "PASS" | "ACCT").then(|| SecretBuf::new(arg));
+        if let Some(secret) = &secret {
+            self.secret = Some(secret.clone());
+        }
         if verb.as_str() == "USER" {
             self.user = arg.to_vec();
         }
@@ -346,9 +360,40 @@ impl Ftp {
             data: command.data,
             auth_tls: (verb == "AUTH" && command.code.is_some()).then_some(matches!(command.code, Some(234 | 334))),
             login,
+            known_secret: self.secret.as_ref().map(|s| s.borrow()),
             row: true,
         });
     }
+}
+
+/// An argument without what may be a secret in it: of SITE, which servers extend as they like
+/// (`SITE PSWD old new`), only the first word; of an address its user information.
+fn harmless<'a>(command: &str, arg: &'a [u8]) -> Cow<'a, [u8]> {
+    let (word, rest) = text::word(arg);
+    if command == "SITE" && !rest.is_empty() {
+        return [word, b" ", BLANK.as_bytes()].concat().into();
+    }
+    blanked(arg)
+}
+
+/// A reply without a secret that it repeats. One of less than four bytes may be any word.
+fn without<'a>(reply: &'a [u8], secret: Secret<'_>) -> Cow<'a, [u8]> {
+    let needle = secret.expose();
+    if needle.len() < 4 {
+        return reply.into();
+    }
+    let mut out = Vec::new();
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(reply, needle) {
+        out.extend_from_slice(reply.get(from..at).unwrap_or_default());
+        out.extend_from_slice(BLANK.as_bytes());
+        from = at + needle.len();
+    }
+    if from == 0 {
+        return reply.into();
+    }
+    out.extend_from_slice(reply.get(from..).unwrap_or_default());
+    out.into()
 }
 
 /// An event that says nothing but when.
@@ -364,6 +409,7 @@ const fn blank<'e>(at: (Timestamp, u64)) -> Event<'e> {
         data: None,
         auth_tls: None,
         login: None,
+        known_secret: None,
         row: false,
     }
 }
@@ -494,7 +540,7 @@ fn probe_replies(payload: &[u8]) -> Probe {
         match head {
             Some((220 | 120, _)) => greeted = true,
             // "331 send the password" is said by FTP servers only; mail and news use 3xx otherwise.
-            Some((331 | 332, false)) if whole && text::contains(line, b"pass") => return Probe::Yes,
+            Some((331 | 332, false)) if whole && (greeted || text::contains(line, b"pass")) => return Probe::Yes,
             Some(_) if !greeted && line.len() >= 4 => return Probe::No,
             None if !greeted && line.len() >= 4 => return Probe::No,
             _ => {}
@@ -550,6 +596,17 @@ fn probe_commands(payload: &[u8]) -> Probe {
 mod tests {
     use super::super::testing::{Script, probe_all};
     use super::*;
+
+    #[test]
+    fn secrets_leave_by_no_side_door() {
+        let shown = |command, arg: &'static [u8]| String::from_utf8(harmless(command, arg).into_owned()).unwrap();
+        assert_eq!(shown("SITE", b"PSWD old new"), "PSWD [blanked]");
+        assert_eq!(shown("SITE", b"HELP"), "HELP");
+        assert!(!shown("STOR", b"ftp://u:hunter2@h/x").contains("hunter2"));
+        let reply = without(b"530 hunter2 is wrong, hunter2!", Secret::new(b"hunter2"));
+        assert_eq!(&*reply, b"530 [blanked] is wrong, [blanked]!");
+        assert_eq!(&*without(b"230 a", Secret::new(b"a")), b"230 a");
+    }
 
     #[test]
     fn a_client_alone_is_told_from_one_of_pop3() {

@@ -144,7 +144,7 @@ impl super::api::Event for Event<'_> {
                 None => row.null(),
             };
         };
-        row.opt_bytes(e.method).opt_bytes(e.host);
+        row.opt_bytes(e.method).opt_bytes(e.host.map(|h| host_only(h, reveal)));
         address(row, e.uri);
         row.text(if e.minor == 0 { "1.0" } else { "1.1" }).opt_bytes(e.user_agent);
         address(row, e.referrer);
@@ -173,13 +173,23 @@ impl super::api::Event for Event<'_> {
             let uri = e.uri?;
             let rest = uri.get(memchr::memmem::find(uri.get(..16).unwrap_or(uri), b"://")? + 3..)?;
             let authority = rest.split(|c| matches!(c, b'/' | b'?' | b'#')).next()?;
-            authority.rsplit(|c| *c == b'@').next()
+            Some(authority)
         })?;
+        // What stands before an @ is no part of the name, whatever it looks like.
+        let host = host.rsplit(|c| *c == b'@').next()?;
         // Without the port, and an IPv6 address without its brackets.
         let name = match host.strip_prefix(b"[") {
             Some(rest) => rest.split(|c| *c == b']').next(),
             None => host.split(|c| *c == b':').next(),
         };
         name.filter(|n| !n.is_empty()).map(|n| ("http_host", n))
+    }
+}
+
+/// A Host field without user information, which has no business there and may hold a password.
+fn host_only(host: &[u8], reveal: Reveal) -> &[u8] {
+    match reveal {
+        Reveal::Yes => host,
+        Reveal::No => host.rsplit(|c| *c == b'@').next().unwrap_or(host),
     }
 }

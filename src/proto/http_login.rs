@@ -311,6 +311,7 @@ pub fn is_password_key(key: &[u8]) -> bool {
         b"psd",
         b"wachtwoord",
         b"haslo",
+        b"loginpas",
     ];
     const WITHIN: &[&[u8]] =
         &[b"password", b"passwd", b"userpass", b"loginpass", b"user_pass", b"userpwd", b"loginpwd"];
@@ -320,7 +321,7 @@ pub fn is_password_key(key: &[u8]) -> bool {
         && (EXACT.iter().any(|k| key.eq_ignore_ascii_case(k))
             || WITHIN.iter().any(|k| text::contains(key, k))
             || [b"_pass".as_slice(), b"_pwd", b"-pwd", b"_pw"].iter().any(|k| {
-                key.len() > k.len() && text::starts_with(key.get(key.len() - k.len()..).unwrap_or_default(), k)
+                key.len() >= k.len() && text::starts_with(key.get(key.len() - k.len()..).unwrap_or_default(), k)
             }))
 }
 

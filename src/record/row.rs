@@ -189,6 +189,15 @@ impl RowBuffer {
     }
 }
 
+/// Text without what drives a terminal or turns the direction of reading: control characters
+/// (C0, C1) and the bidirectional controls of Unicode are replaced.
+pub fn clean(text: &str) -> String {
+    let drives = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if drives(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Writes the values of one row, in column order. The sink checks the count and the types.
 #[derive(Debug)]
 pub struct RowWriter<'a> {
@@ -235,14 +244,8 @@ impl RowWriter<'_> {
     pub fn bytes(&mut self, b: &[u8]) -> &mut Self {
         let cut = b.get(..limits::TEXT_BYTES_MAX).unwrap_or(b);
         match std::str::from_utf8(cut) {
-            Ok(s) if !s.bytes().any(|c| c < 0x20 || c == 0x7f) => self.text(s),
-            _ => {
-                let clean: String = String::from_utf8_lossy(cut)
-                    .chars()
-                    .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-                    .collect();
-                self.text(&clean)
-            }
+            Ok(s) if s.bytes().all(|c| (0x20..0x7f).contains(&c)) => self.text(s),
+            _ => self.text(&clean(&String::from_utf8_lossy(cut))),
         }
     }
 
@@ -451,6 +454,7 @@ mod tests {
         assert_eq!(next(), Value::Text("b"));
         assert_eq!(next(), Value::Text("a\u{fffd}[31mb"), "control characters never reach a table");
         assert_eq!(values.next_value(), None);
+        assert_eq!(clean("a\u{9b}b\u{202e}c\n"), "a\u{fffd}b\u{fffd}c\u{fffd}");
     }
 
     #[test]

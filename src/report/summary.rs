@@ -102,6 +102,7 @@ fn completeness(out: &mut String, d: &RunDocument) -> std::fmt::Result {
     }
     for (name, what) in [
         ("unknown_link", "frames are of a link type that is not decoded"),
+        ("fragments_dropped", "fragments never became whole packets"),
         ("truncated", "packets are cut by the snap length"),
         ("duplicates", "copies made by the mirror port were left out"),
         ("violations", "flows were not what they looked like at first"),

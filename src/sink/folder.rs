@@ -10,6 +10,8 @@ use super::SinkError;
 
 /// Name of the folder inside the output folder where files stand until they are whole.
 const STAGING: &str = ".overhear-partial";
+/// File in the staging folder that a run holds locked as long as it lasts.
+const LOCK: &str = "lock";
 /// Files that a run leaves beside the tables.
 const DOCUMENTS: [&str; 2] = ["run.json", "findings.jsonl"];
 
@@ -45,6 +47,8 @@ struct State {
     staged: Vec<(PathBuf, PathBuf)>,
     /// Files and folders that took their place, to be removed if the end is never reached.
     placed: Vec<PathBuf>,
+    /// Held until the run is over.
+    lock: Option<fs::File>,
     finished: bool,
 }
 
@@ -96,10 +100,20 @@ impl OutputFolder {
             }
         }
         if self.overwrite && fs::symlink_metadata(&self.staging).is_ok() {
+            let held = fs::File::open(self.staging.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
+            if held {
+                return Err(SinkError::InTheWay { path: self.root.clone(), what: "is being written by another run" });
+            }
             // Left by a run that was killed.
             fs::remove_dir_all(&self.staging).map_err(|e| SinkError::io("remove", &self.staging, e))?;
         }
         fs::create_dir(&self.staging).map_err(|e| SinkError::io("write to", &self.root, e))?;
+        let path = self.staging.join(LOCK);
+        let lock = fs::File::create_new(&path).map_err(|e| SinkError::io("create", &path, e))?;
+        // A file system without locks is no reason to write nothing; then nobody is kept out.
+        if lock.try_lock().is_ok() {
+            self.state().lock = Some(lock);
+        }
         if self.overwrite && self.publish == Publish::WhenWhole {
             self.remove_old()?;
         }
@@ -271,12 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_a_run_is_writing_is_not_taken_from_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let out = temp.path().join("out");
+        let running = OutputFolder::create(&out, false, Publish::WhenWhole, &["dns"]).unwrap();
+        let second = OutputFolder::create(&out, true, Publish::AtEnd, &["dns"]);
+        assert!(matches!(second, Err(SinkError::InTheWay { .. })), "{second:?}");
+        drop(running);
+        assert!(OutputFolder::create(&out, true, Publish::AtEnd, &["dns"]).is_ok());
+    }
+
+    #[test]
     fn nothing_shows_before_the_end_and_everything_after_it() {
         let temp = tempfile::tempdir().unwrap();
         let out = temp.path().join("a/b/out");
         let folder = OutputFolder::create(&out, false, Publish::AtEnd, &["dns"]).unwrap();
         put(&folder, "x", "dns/part-00000.parquet", "new");
-        assert_eq!(files(&out), [".overhear-partial", ".overhear-partial/x"]);
+        assert_eq!(files(&out), [".overhear-partial", ".overhear-partial/lock", ".overhear-partial/x"]);
         folder.finish("{}").unwrap();
         drop(folder);
         assert_eq!(files(&out), ["dns", "dns/part-00000.parquet", "run.json"]);

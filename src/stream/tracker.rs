@@ -114,8 +114,15 @@ impl SeqTracker {
                 kept.push((to, end));
             }
         }
-        kept.truncate(limits::STREAM_HOLES_MAX);
+        for (start, end) in kept.drain(limits::STREAM_HOLES_MAX.min(kept.len())..) {
+            holes.forgotten += u64::from(end.wrapping_sub(start));
+        }
         holes.ranges = kept;
+        if !filled && holes.forgotten > 0 {
+            // Which bytes the forgotten holes were is not known: what comes late is taken for them.
+            holes.forgotten = holes.forgotten.saturating_sub(u64::from(to.wrapping_sub(from)));
+            return true;
+        }
         filled
     }
 
@@ -124,6 +131,13 @@ impl SeqTracker {
         self.holes.as_ref().map_or(0, |h| {
             h.forgotten + h.ranges.iter().map(|(from, to)| u64::from(to.wrapping_sub(*from))).sum::<u64>()
         })
+    }
+
+    /// Whether a number lies so close to what was seen that the sender may be the true one.
+    pub const fn near(&self, seq: u32) -> bool {
+        const NEAR: i32 = 1 << 24;
+        let distance = seq.wrapping_sub(self.next) as i32;
+        -NEAR < distance && distance < NEAR
     }
 
     /// Whether any packet of this direction was seen.
@@ -172,6 +186,20 @@ mod tests {
         assert_eq!(t.push(15, 5), Segment::Filled);
         assert_eq!(t.missed(), 15);
         assert_eq!(t.push(10, 20), Segment::Filled);
+        assert_eq!(t.missed(), 0);
+    }
+
+    #[test]
+    fn more_holes_than_are_remembered_can_still_be_filled() {
+        let mut t = SeqTracker::default();
+        t.push(0, 10);
+        for i in 0..500_u32 {
+            t.push(20 + i * 20, 10);
+        }
+        assert_eq!(t.missed(), 5000);
+        for i in 0..500_u32 {
+            assert_eq!(t.push(10 + i * 20, 10), Segment::Filled);
+        }
         assert_eq!(t.missed(), 0);
     }
 
