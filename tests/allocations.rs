@@ -274,7 +274,7 @@ fn encrypted_data_after_a_tls_handshake() {
 #[test]
 fn udp_of_an_unknown_protocol() {
     let packet = |i: usize| {
-        let (from, to) = if i % 3 == 0 { (SERVER, CLIENT) } else { (CLIENT, SERVER) };
+        let (from, to) = if i.is_multiple_of(3) { (SERVER, CLIENT) } else { (CLIENT, SERVER) };
         udp_frame(from.0, from.1, to.0, to.1, &[(i % 251) as u8, 0xfe, 0xdc, (i % 13) as u8, 1, 2, 3, 4])
     };
     let beginning: Vec<_> = (0..10).map(packet).collect();

@@ -27,6 +27,8 @@ counters! {
     bytes,
     /// Frames of which the capture holds fewer bytes than were on the wire.
     truncated,
+    /// Frames of a link type that is not decoded.
+    unknown_link,
     /// Frames whose link-layer header does not parse.
     malformed_link,
     /// Packets whose IP header does not parse.

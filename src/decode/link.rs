@@ -45,7 +45,10 @@ pub(super) fn frame(w: &mut Walk, link: LinkType, s: Span) -> Step {
         // IEEE 802.3br: preamble and start of frame come first.
         274 => ethernet::frame(w, s.skip(8, Bad::Link)?),
         276 => cooked2(w, s),
-        _ => w.other(Kind::Other, 0, s),
+        _ => {
+            w.counters.unknown_link += 1;
+            w.other(Kind::Other, 0, s)
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct EgressFlow<'a> {
     pub upgraded: bool,
     /// Whether the beginning was seen: for TCP a complete handshake. For others: true.
     pub handshake: bool,
+    /// Whether the connection was asked for and came to nothing: not answered, or refused.
+    pub attempt: bool,
     /// Packets from the originator.
     pub orig_pkts: u64,
     /// Packets from the responder.
@@ -141,7 +143,7 @@ impl EgressJudge {
     /// Whether the host talked to an address that nothing seen before explains.
     fn nobody_looked_up(&self, f: &EgressFlow<'_>, name: Option<&str>) -> bool {
         let both_ways = match f.proto {
-            6 => f.handshake && f.orig_bytes > 0 && f.resp_pkts > 0,
+            6 => f.attempt || f.handshake && f.orig_bytes > 0 && f.resp_pkts > 0,
             17 => f.orig_pkts > 0 && f.resp_pkts > 0,
             _ => false,
         };
@@ -245,7 +247,11 @@ fn sighting(rule: &'static str, f: &EgressFlow<'_>, name: Option<&str>, detail: 
     let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     let name = name.map(|n| n.chars().take(NAME_CHARS_MAX).map(clean).collect::<String>());
     let called = name.as_ref().map(|n| format!(" ({n})")).unwrap_or_default();
-    let answered = if f.resp_pkts == 0 { ", no answer seen" } else { "" };
+    let answered = match (f.resp_pkts, f.attempt) {
+        (0, _) => ", no answer seen",
+        (_, true) => ", refused",
+        _ => "",
+    };
     let service = f.service.map(|s| format!(", {s}")).unwrap_or_default();
     Sighting {
         rule,
@@ -290,6 +296,7 @@ mod tests {
             service_from_payload: false,
             upgraded: false,
             handshake: true,
+            attempt: false,
             orig_pkts: 5,
             resp_pkts: 5,
             orig_bytes: 100,
@@ -333,7 +340,7 @@ mod tests {
         for (why, f) in [
             ("looked up", EgressFlow { looked_up: true, ..flow() }),
             ("named", EgressFlow { server_name: Some("a.example"), ..flow() }),
-            ("no handshake", EgressFlow { handshake: false, ..flow() }),
+            ("midstream", EgressFlow { handshake: false, ..flow() }),
             ("no data", EgressFlow { orig_bytes: 0, resp_bytes: 0, ..flow() }),
             ("one way", EgressFlow { proto: 17, resp_pkts: 0, ..flow() }),
             ("NTP", EgressFlow { proto: 17, port: 123, ..flow() }),

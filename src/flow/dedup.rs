@@ -13,8 +13,9 @@ use crate::decode::Packet;
 /// Time within which a mirror delivers the second copy.
 pub const WINDOW_NS: i64 = 50_000_000;
 
-/// Recent packets of a flow that a copy is looked for among.
-const REMEMBERED: usize = 4;
+/// Recent packets of a flow that a copy is looked for among: a burst of this length may come before
+/// its copies do, as from a mirror that is read one port after the other.
+const REMEMBERED: usize = 16;
 
 /// The recent packets of one flow.
 #[derive(Debug, Default, Clone, Copy)]
@@ -45,10 +46,13 @@ impl Recent {
         let path = mix(mix(mix(vlans, u64::from(packet.ttl)), packet.src_mac.to_u64()), packet.dst_mac.to_u64()) as u16;
         let time = (packet.ts.0 >> 20) as u16;
         let distinct = packet.ip_version == 4 && packet.ip_id != 0;
-        for ((seen, seen_path), seen_time) in self.signature.iter().zip(&self.path).zip(&self.time) {
-            let apart = time.wrapping_sub(*seen_time).min(seen_time.wrapping_sub(time));
-            if *seen == signature && i64::from(apart) <= (WINDOW_NS >> 20) && (distinct || *seen_path != path) {
-                return true;
+        // One pass over the signatures alone is nearly always all there is to do.
+        if self.signature.contains(&signature) {
+            for ((seen, seen_path), seen_time) in self.signature.iter().zip(&self.path).zip(&self.time) {
+                let apart = time.wrapping_sub(*seen_time).min(seen_time.wrapping_sub(time));
+                if *seen == signature && i64::from(apart) <= (WINDOW_NS >> 20) && (distinct || *seen_path != path) {
+                    return true;
+                }
             }
         }
         let at = usize::from(self.at) % REMEMBERED;

@@ -42,7 +42,7 @@ pub struct Keyed {
 impl FlowKey {
     /// From the ends of a packet. For ICMP the ports are those of [`icmp_ports`].
     #[inline]
-    pub fn new(src: Addr, dst: Addr, src_port: u16, dst_port: u16, protocol: u8, one_way: bool) -> Keyed {
+    pub fn between(src: Addr, dst: Addr, src_port: u16, dst_port: u16, protocol: u8, one_way: bool) -> Keyed {
         let (a, b) = (u128::from_be_bytes(src.0), u128::from_be_bytes(dst.0));
         let from_low = a < b || a == b && src_port <= dst_port;
         let (low, high, low_port, high_port) =
@@ -57,9 +57,9 @@ impl FlowKey {
     pub fn of(packet: &Packet) -> Keyed {
         if matches!(packet.protocol, protocol::ICMP | protocol::ICMP6) {
             let (ports, one_way) = icmp_ports(packet.protocol, packet.src_port, packet.dst_port);
-            return Self::new(packet.src, packet.dst, ports.0, ports.1, packet.protocol, one_way);
+            return Self::between(packet.src, packet.dst, ports.0, ports.1, packet.protocol, one_way);
         }
-        Self::new(packet.src, packet.dst, packet.src_port, packet.dst_port, packet.protocol, false)
+        Self::between(packet.src, packet.dst, packet.src_port, packet.dst_port, packet.protocol, false)
     }
 
     /// The IP protocol number.
@@ -164,19 +164,19 @@ mod tests {
 
     #[test]
     fn both_directions_share_a_key_and_ports_stay_with_their_address() {
-        let one = FlowKey::new(a(1), a(2), 1000, 80, 6, false);
-        let two = FlowKey::new(a(2), a(1), 80, 1000, 6, false);
+        let one = FlowKey::between(a(1), a(2), 1000, 80, 6, false);
+        let two = FlowKey::between(a(2), a(1), 80, 1000, 6, false);
         assert_eq!(one.key, two.key);
         assert!(one.from_low && !two.from_low);
-        assert_ne!(one.key, FlowKey::new(a(1), a(2), 80, 1000, 6, false).key);
-        assert_ne!(one.key, FlowKey::new(a(1), a(2), 1000, 80, 17, false).key);
-        assert_eq!(one.key.shard(), FlowKey::new(a(2), a(1), 5, 6, 17, false).key.shard());
+        assert_ne!(one.key, FlowKey::between(a(1), a(2), 80, 1000, 6, false).key);
+        assert_ne!(one.key, FlowKey::between(a(1), a(2), 1000, 80, 17, false).key);
+        assert_eq!(one.key.shard(), FlowKey::between(a(2), a(1), 5, 6, 17, false).key.shard());
     }
 
     #[test]
     fn equal_addresses_still_have_two_directions() {
-        let one = FlowKey::new(a(1), a(1), 1000, 80, 6, false);
-        let two = FlowKey::new(a(1), a(1), 80, 1000, 6, false);
+        let one = FlowKey::between(a(1), a(1), 1000, 80, 6, false);
+        let two = FlowKey::between(a(1), a(1), 80, 1000, 6, false);
         assert_eq!(one.key, two.key);
         assert_ne!(one.from_low, two.from_low);
     }
@@ -201,7 +201,7 @@ mod tests {
         let mut count = [0; limits::SHARDS];
         for i in 0..16_000_u32 {
             let b = i.to_be_bytes();
-            count[FlowKey::new(Addr::v4([10, b[1], b[2], b[3]]), a(1), 1, 2, 6, false).key.shard()] += 1;
+            count[FlowKey::between(Addr::v4([10, b[1], b[2], b[3]]), a(1), 1, 2, 6, false).key.shard()] += 1;
         }
         assert!(count.iter().all(|n| (700..1300).contains(n)), "{count:?}");
     }

@@ -509,6 +509,11 @@ impl<A: Default> Flow<A> {
             let tcp = &packet.tcp;
             let has_payload = packet.payload_wire_len > 0;
             let syn_fin = u32::from(tcp.has(TcpFields::SYN)) + u32::from(tcp.has(TcpFields::FIN));
+            if tcp.has(TcpFields::SYN) && side.bytes == 0 && side.seq.started() && tcp.seq != side.seq.base() {
+                // Tried again with another number: the stream begins there.
+                side.seq = SeqTracker::default();
+                side.began_with_syn = false;
+            }
             if !tcp.has(TcpFields::RST) {
                 side.began_with_syn |= !side.seq.started() && tcp.has(TcpFields::SYN);
                 segment = side.seq.push(tcp.seq, packet.payload_wire_len + syn_fin);
@@ -562,7 +567,8 @@ impl<A: Default> Flow<A> {
             protocol::ICMP | protocol::ICMP6 => {
                 let (_, one_way) = key::icmp_ports(self.protocol, packet.src_port, packet.dst_port);
                 let asks = key::icmp_is_request(self.protocol, packet.src_port);
-                !one_way && asks != from_orig
+                // A group never asked: what is sent to one is not its answer.
+                !one_way && asks != from_orig && !packet.dst.is_multicast()
             }
             _ => !self.resp_ip.is_multicast() && server_like(self.orig_port, self.resp_port),
         };
@@ -570,7 +576,7 @@ impl<A: Default> Flow<A> {
         if matches!(self.protocol, protocol::ICMP | protocol::ICMP6) {
             // Type and code, seen from whoever asked.
             let (ports, one_way) = key::icmp_ports(self.protocol, packet.src_port, packet.dst_port);
-            let asks = one_way || key::icmp_is_request(self.protocol, packet.src_port);
+            let asks = one_way || packet.dst.is_multicast() || key::icmp_is_request(self.protocol, packet.src_port);
             self.orig_port = if asks { packet.src_port } else { ports.1 };
             self.resp_port = packet.dst_port;
             if flip {
@@ -760,6 +766,17 @@ mod tests {
             assert_eq!((f.orig_ip, f.orig_port, f.resp_port), (Addr::v4([10, 0, 0, 1]), 8, 0));
             assert_eq!((f.orig.packets, f.resp.packets), (1, 1));
         }
+    }
+
+    #[test]
+    fn a_handshake_tried_again_with_another_number_loses_nothing() {
+        let (syn, ack) = (TcpFields::SYN, TcpFields::ACK);
+        let f = &run(&[
+            tcp(2, 1, syn | ack, 500, 0, 0, 1),
+            tcp(2, 1, syn | ack, 90_000, 0, 1000, 2),
+            tcp(2, 1, ack, 90_001, 70, 2000, 3),
+        ])[0];
+        assert_eq!((f.missed_bytes, f.retransmitted, f.resp.bytes), (0, 0, 70));
     }
 
     #[test]

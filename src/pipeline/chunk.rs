@@ -188,10 +188,10 @@ fn route(router: &Router, packet: &Packet, index: usize, slab: &[u8], routed: &m
     if let Some(list) = routed.get_mut(shard) {
         list.push(Routed { index: index as u32, quoted: false, hash });
     }
-    if let Some((shard, hash)) = router.route_quoted(packet, slab) {
-        if let Some(list) = routed.get_mut(shard) {
-            list.push(Routed { index: index as u32, quoted: true, hash });
-        }
+    if let Some((shard, hash)) = router.route_quoted(packet, slab)
+        && let Some(list) = routed.get_mut(shard)
+    {
+        list.push(Routed { index: index as u32, quoted: true, hash });
     }
 }
 

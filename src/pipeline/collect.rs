@@ -17,7 +17,7 @@ use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
 use crate::flow::record::protocol_name;
-use crate::flow::{FlowRecord, community_id::community_id, key::protocol};
+use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::{Expect, HomeNet};
 use crate::record::{RowBuffer, RowWriter};
 
@@ -193,6 +193,8 @@ impl Collector {
     /// Completes a flow with what only the whole knows and writes its row.
     fn flow(&mut self, flow: &EndedFlow) {
         let r = &flow.record;
+        // The capture that the flow began in, which may be long over when the flow ends.
+        self.stats_of(r.capture, 0).counters.missed_bytes += r.missed_bytes;
         let direction = self.home.direction(r.orig_ip, r.resp_ip);
         let looked_up = match flow.server_name {
             Some(_) => None,
@@ -234,6 +236,7 @@ impl Collector {
             service_from_payload: flow.service_source == ServiceSource::Payload,
             upgraded: flow.upgraded,
             handshake: r.protocol != protocol::TCP || r.rtt_us.is_some(),
+            attempt: r.protocol == protocol::TCP && matches!(r.conn_state, ConnState::S0 | ConnState::Rej),
             orig_pkts: r.orig.packets,
             resp_pkts: r.resp.packets,
             orig_bytes: r.orig.bytes,

@@ -254,6 +254,13 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
     for input in inputs.iter().filter(|i| i.outcome == "interrupted") {
         warnings.push(format!("{}: not read to its end: the run was interrupted", input.path));
     }
+    let mut undecoded = false;
+    for ((capture, _), stats) in facts.stats.iter().filter(|(_, s)| s.counters.unknown_link > 0) {
+        undecoded = true;
+        let name = facts.names.get(*capture as usize).map_or("", String::as_str);
+        let (n, link) = (stats.counters.unknown_link, stats.seen.link);
+        warnings.push(format!("{name}: {n} frames of link type {link}, which is not decoded, were only counted"));
+    }
     for (name, n) in &limits {
         warnings.push(format!("a limit was hit: {name} = {n}; see capture_stats, and --memory"));
     }
@@ -263,8 +270,10 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
     if let Some(drops) = facts.kernel_drops.filter(|d| *d > 0) {
         warnings.push(format!("the kernel dropped {drops} packets before they could be read"));
     }
-    let partial =
-        !limits.is_empty() || inputs.iter().any(|i| i.outcome != "complete") || facts.kernel_drops.unwrap_or(0) > 0;
+    let partial = undecoded
+        || !limits.is_empty()
+        || inputs.iter().any(|i| i.outcome != "complete")
+        || facts.kernel_drops.unwrap_or(0) > 0;
     let failed_on = config.fail_on.is_some_and(|level| facts.by_severity.iter().skip(level.rank()).any(|n| *n > 0));
     let exit_code = if failed_on {
         exit::FINDINGS

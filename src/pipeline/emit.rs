@@ -55,11 +55,12 @@ impl<'a> Emitter<'a> {
         if let Some(table) = event.table() {
             self.row(table, at, |row, options| event.write(row, options.reveal));
         }
-        if let Some((source, name)) = event.server_name() {
-            if self.server_name.is_none() && !name.is_empty() {
-                let name = String::from_utf8_lossy(name).trim_end_matches('.').to_ascii_lowercase();
-                self.server_name = Some(Box::new(ServerName { source, name }));
-            }
+        if let Some((source, name)) = event.server_name()
+            && self.server_name.is_none()
+            && !name.is_empty()
+        {
+            let name = String::from_utf8_lossy(name).trim_end_matches('.').to_ascii_lowercase();
+            self.server_name = Some(Box::new(ServerName { source, name }));
         }
         if let Some(login) = event.login() {
             let protocol = event.protocol().spec().name;

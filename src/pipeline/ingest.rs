@@ -105,6 +105,8 @@ impl Ingest {
             }
             let Some(result) = self.results.get_mut(self.current) else {
                 chunk.finish = true;
+                // A chunk that is used again still says which input it held before.
+                chunk.batch.capture = (self.results.len() as u32).saturating_sub(1);
                 return Ok(if drained { Ingested::End } else { Ingested::Chunk });
             };
             chunk.batch.capture = self.current as u32;

@@ -191,43 +191,43 @@ fn next_task(shared: &Shared<'_>, state: &mut State, number: usize) -> Option<Ta
         return Some(Task::Stop);
     }
     // Memory first: rows that wait to be encoded.
-    if state.jobs.len() >= shared.max_jobs {
-        if let Some(job) = state.jobs.pop_front() {
-            state.encoding += 1;
-            return Some(Task::Encode(job));
-        }
+    if state.jobs.len() >= shared.max_jobs
+        && let Some(job) = state.jobs.pop_front()
+    {
+        state.encoding += 1;
+        return Some(Task::Encode(job));
     }
     if state.collector.is_some()
         && state.jobs.len() < shared.max_jobs
         && state.chunks.front().is_some_and(|c| c.is_done())
+        && let (Some(collector), Some(chunk)) = (state.collector.take(), state.chunks.pop_front())
     {
-        if let (Some(collector), Some(chunk)) = (state.collector.take(), state.chunks.pop_front()) {
-            return Some(Task::Collect(collector, chunk));
-        }
+        return Some(Task::Collect(collector, chunk));
     }
     if let Some((shard, chunk)) = next_shard(state, number) {
         return Some(Task::Shard(shard, chunk));
     }
     if state.defragmenter.is_some() {
         let next = state.publish_next;
-        if let Some(chunk) = state.decoded.remove(&next) {
-            if let Some(defragmenter) = state.defragmenter.take() {
-                return Some(Task::Publish(defragmenter, chunk));
-            }
+        if let Some(chunk) = state.decoded.remove(&next)
+            && let Some(defragmenter) = state.defragmenter.take()
+        {
+            return Some(Task::Publish(defragmenter, chunk));
         }
     }
-    if !state.hashing {
-        if let Some(job) = state.hash_jobs.pop_front() {
-            state.hashing = true;
-            return Some(Task::Hash(job));
-        }
+    if !state.hashing
+        && let Some(job) = state.hash_jobs.pop_front()
+    {
+        state.hashing = true;
+        return Some(Task::Hash(job));
     }
-    if !state.read_done && state.in_flight < shared.max_chunks {
-        if let Some(ingest) = state.ingest.take() {
-            state.in_flight += 1;
-            let chunk = state.spare.pop().unwrap_or_default();
-            return Some(Task::Read(ingest, chunk));
-        }
+    if !state.read_done
+        && state.in_flight < shared.max_chunks
+        && let Some(ingest) = state.ingest.take()
+    {
+        state.in_flight += 1;
+        let chunk = state.spare.pop().unwrap_or_default();
+        return Some(Task::Read(ingest, chunk));
     }
     if let Some(job) = state.jobs.pop_front() {
         state.encoding += 1;

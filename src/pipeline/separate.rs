@@ -33,6 +33,10 @@ struct InOrder {
     failed: Option<PipelineError>,
 }
 
+/// Files that are worked on at one time at most. Each has this share of the memory, however many
+/// threads there are, so that what a limit does to a file does not depend on them.
+const SIDE_BY_SIDE: usize = 8;
+
 struct Shared<'a> {
     config: &'a ReadConfig,
     options: &'a ReadOptions,
@@ -76,7 +80,7 @@ pub fn run(
         facts: Mutex::new(facts),
     };
     std::thread::scope(|scope| {
-        for _ in 1..config.threads.min(shared.inputs.len().max(1)) {
+        for _ in 1..config.threads.min(SIDE_BY_SIDE).min(shared.inputs.len().max(1)) {
             scope.spawn(|| work(&shared));
         }
         work(&shared);
@@ -116,8 +120,8 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     let config = shared.config;
     let mut engine = config.engine(number as u64 + 1);
     // Files are worked on side by side within one memory.
-    engine.flow_memory /= config.threads;
-    engine.stream_memory /= config.threads;
+    engine.flow_memory /= SIDE_BY_SIDE;
+    engine.stream_memory /= SIDE_BY_SIDE;
     let engine = Arc::new(engine);
     let mut shards: Vec<_> = (0..SHARDS).map(|_| Shard::new(engine.clone(), SHARDS)).collect();
     let router = Router::default();

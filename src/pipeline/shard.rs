@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::app::{App, Feed};
+use super::app::App;
 use super::emit::Emitter;
+use super::feed::Feed;
 use super::options::EngineOptions;
 use super::output::ShardOutput;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
@@ -145,10 +146,10 @@ impl Shard {
             Admitted::Duplicate => counters.duplicates += 1,
             Admitted::Packet { slot, side, .. } => {
                 if matches!(packet.protocol, protocol::TCP | protocol::UDP) {
-                    if let Some(flow) = table.get_mut(slot) {
-                        if flow.app.wants(packet) {
-                            feed.packet(flow, packet, side, payload, &mut Emitter::new(options, out, packet.interface));
-                        }
+                    if let Some(flow) = table.get_mut(slot)
+                        && flow.app.wants(packet)
+                    {
+                        feed.packet(flow, packet, side, payload, &mut Emitter::new(options, out, packet.interface));
                     }
                 } else if packet.protocol == protocol::ICMP6 {
                     // Neighbour discovery: the message begins before what flows take for its payload.
@@ -165,7 +166,7 @@ impl Shard {
 
     fn quoted(&mut self, packet: &Packet, slab: &[u8], hash: u64) {
         if let Some(q) = crate::decode::quoted(packet, slab) {
-            let keyed = FlowKey::new(q.src, q.dst, q.src_port, q.dst_port, q.protocol, false);
+            let keyed = FlowKey::between(q.src, q.dst, q.src_port, q.dst_port, q.protocol, false);
             self.table.icmp_error(keyed, hash);
         }
     }
@@ -239,7 +240,6 @@ fn end_flow(
             claims.sent(side.mac, ip, options.home.is_home(ip), record.ts_start, record.ts_end);
         }
     }
-    out.counters(0).missed_bytes += record.missed_bytes;
     let app = std::mem::take(&mut flow.app);
     out.flows.push(app.into_ended(record));
 }
@@ -274,7 +274,7 @@ impl Router {
             return None;
         }
         let q = crate::decode::quoted(packet, slab)?;
-        let key = FlowKey::new(q.src, q.dst, q.src_port, q.dst_port, q.protocol, false).key;
+        let key = FlowKey::between(q.src, q.dst, q.src_port, q.dst_port, q.protocol, false).key;
         Some((key.shard(), self.hasher.hash(&key)))
     }
 }

@@ -152,10 +152,10 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
         &CAPTURE_STATS,
     ];
     for protocol in Protocol::ALL {
-        if let Some(table) = protocol.spec().table {
-            if !all.iter().any(|t| std::ptr::eq(*t, table)) {
-                all.push(table);
-            }
+        if let Some(table) = protocol.spec().table
+            && !all.iter().any(|t| std::ptr::eq(*t, table))
+        {
+            all.push(table);
         }
     }
     all

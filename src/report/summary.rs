@@ -101,6 +101,7 @@ fn completeness(out: &mut String, d: &RunDocument) -> std::fmt::Result {
         say(out, format!("{} packets were dropped by the kernel", count(drops)))?;
     }
     for (name, what) in [
+        ("unknown_link", "frames are of a link type that is not decoded"),
         ("truncated", "packets are cut by the snap length"),
         ("duplicates", "copies made by the mirror port were left out"),
         ("violations", "flows were not what they looked like at first"),
