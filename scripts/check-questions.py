@@ -177,13 +177,15 @@ def not_looked_up(t) -> Rows:
 
 
 def insecure_services(t) -> Rows:
-    """Streams to the control ports of telnet and FTP; the one in two files is one flow."""
-    rows = t.fields("tcp.port == 21 or tcp.port == 23", "tcp.stream", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport")
-    streams = set()
-    for file, stream, source, target, from_port, to_port in rows:
-        server, port = (target, to_port) if to_port in ("21", "23") else (source, from_port)
-        streams.add((re.sub(r"rotated-0000\d", "rotated", file), stream, server, port))
-    return tally(({"21": "ftp", "23": "telnet"}[port], server) for _, _, server, port in streams)
+    """Connections to the control ports of telnet and FTP; the one in two files is one flow."""
+    rows = t.fields("tcp.port == 21 or tcp.port == 23", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport")
+    connections = set()
+    for file, *ends in rows:
+        source, target, from_port, to_port = ends
+        if to_port not in ("21", "23"):
+            source, target, from_port, to_port = target, source, to_port, from_port
+        connections.add((re.sub(r"rotated-0000\d", "rotated", file), source, from_port, target, to_port))
+    return tally(({"21": "ftp", "23": "telnet"}[port], server) for *_, server, port in connections)
 
 
 def same_software(t) -> Rows:
