@@ -29,8 +29,11 @@ use overhear::sink::{TableSchema, encode_row_group};
 use overhear::source::{CaptureReader, Fill, ReadOptions, SourceError};
 use overhear::stream::{Budget, Chunk as Stretch, StreamSide, Taken};
 
+/// A target: what it does with the bytes that it is given.
+type Target = fn(&[u8]);
+
 /// Targets besides those of the protocols.
-const OTHERS: &[(&str, fn(&[u8]))] = &[
+const OTHERS: &[(&str, Target)] = &[
     ("decode", decode_frames),
     ("capture", capture),
     ("stream", stream),

@@ -62,7 +62,7 @@ impl<'a> U16s<'a> {
     }
 }
 
-/// The extensions of a hello. Every one is complete: [`Extensions::read`] saw to it.
+/// The extensions of a hello. Every one is complete: `Extensions::read` saw to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extensions<'a>(&'a [u8]);
 

@@ -232,7 +232,7 @@ impl History {
         let rst = tcp.has(TcpFields::RST);
         let ack = tcp.has(TcpFields::ACK);
         if (syn && (fin || rst)) || (fin && rst) {
-            self.note(side, if syn && rst || fin && syn { b'I' } else { b'Q' });
+            self.note(side, if syn && (rst || fin) { b'I' } else { b'Q' });
         }
         if syn {
             self.note(side, if ack { b'H' } else { b'S' });

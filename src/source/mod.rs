@@ -1,6 +1,6 @@
 //! Capture inputs: which files there are, what they hold, and their frames in batches.
 //!
-//! [`discover`](discover::discover) turns the command line into inputs, [`peek`](reader::peek) says
+//! [`discover()`] turns the command line into inputs, [`peek`] says
 //! when one begins, [`CaptureReader`] hands out its frames, [`live::LiveCapture`] those of an
 //! interface. Nothing in here starts a thread or reads a clock.
 
