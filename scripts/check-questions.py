@@ -168,12 +168,14 @@ def outside_bytes(t) -> Rows:
 
 
 def not_looked_up(t) -> Rows:
-    """Answered SYNs to the outside, to addresses that no answer named."""
+    """Connections to the outside that were tried, to addresses that no answer named."""
     named = set()
     for _, v4, v6 in t.fields("dns", "dns.a", "dns.aaaa", occurrence="a"):
         named.update(f"{v4},{v6}".split(","))
-    rows = t.fields("tcp.flags.syn == 1 and tcp.flags.ack == 1 and ip", "ip.dst", "ip.src")
-    return tally((ip, peer) for _, ip, peer in rows if outside(peer) and peer not in named)
+    rows = t.fields("tcp.flags.syn == 1 and tcp.flags.ack == 0 and ip", "tcp.stream", "ip.src", "ip.dst", "tcp.dstport")
+    # A SYN that is sent again is the same connection.
+    calls = {(file, *call) for file, *call in rows if outside(call[2]) and call[2] not in named}
+    return tally((ip, peer, port) for _, _, ip, peer, port in calls)
 
 
 def insecure_services(t) -> Rows:
@@ -239,7 +241,7 @@ CHECKS = [
     (old_tls, columns(0, 1, 2, 3)),
     (unknown_names, columns(0, 1)),
     (outside_bytes, columns(0, 1, 3, 4)),
-    (not_looked_up, columns(0, 1, 2)),
+    (not_looked_up, columns(0, 1, 2, 3)),
     (insecure_services, columns(0, 1, 2)),
     (same_software, columns(0, 1)),
     (tunnels, columns(0, 1)),
