@@ -59,8 +59,8 @@ pub enum Progress {
     Done,
     /// `consumed` bytes are used; the rest is presented again once there are `needed` bytes of it
     /// (a hint: fewer may be presented at the end of the stream). A parser that consumes nothing
-    /// and needs no more than it was given would never get on: the engine takes that as a
-    /// violation.
+    /// sees the bytes again only with at least one more, and from some kilobytes on only when they
+    /// have grown by an eighth, so that starting over costs linear time altogether.
     Partial {
         /// Bytes used from the front.
         consumed: usize,
