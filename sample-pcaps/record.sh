@@ -28,6 +28,7 @@ readonly NEEDS_FILES=(
     /usr/lib/lighttpd/mod_openssl.so:lighttpd-mod-openssl
     /usr/share/ieee-data/oui.csv:ieee-data
 )
+# More of them beside the scenes of a family of protocols: lines of command:package in record/needs-*.
 
 die() { echo "record.sh: $*" >&2; exit 1; }
 
@@ -35,7 +36,9 @@ die() { echo "record.sh: $*" >&2; exit 1; }
 # started: a policy-rc.d that says no is put in place for the time of the installation if none is.
 install_missing() {
     local missing=() item policy=/usr/sbin/policy-rc.d own_policy=
-    for item in "${NEEDS[@]}"; do
+    local more=()
+    mapfile -t more < <(cat "$here"/record/needs-* 2>/dev/null | sed 's/#.*//; /^[[:space:]]*$/d')
+    for item in "${NEEDS[@]}" ${more[@]+"${more[@]}"}; do
         PATH=$PATH:/usr/sbin:/sbin command -v "${item%%:*}" >/dev/null || missing+=("${item##*:}")
     done
     for item in "${NEEDS_FILES[@]}"; do [ -e "${item%%:*}" ] || missing+=("${item##*:}"); done
@@ -70,6 +73,10 @@ if [ "${1:-}" = --inside ]; then
     . "$here/record/office.sh"
     # shellcheck source=record/scenes.sh
     . "$here/record/scenes.sh"
+    for family in "$here"/record/scenes-*.sh; do
+        # shellcheck source=/dev/null
+        [ ! -e "$family" ] || . "$family"
+    done
     build_office
     run_scenes "$@"
     exit 0

@@ -2,7 +2,7 @@
 
 use overhear::base::secret::Reveal;
 use overhear::base::{Addr, Mac, Timestamp};
-use overhear::proto::api::{Cx, Direction, FlowView, Progress, Transport};
+use overhear::proto::api::{Cx, Direction, FlowView, LimitCount, Progress, Transport};
 use overhear::proto::registry::{Event, Parser, Protocol};
 use overhear::record::RowBuffer;
 use overhear::stream::{Budget, Chunk, StreamSide, Taken};
@@ -101,7 +101,10 @@ impl Player<'_> {
                 Taken::Some { consumed, needed }
             }
             Progress::Skip(bytes) => Taken::Skip(bytes),
-            Progress::Finished | Progress::Violation(_) => {
+            Progress::Finished | Progress::Violation(_) | Progress::Handover { .. } => {
+                if let Progress::Handover { consumed } = progress {
+                    assert!(consumed <= given, "a parser uses no more than it was given");
+                }
                 self.done = true;
                 self.seen.stopped = true;
                 Taken::Stop
@@ -113,7 +116,12 @@ impl Player<'_> {
         if self.done {
             return Taken::Stop;
         }
-        let cx = Cx { ts: Timestamp::from_parts(packet as i64, 0), packet, flow: self.view };
+        let cx = Cx {
+            ts: Timestamp::from_parts(packet as i64, 0),
+            packet,
+            flow: self.view,
+            limited: &LimitCount::default(),
+        };
         let Self { parser, seen, .. } = self;
         match chunk {
             Chunk::Bytes(bytes) => {
@@ -172,7 +180,7 @@ fn play(protocol: Protocol, transport: Transport, steps: &[Step<'_>], most: usiz
     for (side, dir) in sides.iter_mut().zip([Direction::Orig, Direction::Resp]) {
         side.finish(&mut budget, &mut |chunk| player.read(dir, chunk, packet));
     }
-    let cx = Cx { ts: Timestamp::from_parts(packet as i64, 0), packet, flow: &view };
+    let cx = Cx { ts: Timestamp::from_parts(packet as i64, 0), packet, flow: &view, limited: &LimitCount::default() };
     for (side, dir) in sides.iter_mut().zip([Direction::Orig, Direction::Resp]) {
         let seen = &mut player.seen;
         player.parser.on_end(cx, dir, side.unused(), &mut |e| seen.take(&e));

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The scenes: each records one or a few captures. Sourced by record.sh after office.sh.
-# A scene is a function scene_NAME; SCENES gives the order. `dhcp` always runs first, as the devices
+# A scene is a function scene_NAME; SCENES gives the order. Those of a family of protocols stand in
+# scenes-FAMILY.sh and add themselves to SCENES. `dhcp` always runs first, as the devices
 # get their addresses there.
 
 SCENES="dhcp telnet ftp http tls dns multicast ipv6 egress mirrors partial rotated containers"

@@ -34,6 +34,13 @@ pub const STREAM_BYTES_MAX: usize = 1 << 20;
 /// Payload bytes per direction after which a flow whose protocol nobody recognised is given up.
 pub const PROBE_BYTES_MAX: usize = 4096;
 
+/// Connections that other flows announced and that have not begun, for each shard; the oldest is forgotten.
+pub const ANNOUNCED_MAX: usize = 4096;
+/// Bytes of what an announced connection is told of itself.
+pub const ANNOUNCED_WORDS_MAX: usize = 255;
+/// Protocols that one flow may hold one inside another (a proxy, then what it carries).
+pub const HANDOVERS_MAX: u8 = 4;
+
 /// Bytes of a secret that are kept.
 pub const SECRET_BYTES_MAX: usize = 1024;
 /// Bytes of a text value (name, banner, header) that reach a table; longer ones are cut.

@@ -108,7 +108,7 @@ fn clean_bytes(bytes: &[u8]) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::base::{Mac, Secret};
-    use crate::proto::api::Transport;
+    use crate::proto::api::{LimitCount, Transport};
 
     pub fn flow(orig: &str, resp: &str) -> FlowView {
         FlowView {
@@ -132,6 +132,7 @@ pub(super) mod tests {
             username: Some(user.as_bytes()),
             secret: Some(Secret::new(secret.as_bytes())),
             secret_kind: kind,
+            proof: None,
             success,
         }
     }
@@ -139,7 +140,7 @@ pub(super) mod tests {
     #[test]
     fn evidence_tells_all_but_the_secret() {
         let flow = flow("10.0.0.9", "10.0.0.5");
-        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow };
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
         let home = HomeNet::default();
         let s = login(&home, &cx, "ftp", &attempt("admin", "hunter22", SecretKind::Password, Some(true))).unwrap();
         assert_eq!(s.rule, "cleartext-credentials-ftp");
@@ -155,7 +156,7 @@ pub(super) mod tests {
     #[test]
     fn only_readable_secrets_count() {
         let flow = flow("10.0.0.9", "10.0.0.5");
-        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow };
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
         use SecretKind::*;
         for (protocol, user, secret, kind, success, rule) in [
             ("telnet", "root", "x", Password, None, Some("cleartext-credentials-telnet")),

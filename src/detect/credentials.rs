@@ -95,7 +95,7 @@ pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>
 mod tests {
     use super::*;
     use crate::base::Timestamp;
-    use crate::proto::api::SecretKind;
+    use crate::proto::api::{LimitCount, SecretKind};
     use crate::record::Value;
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_row_is_complete_and_blanked() {
         let flow = crate::detect::cleartext::tests::flow("10.0.0.9", "10.0.0.5");
-        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow };
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
         let login = Login {
             ts: Timestamp(5),
             packet: 9,
@@ -119,6 +119,7 @@ mod tests {
             username: Some(b"admin"),
             secret: Some(Secret::new(b"hunter2")),
             secret_kind: SecretKind::Password,
+            proof: None,
             success: None,
         };
         for (reveal, shown) in [(Reveal::No, "[blanked]"), (Reveal::Yes, "hunter2")] {

@@ -5,9 +5,10 @@ use super::sighting::Sighting;
 use super::tls::weak_tls;
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
+use crate::proto::files::ftp;
 use crate::proto::registry::Event;
+use crate::proto::remote::telnet;
 use crate::proto::tls::{Handshake, TlsEvent};
-use crate::proto::{ftp, telnet};
 
 /// Judges an event; `first` says whether it is the first of its flow.
 pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &mut Vec<Sighting>) {

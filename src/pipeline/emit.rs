@@ -3,14 +3,35 @@
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
-use crate::base::{Addr, Endpoint, counters::Counters};
+use crate::base::{Addr, Endpoint, counters::Counters, limits};
 use crate::detect::credentials::{self, CREDENTIALS};
 use crate::detect::{cleartext, events};
 use crate::device::Claim;
-use crate::proto::api::{Cx, FlowView};
-use crate::proto::dns::Announced;
+use crate::proto::api::{About, Announcement, Carries, Cx, Direction, FlowView};
+use crate::proto::discovery::dns::Announced as Published;
 use crate::proto::registry::Event;
 use crate::record::{RowWriter, Table, clean};
+
+/// Connections that the events of one packet may announce.
+const ANNOUNCED_AT_ONCE_MAX: usize = 32;
+
+/// A connection that an event announced, kept until it begins.
+#[derive(Debug, Clone)]
+pub struct Announced {
+    /// One end of it.
+    pub endpoint: Endpoint,
+    /// What runs there.
+    pub carries: Carries,
+    /// What its parser is told.
+    pub words: Box<[u8]>,
+}
+
+impl Announced {
+    fn new(a: &Announcement<'_>) -> Self {
+        let words = a.words.get(..limits::ANNOUNCED_WORDS_MAX).unwrap_or(a.words);
+        Self { endpoint: a.endpoint, carries: a.carries, words: words.into() }
+    }
+}
 
 /// Takes the events of one flow while its parser runs.
 pub struct Emitter<'a> {
@@ -18,14 +39,15 @@ pub struct Emitter<'a> {
     out: &'a mut ShardOutput,
     interface: u16,
     server_name: Option<Box<ServerName>>,
-    announced: Option<Endpoint>,
+    announced: Vec<Announced>,
+    service: Option<&'static str>,
     upgraded: bool,
 }
 
 impl<'a> Emitter<'a> {
     /// For events of a packet that came in on an interface.
     pub const fn new(options: &'a EngineOptions, out: &'a mut ShardOutput, interface: u16) -> Self {
-        Self { options, out, interface, server_name: None, announced: None, upgraded: false }
+        Self { options, out, interface, server_name: None, announced: Vec::new(), service: None, upgraded: false }
     }
 
     /// Counters of the interface.
@@ -43,15 +65,20 @@ impl<'a> Emitter<'a> {
         self.upgraded
     }
 
-    /// A data connection that an event announced.
-    pub const fn take_announced(&mut self) -> Option<Endpoint> {
-        self.announced.take()
+    /// Connections that events announced.
+    pub fn take_announced(&mut self) -> Vec<Announced> {
+        std::mem::take(&mut self.announced)
+    }
+
+    /// A better name for the service of the flow, where an event told one.
+    pub const fn take_service(&mut self) -> Option<&'static str> {
+        self.service.take()
     }
 
     /// Takes an event; `first` says whether it is the first of its flow.
     pub fn event(&mut self, cx: Cx<'_>, event: &Event<'_>, first: bool) {
         let (ts, packet) = event.moment().unwrap_or((cx.ts, cx.packet));
-        let at = Cx { ts, packet, flow: cx.flow };
+        let at = Cx { ts, packet, ..cx };
         if let Some(table) = event.table() {
             self.row(table, at, |row, options| event.write(row, options.reveal));
         }
@@ -70,7 +97,26 @@ impl<'a> Emitter<'a> {
             }
             self.out.sightings.extend(cleartext::login(&options.home, &cx, protocol, &login));
         }
+        self.service = event.service().or(self.service);
+        self.upgraded |= event.upgrades();
+        event.announces(&mut |a| {
+            if self.announced.len() < ANNOUNCED_AT_ONCE_MAX {
+                self.announced.push(Announced::new(&a));
+            }
+        });
         events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
+        let protocol = event.protocol().spec().name;
+        event.facts(&mut |fact| {
+            let flow = at.flow;
+            let (mac, ip) = match fact.about {
+                About::Side(Direction::Orig) => (flow.orig_mac, flow.orig_ip),
+                About::Side(Direction::Resp) => (flow.resp_mac, flow.resp_ip),
+                About::Device(mac, ip) => (mac, ip),
+            };
+            if !(fact.value.is_empty() || mac.is_zero() && ip.is_unspecified()) {
+                self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
+            }
+        });
         self.claims(at, event);
     }
 
@@ -103,7 +149,7 @@ impl<'a> Emitter<'a> {
             Event::Mdns(e) | Event::Llmnr(e) => {
                 let source = if matches!(event, Event::Mdns(_)) { "mdns" } else { "llmnr" };
                 e.announced(&mut |a| {
-                    if let Announced::Host { host, addr } = a {
+                    if let Published::Host { host, addr } = a {
                         let (mac, ip) = if addr == flow.orig_ip {
                             (flow.orig_mac, addr)
                         } else if addr == flow.resp_ip {
@@ -122,17 +168,13 @@ impl<'a> Emitter<'a> {
                 }
                 dhcp_claims(at, e, &mut self.out.claims);
             }
-            Event::Ftp(e) => {
-                self.announced = e.data.map(|d| d.endpoint).or(self.announced);
-                self.upgraded |= e.auth_tls == Some(true);
-            }
             _ => {}
         }
     }
 }
 
 /// What a DHCP message says of the client, and of the server.
-fn dhcp_claims(at: Cx<'_>, e: &crate::proto::dhcp::Event<'_>, claims: &mut Vec<Claim>) {
+fn dhcp_claims(at: Cx<'_>, e: &crate::proto::discovery::dhcp::Event<'_>, claims: &mut Vec<Claim>) {
     const ACK: u8 = 5;
     const INFORM: u8 = 8;
     const REQUEST: u8 = 3;

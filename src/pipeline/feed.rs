@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 
+use hashbrown::HashMap;
+
 use super::app::{Active, App, Stage};
-use super::emit::Emitter;
+use super::emit::{Announced, Emitter};
 use super::reader::{MIDSTREAM_CHANCES, Outcome, Reader, begins_hello, recognise};
-use crate::base::{Endpoint, Timestamp};
+use crate::base::{Endpoint, Timestamp, limits};
 use crate::decode::{Packet, TcpFields};
 use crate::flow::{Flow, key::protocol};
-use crate::proto::api::{Direction, FlowView, Transport};
+use crate::proto::api::{Carries, Direction, FlowView, LimitCount, Transport};
+use crate::proto::named::{self, Glance};
 use crate::proto::registry::Protocol;
 use crate::stream::{Budget, Chunk};
 
@@ -19,19 +22,25 @@ const WATCHED_MAX: u8 = 32;
 /// Datagrams of a flow that are held against the probes before it is given up.
 const STRANGERS_MAX: u8 = 6;
 
-/// Data connections that a control connection announced, by responder.
-const ANNOUNCED_MAX: usize = 1024;
+/// The next datagram may tell what the first ones did not, but not for ever.
+const fn next_stranger(seen: u8) -> Stage {
+    match seen + 1 {
+        STRANGERS_MAX.. => Stage::Done,
+        n => Stage::Strange(n),
+    }
+}
 
 /// Feeds payload to parsers; one for each shard.
 #[derive(Debug)]
 pub struct Feed {
     budget: Budget,
-    tcp: u64,
-    udp: u64,
+    tcp: u128,
+    udp: u128,
     /// Bytes of parsers and streams in use, without what the budget counts.
     active_bytes: usize,
-    /// Endpoints that FTP control connections announced, the oldest first.
-    announced: VecDeque<Endpoint>,
+    /// What other flows announced, by endpoint; and the endpoints, the oldest first.
+    announced: HashMap<Endpoint, Announced>,
+    announced_order: VecDeque<Endpoint>,
 }
 
 impl Feed {
@@ -42,7 +51,8 @@ impl Feed {
             tcp: Protocol::over(Transport::Tcp),
             udp: Protocol::over(Transport::Udp),
             active_bytes: 0,
-            announced: VecDeque::new(),
+            announced: HashMap::new(),
+            announced_order: VecDeque::new(),
         }
     }
 
@@ -83,6 +93,11 @@ impl Feed {
                 parser: None,
                 chances: if is_tcp && !flow.sides.iter().any(|s| s.began_with_syn) { MIDSTREAM_CHANCES } else { 0 },
                 had_event: false,
+                used: false,
+                handovers: 0,
+                named: None,
+                carrier: None,
+                limited: LimitCount::default(),
                 outcome: Outcome::Going,
             },
         });
@@ -115,17 +130,56 @@ impl Feed {
 
     /// Gives back what an application layer holds.
     fn discard(&mut self, active: &mut Active) {
+        let cost = Self::cost(&active.reader);
+        self.discard_as(active, cost);
+    }
+
+    /// Likewise, where its cost was counted before its parser changed.
+    fn discard_as(&mut self, active: &mut Active, cost: usize) {
         for side in &mut active.sides {
             side.release(&mut self.budget);
         }
-        self.active_bytes = self.active_bytes.saturating_sub(Self::cost(&active.reader));
+        self.active_bytes = self.active_bytes.saturating_sub(cost);
     }
 
-    /// Whether a control connection announced this flow.
-    fn was_announced(&mut self, flow: &Flow<App>) -> bool {
+    /// What another flow announced of this one.
+    fn take_announced(&mut self, flow: &Flow<App>) -> Option<Announced> {
+        if self.announced.is_empty() {
+            return None;
+        }
         let ends = [(flow.resp_ip, flow.resp_port), (flow.orig_ip, flow.orig_port)];
-        let found = self.announced.iter().position(|e| ends.contains(&(e.ip, e.port)));
-        found.and_then(|i| self.announced.remove(i)).is_some()
+        ends.iter().find_map(|(ip, port)| self.announced.remove(&Endpoint { ip: *ip, port: *port }))
+    }
+
+    fn remember(&mut self, announced: Announced, emit: &mut Emitter<'_>) {
+        if self.announced.insert(announced.endpoint, announced.clone()).is_some() {
+            return;
+        }
+        self.announced_order.push_back(announced.endpoint);
+        // Endpoints that were used up since leave the order with the oldest.
+        if self.announced_order.len() > limits::ANNOUNCED_MAX
+            && let Some(oldest) = self.announced_order.pop_front()
+            && self.announced.remove(&oldest).is_some()
+        {
+            emit.counters().parser_limits += 1;
+        }
+    }
+
+    /// Starts a flow with what another one announced of it; `None` where its bytes tell nothing more.
+    fn start_announced(&mut self, flow: &mut Flow<App>, announced: &Announced) -> Option<Box<Active>> {
+        match announced.carries {
+            Carries::Named(service) => {
+                flow.app.announce(service);
+                None
+            }
+            Carries::Protocol(name) => {
+                let mut active = self.start_with(flow, Protocol::named(name)?);
+                if let Some((_, parser)) = &mut active.reader.parser {
+                    parser.introduce(&announced.words);
+                }
+                Some(active)
+            }
+        }
     }
 
     /// Hands the payload of a packet to the flow's parser, or looks for one.
@@ -151,24 +205,37 @@ impl Feed {
             }
             Stage::New | Stage::Strange(_) if flow.protocol() == protocol::UDP => {
                 let dir = if side == 0 { Direction::Orig } else { Direction::Resp };
-                let mut candidates = Protocol::between(self.udp, [flow.orig_port, flow.resp_port]);
-                let Some(found) = recognise(&mut candidates, Transport::Udp, flow.resp_port, dir, payload) else {
-                    // The next datagram may tell, but not for ever.
-                    flow.app.stage = match stranger + 1 {
-                        STRANGERS_MAX.. => Stage::Done,
-                        n => Stage::Strange(n),
+                let ports = [flow.orig_port, flow.resp_port];
+                let mut candidates = Protocol::between(self.udp, ports);
+                let announced = if stranger == 0 { self.take_announced(flow) } else { None };
+                if let Some(announced) = announced {
+                    match self.start_announced(flow, &announced) {
+                        Some(active) => active,
+                        None => return,
+                    }
+                } else if let Some(found) = recognise(&mut candidates, Transport::Udp, flow.resp_port, dir, payload) {
+                    self.start_with(flow, found)
+                } else {
+                    let glance = Glance { dir, payload, ports };
+                    flow.app.stage = if let Some(name) = named::name(Transport::Udp, &glance) {
+                        flow.app.service = Some(name);
+                        Stage::Done
+                    } else {
+                        next_stranger(stranger)
                     };
                     return;
-                };
-                self.start_with(flow, found)
+                }
             }
             Stage::Strange(_) => return,
             Stage::New => {
-                if !self.announced.is_empty() && flow.protocol() == protocol::TCP && self.was_announced(flow) {
-                    flow.app.announce("ftp-data");
-                    return;
+                let announced = if flow.protocol() == protocol::TCP { self.take_announced(flow) } else { None };
+                match announced {
+                    Some(announced) => match self.start_announced(flow, &announced) {
+                        Some(active) => active,
+                        None => return,
+                    },
+                    None => self.start(flow),
                 }
-                self.start(flow)
             }
             Stage::Watched(left) => {
                 if !begins_hello(payload) {
@@ -188,7 +255,7 @@ impl Feed {
         } else {
             active.reader.datagram(dir, payload, at, emit);
         }
-        self.settle(flow, active, cost, at, emit);
+        self.settle(flow, active, (cost, stranger), at, emit);
     }
 
     #[allow(clippy::too_many_arguments)] // everything that a segment is
@@ -236,25 +303,29 @@ impl Feed {
         &mut self,
         flow: &mut Flow<App>,
         mut active: Box<Active>,
-        cost: usize,
+        (cost, stranger): (usize, u8),
         at: (Timestamp, u64),
         emit: &mut Emitter<'_>,
     ) {
-        if let Some(endpoint) = emit.take_announced() {
-            if self.announced.len() >= ANNOUNCED_MAX {
-                self.announced.pop_front();
-            }
-            self.announced.push_back(endpoint);
+        for announced in emit.take_announced() {
+            self.remember(announced, emit);
         }
+        emit.counters().parser_limits += active.reader.limited.take();
         if let Some(name) = emit.take_server_name() {
             flow.app.server_name.get_or_insert(name);
         }
         flow.app.upgraded |= emit.upgraded();
-        if let Some((protocol, _)) = &active.reader.parser {
-            flow.app.upgraded |= *protocol == Protocol::Tls && flow.app.service.is_some();
-            flow.app.service.get_or_insert(protocol.spec().name);
+        if let Some((Protocol::Tls, _)) = &active.reader.parser {
+            flow.app.upgraded |= flow.app.service.is_some() || active.reader.carrier.is_some();
         }
+        flow.app.service = emit.take_service().or(flow.app.service).or_else(|| active.reader.service());
         match active.reader.outcome {
+            Outcome::Going if flow.protocol() == protocol::UDP && active.reader.parser.is_none() => {
+                // Not what it was taken for, and nothing else either.
+                self.discard_as(&mut active, cost);
+                flow.app.stage = next_stranger(stranger);
+                return;
+            }
             Outcome::Going => {
                 self.active_bytes = (self.active_bytes + Self::cost(&active.reader)).saturating_sub(cost);
                 flow.app.stage = Stage::Active(active);
@@ -288,6 +359,7 @@ impl Feed {
         if let Some(name) = emit.take_server_name() {
             app.server_name.get_or_insert(name);
         }
+        app.service = emit.take_service().or(app.service);
     }
 
     /// The flow ends: what waits in its streams is read, and its parser says its last.
@@ -313,13 +385,11 @@ impl Feed {
                 }
             }
         }
-        if let Some((protocol, _)) = &active.reader.parser
-            && !by_port
-            && (active.reader.outcome != Outcome::Violated || active.reader.had_event)
-        {
-            flow.app.service.get_or_insert(protocol.spec().name);
+        if !by_port && (active.reader.outcome != Outcome::Violated || active.reader.had_event) {
+            flow.app.service = flow.app.service.or_else(|| active.reader.service());
         }
         self.close(&mut active, &mut flow.app, at, emit);
+        emit.counters().parser_limits += active.reader.limited.take();
         self.active_bytes = self.active_bytes.saturating_sub(cost);
     }
 }

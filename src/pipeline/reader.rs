@@ -2,7 +2,8 @@
 
 use super::emit::Emitter;
 use crate::base::{Timestamp, limits};
-use crate::proto::api::{Cx, Direction, FlowView, Probe, Progress, Transport};
+use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Probe, Progress, Transport};
+use crate::proto::named::{self, Glance};
 use crate::proto::registry::{Parser, Protocol};
 use crate::stream::{Chunk, Taken};
 
@@ -17,13 +18,22 @@ const MIDSTREAM_BYTES: usize = 256;
 pub(super) struct Reader {
     pub(super) view: FlowView,
     /// Protocols that the payload may still be, and those that it might be at its start.
-    pub(super) candidates: u64,
-    pub(super) all: u64,
+    pub(super) candidates: u128,
+    pub(super) all: u128,
     pub(super) parser: Option<(Protocol, Parser)>,
     /// Further payloads at which a stream that was taken up midstream may yet show what it is: the
     /// first one seen mostly lies in the middle of a message.
     pub(super) chances: u8,
     pub(super) had_event: bool,
+    /// Whether the parser has used any bytes: until then it may be withdrawn without a loss.
+    pub(super) used: bool,
+    /// How often one protocol handed over to another.
+    pub(super) handovers: u8,
+    /// A protocol that is only named, where the payload is of one.
+    pub(super) named: Option<&'static str>,
+    /// The outermost protocol of those that handed over.
+    pub(super) carrier: Option<Protocol>,
+    pub(super) limited: LimitCount,
     pub(super) outcome: Outcome,
 }
 
@@ -54,7 +64,7 @@ pub(super) fn begins_hello(payload: &[u8]) -> bool {
 /// Holds a payload against the probes of the candidates, those of the usual port first. What it
 /// cannot be is struck from them.
 pub(super) fn recognise(
-    candidates: &mut u64,
+    candidates: &mut u128,
     transport: Transport,
     port: u16,
     dir: Direction,
@@ -91,33 +101,12 @@ impl Reader {
             return Taken::Stop;
         }
         match chunk {
-            Chunk::Bytes(bytes) => {
-                if self.parser.is_none() {
-                    let Reader { view, candidates, .. } = &mut *self;
-                    self.parser =
-                        recognise(candidates, view.transport, view.resp_port, dir, bytes).map(|p| (p, p.parser()));
-                    if self.parser.is_none() {
-                        if self.chances > 0 && (self.candidates == 0 || bytes.len() >= MIDSTREAM_BYTES) {
-                            self.chances -= 1;
-                            self.candidates = self.all;
-                            return Taken::All;
-                        }
-                        if self.candidates == 0 || bytes.len() >= limits::PROBE_BYTES_MAX {
-                            self.outcome = Outcome::Unknown;
-                            return Taken::Stop;
-                        }
-                        return Taken::Some { consumed: 0, needed: bytes.len() + 1 };
-                    }
-                    if !other_pending.is_empty() {
-                        *other_taken = Some(self.parse(dir.other(), other_pending, at, emit));
-                    }
-                }
-                self.parse(dir, bytes, at, emit)
-            }
+            Chunk::Bytes(bytes) => self.bytes(dir, bytes, at, other_pending, other_taken, emit),
             Chunk::Gap(missing) => match &mut self.parser {
                 Some((_, parser)) => {
-                    let cx = Cx { ts: at.0, packet: at.1, flow: &self.view };
+                    let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
                     let progress = parser.on_gap(cx, dir, missing);
+                    self.used = true;
                     self.judge(progress)
                 }
                 None if self.chances > 0 => {
@@ -131,6 +120,74 @@ impl Reader {
                 }
             },
         }
+    }
+
+    fn bytes(
+        &mut self,
+        dir: Direction,
+        bytes: &[u8],
+        at: (Timestamp, u64),
+        other_pending: &[u8],
+        other_taken: &mut Option<Taken>,
+        emit: &mut Emitter<'_>,
+    ) -> Taken {
+        // What an outer protocol used up before it handed over, or a wrong guess left.
+        let mut before = 0;
+        loop {
+            let rest = bytes.get(before..).unwrap_or_default();
+            if self.parser.is_none() {
+                if rest.is_empty() {
+                    return Taken::All;
+                }
+                let Reader { view, candidates, .. } = &mut *self;
+                let found = recognise(candidates, view.transport, view.resp_port, dir, rest);
+                let Some(found) = found else { return self.unrecognised(dir, before, rest) };
+                self.parser = Some((found, found.parser()));
+                self.used = false;
+                if !other_pending.is_empty() && other_taken.is_none() {
+                    *other_taken = Some(self.parse(dir.other(), other_pending, at, emit));
+                    if self.parser.is_none() {
+                        continue;
+                    }
+                }
+            }
+            let guess = self.parser.as_ref().map(|p| p.0);
+            let taken = self.parse(dir, rest, at, emit);
+            if self.outcome == Outcome::Violated && !self.used && !self.had_event {
+                // Nothing was lost by the wrong guess: the others have their turn.
+                emit.counters().violations += 1;
+                self.candidates &= !guess.map_or(0, Protocol::bit);
+                self.parser = None;
+                self.outcome = Outcome::Going;
+                *other_taken = None;
+                continue;
+            }
+            match taken {
+                Taken::Some { consumed, .. } if self.parser.is_none() => before += consumed,
+                Taken::Some { consumed, needed } => return Taken::Some { consumed: before + consumed, needed },
+                other => return other,
+            }
+        }
+    }
+
+    /// No probe is sure of these bytes: whether to wait for more.
+    fn unrecognised(&mut self, dir: Direction, before: usize, bytes: &[u8]) -> Taken {
+        let glance = Glance { dir, payload: bytes, ports: [self.view.orig_port, self.view.resp_port] };
+        self.named = named::name(self.view.transport, &glance);
+        if self.named.is_some() {
+            self.outcome = Outcome::Finished;
+            return Taken::Stop;
+        }
+        if self.chances > 0 && (self.candidates == 0 || bytes.len() >= MIDSTREAM_BYTES) {
+            self.chances -= 1;
+            self.candidates = self.all;
+            return Taken::All;
+        }
+        if self.candidates == 0 || bytes.len() >= limits::PROBE_BYTES_MAX {
+            self.outcome = Outcome::Unknown;
+            return Taken::Stop;
+        }
+        Taken::Some { consumed: before, needed: bytes.len() + 1 }
     }
 
     /// At the end of a flow that no probe was sure of: takes the parser of the usual port, where the
@@ -156,19 +213,42 @@ impl Reader {
             return Taken::Stop;
         }
         let Some((_, parser)) = &mut self.parser else { return Taken::Stop };
-        let cx = Cx { ts: at.0, packet: at.1, flow: &self.view };
+        let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
         let had_event = &mut self.had_event;
         let progress = parser.on_data(cx, dir, bytes, &mut |event| {
             emit.event(cx, &event, !*had_event);
             *had_event = true;
         });
+        if let Progress::Handover { consumed } = progress {
+            self.hand_over(at, emit);
+            return Taken::Some { consumed, needed: 1 };
+        }
         self.judge(progress)
     }
 
+    /// The parser has read the outer protocol to its end: it says its last, and what follows is held
+    /// against the probes anew.
+    fn hand_over(&mut self, at: (Timestamp, u64), emit: &mut Emitter<'_>) {
+        for dir in [Direction::Orig, Direction::Resp] {
+            self.end(dir, &[], at, emit);
+        }
+        let outer = self.parser.take().map(|p| p.0);
+        self.carrier = self.carrier.or(outer);
+        self.candidates = self.all & !outer.map_or(0, Protocol::bit);
+        self.handovers += 1;
+        if self.handovers > limits::HANDOVERS_MAX {
+            self.outcome = Outcome::Finished;
+        }
+    }
+
     const fn judge(&mut self, progress: Progress) -> Taken {
+        self.used |= matches!(progress, Progress::Done | Progress::Skip(_) | Progress::Finished)
+            || matches!(progress, Progress::Partial { consumed, .. } if consumed > 0);
         match progress {
             Progress::Done => Taken::All,
             Progress::Partial { consumed, needed } => Taken::Some { consumed, needed },
+            // Taken apart in `parse`; a gap cannot hand over.
+            Progress::Handover { .. } => Taken::All,
             Progress::Skip(bytes) => Taken::Skip(bytes),
             Progress::Finished => {
                 self.outcome = Outcome::Finished;
@@ -181,16 +261,41 @@ impl Reader {
         }
     }
 
+    /// Reads a datagram. The parser may turn out to be a wrong guess; then the others have their turn.
     pub(super) fn datagram(&mut self, dir: Direction, payload: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
         if payload.is_empty() || self.outcome != Outcome::Going {
             return;
         }
-        self.parse(dir, payload, at, emit);
-        if self.outcome == Outcome::Violated && self.had_event {
-            // One odd datagram among good ones does not make the flow another protocol.
+        loop {
+            let Some((guess, _)) = self.parser else {
+                // What one datagram is not, the next may be.
+                let mut candidates = self.candidates;
+                let Some(found) = recognise(&mut candidates, Transport::Udp, self.view.resp_port, dir, payload) else {
+                    return;
+                };
+                self.parser = Some((found, found.parser()));
+                continue;
+            };
+            self.parse(dir, payload, at, emit);
+            if self.outcome != Outcome::Violated {
+                return;
+            }
             emit.counters().violations += 1;
             self.outcome = Outcome::Going;
+            if self.had_event {
+                // One odd datagram among good ones does not make the flow another protocol.
+                return;
+            }
+            self.candidates &= !guess.bit();
+            self.parser = None;
         }
+    }
+
+    /// The name that the flow's service has from its payload, as far as that is sure.
+    pub(super) fn service(&self) -> Option<&'static str> {
+        let sure = |p: Protocol| (self.had_event || !p.spec().tentative).then(|| p.spec().name);
+        let outermost = self.carrier.map(|p| p.spec().name);
+        outermost.or(self.named).or_else(|| self.parser.as_ref().and_then(|p| sure(p.0)))
     }
 
     pub(super) fn end(&mut self, dir: Direction, rest: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
@@ -198,7 +303,7 @@ impl Reader {
             return;
         }
         if let Some((_, parser)) = &mut self.parser {
-            let cx = Cx { ts: at.0, packet: at.1, flow: &self.view };
+            let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
             let had_event = &mut self.had_event;
             parser.on_end(cx, dir, rest, &mut |event| {
                 emit.event(cx, &event, !*had_event);

@@ -14,7 +14,7 @@ use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet};
 use crate::device::{Claim, ClaimDedup};
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
-use crate::proto::arp;
+use crate::proto::discovery::arp;
 use crate::stream::Budget;
 
 /// A packet on its way to its shard.

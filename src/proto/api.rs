@@ -5,7 +5,10 @@
 //! keeps it (bounded) and presents it again with what follows. It reads no clock and judges
 //! nothing; detectors do.
 
-use crate::base::{Addr, Mac, Secret, Timestamp, secret::Reveal};
+use std::cell::Cell;
+
+use super::proof::Proof;
+use crate::base::{Addr, Endpoint, Mac, Secret, Timestamp, secret::Reveal};
 use crate::record::{RowWriter, Table};
 
 /// Which side of the flow sent the bytes.
@@ -72,6 +75,14 @@ pub enum Progress {
     Skip(u64),
     /// Nothing more to learn from this flow: neither direction is presented again.
     Finished,
+    /// `consumed` bytes are used, and what follows in both directions is another protocol that runs
+    /// inside this one from here on (behind the greeting of a SOCKS or HTTP proxy, behind an
+    /// upgrade): this parser says its last, and the rest is held against the probes anew. The flow
+    /// keeps this parser's service.
+    Handover {
+        /// Bytes used from the front.
+        consumed: usize,
+    },
     /// Not this protocol after all. Counted; the flow loses its service unless an event was seen.
     Violation(&'static str),
 }
@@ -99,6 +110,17 @@ pub struct FlowView {
     pub transport: Transport,
 }
 
+/// Counts messages that a parser cut or passed over because one of its limits was hit.
+#[derive(Debug, Default)]
+pub struct LimitCount(Cell<u64>);
+
+impl LimitCount {
+    /// What was counted since the last call.
+    pub fn take(&self) -> u64 {
+        self.0.take()
+    }
+}
+
 /// When and where the bytes came that a parser is given.
 #[derive(Debug, Clone, Copy)]
 pub struct Cx<'a> {
@@ -108,6 +130,16 @@ pub struct Cx<'a> {
     pub packet: u64,
     /// The flow.
     pub flow: &'a FlowView,
+    /// Where a limit that was hit is counted; see [`Cx::limit_hit`].
+    pub limited: &'a LimitCount,
+}
+
+impl Cx<'_> {
+    /// To be called whenever something is cut, passed over or forgotten because a constant of
+    /// `base/limits.rs` says so: it shows in `capture_stats.parser_limits`.
+    pub fn limit_hit(&self) {
+        self.limited.0.set(self.limited.0.get().saturating_add(1));
+    }
 }
 
 /// What is fixed about a protocol: help, documentation and detection come from here.
@@ -128,6 +160,27 @@ pub struct Spec {
     pub reference: &'static str,
     /// The table that its events go to, where it has one.
     pub table: Option<&'static Table>,
+    /// Whether the first bytes prove too little to name the flow after: it gets the service only
+    /// when the parser has emitted an event, and after a [`Progress::Violation`] before that the
+    /// other protocols are tried.
+    pub tentative: bool,
+    /// What of it can be read from the network, for `overhear protocols`: a few words.
+    pub yields: &'static str,
+}
+
+impl Spec {
+    /// Nothing, to be completed: `Spec { name: "x", ..Spec::EMPTY }`.
+    pub const EMPTY: Self = Self {
+        name: "",
+        title: "",
+        transports: &[],
+        ports: &[],
+        port_bound: false,
+        reference: "",
+        table: None,
+        tentative: false,
+        yields: "",
+    };
 }
 
 /// How a login was made.
@@ -170,8 +223,68 @@ pub struct Login<'e> {
     pub secret: Option<Secret<'e>>,
     /// What sort of secret it is.
     pub secret_kind: SecretKind,
+    /// For a challenge and its answer: all that is needed to test a guess at the password.
+    pub proof: Option<Proof<'e>>,
     /// What the answer was; `None` where it was not seen.
     pub success: Option<bool>,
+}
+
+impl Login<'_> {
+    /// A login of which only the time and packet are known, to be completed.
+    pub const fn at((ts, packet): (Timestamp, u64)) -> Self {
+        Self {
+            ts,
+            packet,
+            mechanism: "",
+            username: None,
+            secret: None,
+            secret_kind: SecretKind::Password,
+            proof: None,
+            success: None,
+        }
+    }
+}
+
+/// Whom a fact is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The side that sent the bytes of this direction.
+    Side(Direction),
+    /// The device with this MAC, and this address where it is specified.
+    Device(Mac, Addr),
+}
+
+/// One thing that an event says of a device: neutral, to be weighed later.
+#[derive(Debug, Clone, Copy)]
+pub struct Fact<'e> {
+    /// Whom it is about.
+    pub about: About,
+    /// What it tells: `hostname`, `model`, `firmware`, `server`, `user-agent`, `banner` ... The
+    /// protocol's name stands beside it.
+    pub attribute: &'static str,
+    /// The value, free of secrets.
+    pub value: &'e [u8],
+}
+
+/// What an announced connection carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// A service of this name, whose bytes tell nothing more.
+    Named(&'static str),
+    /// A protocol that has a parser, by the name in its [`Spec`].
+    Protocol(&'static str),
+}
+
+/// A connection that an event announces: FTP data, RTP media, the answer to a TFTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announcement<'e> {
+    /// One end of it. Only flows between the same two addresses are found by it, and the first one
+    /// uses it up.
+    pub endpoint: Endpoint,
+    /// What will run there.
+    pub carries: Carries,
+    /// What its parser is told ([`AppParser::introduce`]): a file name; empty where there is nothing.
+    pub words: &'e [u8],
 }
 
 /// An event of a protocol.
@@ -197,6 +310,23 @@ pub trait Event {
     fn server_name(&self) -> Option<(&'static str, &[u8])> {
         None
     }
+
+    /// A better name for the service of the flow than the protocol's, where this event tells one
+    /// (`ipp` inside HTTP, `cldap`, `srtp`).
+    fn service(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether encryption takes over behind this event (STARTTLS was agreed on).
+    fn upgrades(&self) -> bool {
+        false
+    }
+
+    /// Hands over the connections that this event announces.
+    fn announces(&self, _tell: &mut dyn FnMut(Announcement<'_>)) {}
+
+    /// Hands over what this event says of devices.
+    fn facts(&self, _tell: &mut dyn FnMut(Fact<'_>)) {}
 }
 
 /// A protocol parser. One value follows one flow.
@@ -213,6 +343,10 @@ pub trait AppParser: Default + Send + 'static {
     /// The next bytes of a direction (or one whole datagram, where only `Finished` and
     /// `Violation` mean anything in the answer).
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Self::Event<'_>)) -> Progress;
+
+    /// What another flow said of this one when it announced it ([`Announcement::words`]); called
+    /// before any bytes come.
+    fn introduce(&mut self, _words: &[u8]) {}
 
     /// `missing` bytes of a direction will never come. `Done` if the parser can go on behind them.
     fn on_gap(&mut self, _cx: Cx<'_>, _dir: Direction, _missing: u64) -> Progress {

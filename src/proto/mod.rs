@@ -1,22 +1,22 @@
-//! Protocols: one file each, holding parser, event, table, documentation and tests.
+//! Protocols: one file each, holding parser, event, table, documentation and tests; a folder for each
+//! family.
 
 pub mod api;
-pub mod arp;
-pub mod dhcp;
-pub mod dns;
-pub mod dns_event;
-pub mod dns_message;
-pub mod ftp;
-pub mod http;
-pub mod http_event;
-pub mod http_head;
-pub mod http_login;
-pub mod http_provisioning;
+pub mod database;
+pub mod discovery;
+pub mod files;
+pub mod iot;
+pub mod mail;
+pub mod management;
+pub mod named;
+pub mod printing;
+pub mod proof;
 pub mod registry;
-pub mod ssh;
-pub mod telnet;
-pub mod telnet_prompt;
+pub mod remote;
 #[cfg(test)]
 pub mod testing;
 pub mod text;
 pub mod tls;
+pub mod voice;
+pub mod web;
+pub mod windows;

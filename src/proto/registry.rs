@@ -2,7 +2,7 @@
 //!
 //! To add a protocol: its file, a `pub mod` line in `proto/mod.rs`, and its line in the list below.
 
-use super::api::{AppParser, Cx, Direction, Event as _, Login, Probe, Progress, Spec, Transport};
+use super::api::{Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Probe, Progress, Spec, Transport};
 use crate::base::{Timestamp, secret::Reveal};
 use crate::record::{RowWriter, Table};
 
@@ -42,6 +42,11 @@ macro_rules! protocols {
             /// See [`AppParser::on_data`].
             pub fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Progress {
                 match self { $(Self::$name(p) => p.on_data(cx, dir, bytes, &mut |e| emit(Event::$name(e)))),+ }
+            }
+
+            /// See [`AppParser::introduce`].
+            pub fn introduce(&mut self, words: &[u8]) {
+                match self { $(Self::$name(p) => p.introduce(words)),+ }
             }
 
             /// See [`AppParser::on_gap`].
@@ -94,20 +99,40 @@ macro_rules! protocols {
             pub fn server_name(&self) -> Option<(&'static str, &[u8])> {
                 match self { $(Self::$name(e) => e.server_name()),+ }
             }
+
+            /// See [`super::api::Event::service`].
+            pub fn service(&self) -> Option<&'static str> {
+                match self { $(Self::$name(e) => e.service()),+ }
+            }
+
+            /// See [`super::api::Event::upgrades`].
+            pub fn upgrades(&self) -> bool {
+                match self { $(Self::$name(e) => e.upgrades()),+ }
+            }
+
+            /// See [`super::api::Event::announces`].
+            pub fn announces(&self, tell: &mut dyn FnMut(Announcement<'_>)) {
+                match self { $(Self::$name(e) => e.announces(tell)),+ }
+            }
+
+            /// See [`super::api::Event::facts`].
+            pub fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+                match self { $(Self::$name(e) => e.facts(tell)),+ }
+            }
         }
     };
 }
 
 protocols! {
     Tls => super::tls::TlsParser,
-    Http => super::http::Http,
-    Ssh => super::ssh::SshParser,
-    Dns => super::dns::Dns,
-    Mdns => super::dns::Mdns,
-    Llmnr => super::dns::Llmnr,
-    Dhcp => super::dhcp::Dhcp,
-    Ftp => super::ftp::Ftp,
-    Telnet => super::telnet::Telnet,
+    Http => super::web::http::Http,
+    Ssh => super::remote::ssh::SshParser,
+    Dns => super::discovery::dns::Dns,
+    Mdns => super::discovery::dns::Mdns,
+    Llmnr => super::discovery::dns::Llmnr,
+    Dhcp => super::discovery::dhcp::Dhcp,
+    Ftp => super::files::ftp::Ftp,
+    Telnet => super::remote::telnet::Telnet,
 }
 
 impl Protocol {
@@ -116,18 +141,23 @@ impl Protocol {
         self.spec().transports.contains(&transport)
     }
 
+    /// The protocol of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|p| p.spec().name == name)
+    }
+
     /// Protocols as a set of bits.
-    pub const fn bit(self) -> u64 {
+    pub const fn bit(self) -> u128 {
         1 << self as u8
     }
 
     /// All protocols that run over a transport, as a set of bits.
-    pub fn over(transport: Transport) -> u64 {
+    pub fn over(transport: Transport) -> u128 {
         Self::ALL.iter().filter(|p| p.runs_over(transport)).fold(0, |set, p| set | p.bit())
     }
 
     /// The protocols of a set that may run between these ports.
-    pub fn between(set: u64, ports: [u16; 2]) -> u64 {
+    pub fn between(set: u128, ports: [u16; 2]) -> u128 {
         let elsewhere = |p: &&Self| p.spec().port_bound && !p.spec().ports.iter().any(|port| ports.contains(port));
         Self::ALL.iter().filter(elsewhere).fold(set, |set, p| set & !p.bit())
     }

@@ -8,7 +8,7 @@
 
 use std::fmt::Debug;
 
-use super::api::{AppParser, Cx, Direction, Event, FlowView, Probe, Progress, Transport};
+use super::api::{AppParser, Cx, Direction, Event, FlowView, LimitCount, Probe, Progress, Transport};
 use crate::base::secret::Reveal;
 use crate::base::{Addr, Mac, Timestamp, limits};
 use crate::record::{RowBuffer, Type, Value, ValueReader};
@@ -160,7 +160,12 @@ impl Script {
         let mut packet = 0;
         for step in &self.steps {
             packet += 1;
-            let cx = Cx { ts: Timestamp::from_parts(packet as i64, 0), packet, flow: &flow };
+            let cx = Cx {
+                ts: Timestamp::from_parts(packet as i64, 0),
+                packet,
+                flow: &flow,
+                limited: &LimitCount::default(),
+            };
             match step {
                 Step::Data(dir, bytes) if transport == Transport::Udp => {
                     if seen.stopped.is_none() {
@@ -183,7 +188,8 @@ impl Script {
                 Step::End(dir) => sides[dir.index()].end::<P>(&mut parser, cx, *dir, &mut seen),
             }
         }
-        let cx = Cx { ts: Timestamp::from_parts(packet as i64, 0), packet, flow: &flow };
+        let cx =
+            Cx { ts: Timestamp::from_parts(packet as i64, 0), packet, flow: &flow, limited: &LimitCount::default() };
         for dir in [Direction::Orig, Direction::Resp] {
             sides[dir.index()].end::<P>(&mut parser, cx, dir, &mut seen);
         }
@@ -308,6 +314,12 @@ impl Side {
                 Progress::Skip(skip) => {
                     self.kept.clear();
                     self.skip = skip;
+                }
+                Progress::Handover { consumed } => {
+                    assert!(consumed <= self.kept.len(), "used more than was given");
+                    // How much of a piece was used depends on the pieces.
+                    seen.stopped = Some(Progress::Handover { consumed: 0 });
+                    return;
                 }
                 Progress::Finished | Progress::Violation(_) => {
                     seen.stopped = Some(progress);

@@ -1,6 +1,8 @@
 //! What text protocols have in common: lines, numbers, and the encodings in which secrets travel.
 
-use crate::base::limits;
+use std::borrow::Cow;
+
+use crate::base::{Secret, limits, secret::BLANK};
 
 /// Finds lines in bytes that are presented again with more behind them. Remembers how far it has
 /// looked, so that a line that comes byte by byte costs no more than one that comes whole.
@@ -189,6 +191,26 @@ pub fn percent(text: &[u8], plus_is_blank: bool, max: usize) -> Vec<u8> {
     out
 }
 
+/// A text without a secret that it repeats. One of less than four bytes may be any word.
+pub fn without_secret<'a>(reply: &'a [u8], secret: Secret<'_>) -> Cow<'a, [u8]> {
+    let needle = secret.expose();
+    if needle.len() < 4 {
+        return reply.into();
+    }
+    let mut out = Vec::new();
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(reply, needle) {
+        out.extend_from_slice(reply.get(from..at).unwrap_or_default());
+        out.extend_from_slice(BLANK.as_bytes());
+        from = at + needle.len();
+    }
+    if from == 0 {
+        return reply.into();
+    }
+    out.extend_from_slice(reply.get(from..).unwrap_or_default());
+    out.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,5 +258,12 @@ mod tests {
         assert_eq!(decimal(b"9999999999999999999"), None);
         assert_eq!(hexadecimal(b"fF"), Some(255));
         assert_eq!(hexadecimal(b""), None);
+    }
+
+    #[test]
+    fn a_repeated_secret_is_blanked() {
+        let reply = without_secret(b"530 hunter2 is wrong, hunter2!", Secret::new(b"hunter2"));
+        assert_eq!(&*reply, b"530 [blanked] is wrong, [blanked]!");
+        assert_eq!(&*without_secret(b"230 a", Secret::new(b"a")), b"230 a");
     }
 }

@@ -475,8 +475,8 @@ impl AppParser for TlsParser {
         transports: &[Transport::Tcp],
         ports: &[443, 8443, 993, 995, 465, 636, 853, 989, 990, 5061, 8883, 9443],
         reference: "RFC 8446, RFC 5246",
-        port_bound: false,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     type Event<'e> = TlsEvent<'e>;
 

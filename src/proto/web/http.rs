@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
 use super::http_head::{self as head, Framing, RequestHead, ResponseHead};
 use super::http_login::{self as login, Form, Found};
 use super::http_provisioning as provisioning;
-use super::text::{self, Line, Lines};
 use crate::base::{Timestamp, hash, limits};
+use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
+use crate::proto::text::{self, Line, Lines};
 
 pub use super::http_event::{Event, Exchange, TABLE};
 
@@ -446,6 +446,7 @@ impl Http {
             username: found.user.as_deref(),
             secret,
             secret_kind: found.kind,
+            proof: None,
             success,
         }));
     }
@@ -518,8 +519,8 @@ impl AppParser for Http {
         transports: &[Transport::Tcp],
         ports: &[80, 8080, 8000, 8008, 8081, 8088, 8888, 3128, 631, 5985, 1900],
         reference: "RFC 9110, RFC 9112",
-        port_bound: false,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
 
@@ -647,8 +648,8 @@ const fn is_method_byte(c: &u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Script, probe_all};
     use super::*;
+    use crate::proto::testing::{Script, probe_all};
 
     #[test]
     fn an_end_of_title_before_its_beginning_makes_no_difference() {

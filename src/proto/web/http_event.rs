@@ -1,9 +1,9 @@
 //! What the HTTP/1 parser tells, and the table that it goes to.
 
-use super::api::Login;
 use super::http_login as login;
 use crate::base::Timestamp;
 use crate::base::secret::Reveal;
+use crate::proto::api::Login;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -117,7 +117,7 @@ impl std::fmt::Debug for Event<'_> {
     }
 }
 
-impl super::api::Event for Event<'_> {
+impl crate::proto::api::Event for Event<'_> {
     fn moment(&self) -> Option<(Timestamp, u64)> {
         Some(match self {
             Self::Exchange(e) => e.at,

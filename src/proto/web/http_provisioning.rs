@@ -2,10 +2,10 @@
 //! device will use, in clear. There is no standard; the forms read here are `key = value` and
 //! `key: value` lines, and XML attributes and elements.
 
-use super::api::SecretKind;
 use super::http_login::{Found, is_password_key};
-use super::text;
 use crate::base::secret::SecretBuf;
+use crate::proto::api::SecretKind;
+use crate::proto::text;
 
 /// Settings of one file that are looked at.
 const SETTINGS_MAX: usize = 4096;

@@ -1,10 +1,10 @@
 //! Telnet (RFC 854, RFC 855), and the logins that people type into it.
 
-use super::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
 use super::telnet_prompt::{self as prompt, Prompt};
-use super::text;
 use crate::base::secret::{Reveal, SecretBuf};
 use crate::base::{Timestamp, limits};
+use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
+use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -47,7 +47,7 @@ pub enum Event<'e> {
     },
 }
 
-impl super::api::Event for Event<'_> {
+impl crate::proto::api::Event for Event<'_> {
     fn moment(&self) -> Option<(Timestamp, u64)> {
         Some(match self {
             Self::Login(login) => (login.ts, login.packet),
@@ -355,6 +355,7 @@ impl Telnet {
             username: attempt.user.as_deref(),
             secret: Some(attempt.secret.borrow()),
             secret_kind: SecretKind::Password,
+            proof: None,
             success,
         }));
         self.last_user = attempt.user;
@@ -419,8 +420,8 @@ impl AppParser for Telnet {
         transports: &[Transport::Tcp],
         ports: &[23],
         reference: "RFC 854, RFC 855",
-        port_bound: false,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
 
@@ -517,10 +518,11 @@ impl AppParser for Telnet {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Script, probe_all};
     use super::*;
+    use crate::proto::api::LimitCount;
+    use crate::proto::testing::{Script, probe_all};
 
-    fn results(seen: &super::super::testing::Seen) -> Vec<String> {
+    fn results(seen: &crate::proto::testing::Seen) -> Vec<String> {
         let user = |l: &str| l.split("username: ").nth(1).unwrap().split(", secret").next().unwrap().to_owned();
         seen.logins.iter().map(|l| format!("{} {}", user(l), l.rsplit("success: ").next().unwrap())).collect()
     }
@@ -555,7 +557,7 @@ mod tests {
     fn secrets(steps: &[(bool, &str)]) -> Vec<(String, String, Option<bool>)> {
         let mut out = Vec::new();
         let mut parser = Telnet::default();
-        let flow = super::super::api::FlowView {
+        let flow = crate::proto::api::FlowView {
             flow_id: 0,
             capture: 0,
             orig_ip: crate::base::Addr::UNSPECIFIED,
@@ -566,7 +568,7 @@ mod tests {
             resp_mac: crate::base::Mac::ZERO,
             transport: Transport::Tcp,
         };
-        let cx = Cx { ts: Timestamp(0), packet: 0, flow: &flow };
+        let cx = Cx { ts: Timestamp(0), packet: 0, flow: &flow, limited: &LimitCount::default() };
         let mut emit = |e: Event<'_>| {
             if let Event::Login(l) = e {
                 let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();

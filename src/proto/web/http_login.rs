@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::api::SecretKind;
-use super::text;
 use crate::base::secret::{BLANK, SecretBuf};
 use crate::base::{Reader, limits};
+use crate::proto::api::SecretKind;
+use crate::proto::text;
 
 /// A login in a request, before the answer to it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]

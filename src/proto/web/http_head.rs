@@ -2,8 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-use super::{http_login, text};
+use super::http_login;
 use crate::base::limits;
+use crate::proto::text;
 
 /// How the end of a body is told (RFC 9112, section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! DHCP for IPv4 (RFC 2131, RFC 2132), and BOOTP with the same cookie.
 
-use super::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::base::secret::Reveal;
 use crate::base::{Addr, Mac, ReadError, Reader, limits};
+use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -243,7 +243,7 @@ fn addresses(row: &mut RowWriter<'_>, bytes: &[u8]) {
     }
 }
 
-impl super::api::Event for Event<'_> {
+impl crate::proto::api::Event for Event<'_> {
     fn has_row(&self) -> bool {
         true
     }
@@ -299,8 +299,8 @@ impl AppParser for Dhcp {
         transports: &[Transport::Udp],
         ports: &[67, 68],
         reference: "RFC 2131, RFC 2132",
-        port_bound: false,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
 
@@ -323,8 +323,8 @@ impl AppParser for Dhcp {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Script;
     use super::*;
+    use crate::proto::testing::Script;
 
     fn message(op: u8, options: &[u8]) -> Vec<u8> {
         let mut m = vec![op, 1, 6, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 0];

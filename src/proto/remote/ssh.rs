@@ -8,10 +8,10 @@
 //! Version 1 has no lists; its row holds the two versions. Behind the two KEXINIT messages nothing
 //! more is to be learnt, and the parser is finished.
 
-use super::api::{AppParser, Cx, Direction, Event, Probe, Progress, Spec, Transport};
 use crate::base::secret::Reveal;
 use crate::base::{ReadError, Reader, Timestamp, limits};
 use crate::fingerprint::hassh::hassh;
+use crate::proto::api::{AppParser, Cx, Direction, Event, Probe, Progress, Spec, Transport};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -298,8 +298,8 @@ impl AppParser for SshParser {
         transports: &[Transport::Tcp],
         ports: &[22, 2222],
         reference: "RFC 4253",
-        port_bound: false,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     type Event<'e> = SshEvent<'e>;
 

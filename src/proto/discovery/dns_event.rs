@@ -1,11 +1,11 @@
 //! What the DNS parsers tell, what can be learnt from it, and the table that it goes to.
 
-use super::api::Transport;
 use super::dns_message::{
     Message, Record, Section, Style, Text, class_name, opcode_name, rcode_name, rtype, type_name,
 };
 use crate::base::secret::Reveal;
 use crate::base::{Addr, Timestamp, limits};
+use crate::proto::api::Transport;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -259,7 +259,7 @@ fn named(row: &mut RowWriter<'_>, name: Option<&str>, prefix: &str, code: u16) {
     };
 }
 
-impl super::api::Event for Event<'_> {
+impl crate::proto::api::Event for Event<'_> {
     fn moment(&self) -> Option<At> {
         self.query_at.or(self.response_at)
     }

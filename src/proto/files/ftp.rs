@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use super::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
-use super::http_login::blanked;
-use super::text::{self, Line, Lines};
 use crate::base::secret::{BLANK, Reveal, SecretBuf};
 use crate::base::{Addr, Endpoint, Secret, Timestamp, limits};
+use crate::proto::api::{
+    Announcement, AppParser, Carries, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport,
+};
+use crate::proto::text::{self, Line, Lines};
+use crate::proto::web::http_login::blanked;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -68,7 +70,7 @@ pub struct Event<'e> {
     row: bool,
 }
 
-impl super::api::Event for Event<'_> {
+impl crate::proto::api::Event for Event<'_> {
     fn moment(&self) -> Option<(Timestamp, u64)> {
         Some(self.at)
     }
@@ -88,7 +90,7 @@ impl super::api::Event for Event<'_> {
         row.opt_int(self.reply_code);
         let reply = Some(self.reply_text).filter(|_| self.reply_code.is_some());
         match (reply, self.known_secret.filter(|_| reveal == Reveal::No)) {
-            (Some(reply), Some(secret)) => row.bytes(&without(reply, secret)),
+            (Some(reply), Some(secret)) => row.bytes(&text::without_secret(reply, secret)),
             (reply, _) => row.opt_bytes(reply),
         };
         row.opt_bytes(self.username);
@@ -104,6 +106,17 @@ impl super::api::Event for Event<'_> {
 
     fn login(&self) -> Option<Login<'_>> {
         self.login
+    }
+
+    fn upgrades(&self) -> bool {
+        self.auth_tls == Some(true)
+    }
+
+    fn announces(&self, tell: &mut dyn FnMut(Announcement<'_>)) {
+        // Once as soon as it is known, not again with the command's row.
+        if let Some(data) = self.data.filter(|_| !self.row) {
+            tell(Announcement { endpoint: data.endpoint, carries: Carries::Named("ftp-data"), words: &[] });
+        }
     }
 }
 
@@ -143,36 +156,12 @@ impl Verb {
 
     /// Whether the command has a row.
     fn tells(&self) -> bool {
-        matches!(
-            self.as_str(),
-            "USER"
-                | "PASS"
-                | "ACCT"
-                | "AUTH"
-                | "PASV"
-                | "EPSV"
-                | "PORT"
-                | "EPRT"
-                | "RETR"
-                | "STOR"
-                | "STOU"
-                | "APPE"
-                | "DELE"
-                | "SIZE"
-                | "MKD"
-                | "XMKD"
-                | "RMD"
-                | "XRMD"
-                | "SYST"
-                | "LIST"
-                | "NLST"
-                | "MLSD"
-                | "CWD"
-                | "RNFR"
-                | "RNTO"
-                | "SITE"
-                | "FEAT"
-        )
+        const TELLING: &[&str] = &[
+            "USER", "PASS", "ACCT", "AUTH", "PASV", "EPSV", "PORT", "EPRT", "RETR", "STOR", "STOU", "APPE", "DELE",
+            "SIZE", "MKD", "XMKD", "RMD", "XRMD", "SYST", "LIST", "NLST", "MLSD", "CWD", "RNFR", "RNTO", "SITE",
+            "FEAT",
+        ];
+        TELLING.contains(&self.as_str())
     }
 }
 
@@ -344,6 +333,7 @@ impl Ftp {
             username: user,
             secret: command.secret.as_ref().map(|s| s.borrow()),
             secret_kind: SecretKind::Password,
+            proof: None,
             success,
         });
         if !command.verb.tells() {
@@ -374,26 +364,6 @@ fn harmless<'a>(command: &str, arg: &'a [u8]) -> Cow<'a, [u8]> {
         return [word, b" ", BLANK.as_bytes()].concat().into();
     }
     blanked(arg)
-}
-
-/// A reply without a secret that it repeats. One of less than four bytes may be any word.
-fn without<'a>(reply: &'a [u8], secret: Secret<'_>) -> Cow<'a, [u8]> {
-    let needle = secret.expose();
-    if needle.len() < 4 {
-        return reply.into();
-    }
-    let mut out = Vec::new();
-    let mut from = 0;
-    for at in memchr::memmem::find_iter(reply, needle) {
-        out.extend_from_slice(reply.get(from..at).unwrap_or_default());
-        out.extend_from_slice(BLANK.as_bytes());
-        from = at + needle.len();
-    }
-    if from == 0 {
-        return reply.into();
-    }
-    out.extend_from_slice(reply.get(from..).unwrap_or_default());
-    out.into()
 }
 
 /// An event that says nothing but when.
@@ -460,8 +430,8 @@ impl AppParser for Ftp {
         transports: &[Transport::Tcp],
         ports: &[21],
         reference: "RFC 959, RFC 2428, RFC 4217",
-        port_bound: false,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
 
@@ -594,8 +564,8 @@ fn probe_commands(payload: &[u8]) -> Probe {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Script, probe_all};
     use super::*;
+    use crate::proto::testing::{Script, probe_all};
 
     #[test]
     fn secrets_leave_by_no_side_door() {
@@ -603,9 +573,6 @@ mod tests {
         assert_eq!(shown("SITE", b"PSWD old new"), "PSWD [blanked]");
         assert_eq!(shown("SITE", b"HELP"), "HELP");
         assert!(!shown("STOR", b"ftp://u:hunter2@h/x").contains("hunter2"));
-        let reply = without(b"530 hunter2 is wrong, hunter2!", Secret::new(b"hunter2"));
-        assert_eq!(&*reply, b"530 [blanked] is wrong, [blanked]!");
-        assert_eq!(&*without(b"230 a", Secret::new(b"a")), b"230 a");
     }
 
     #[test]

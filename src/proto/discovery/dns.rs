@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 
-use super::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use super::dns_message::{Message, Text, class_name, type_name};
 use crate::base::limits;
+use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 
 pub use super::dns_event::{Announced, At, Event, Resolved, Service, TABLE};
 
@@ -37,8 +37,8 @@ impl Variety for Unicast {
         transports: &[Transport::Udp, Transport::Tcp],
         ports: &[53],
         reference: "RFC 1035, RFC 7766",
-        port_bound: false,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     const SERVICE: Service = Service::Dns;
 }
@@ -52,6 +52,7 @@ impl Variety for Multicast {
         reference: "RFC 6762",
         port_bound: true,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     const SERVICE: Service = Service::Mdns;
 }
@@ -65,6 +66,7 @@ impl Variety for LinkLocal {
         reference: "RFC 4795",
         port_bound: true,
         table: Some(&TABLE),
+        ..Spec::EMPTY
     };
     const SERVICE: Service = Service::Llmnr;
 }
@@ -315,8 +317,8 @@ fn is_netbios(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Script, probe_all};
     use super::*;
+    use crate::proto::testing::{Script, probe_all};
 
     const QUERY: &[u8] =
         b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03com\x00\x00\x01\x00\x01";

@@ -1,0 +1,3 @@
+//! File transfer and directories.
+
+pub mod ftp;

@@ -1,0 +1,1 @@
+//! Mail, news and chat, and the logins that they share.

@@ -1,0 +1,1 @@
+//! Management and time: SNMP, syslog, NTP, RADIUS.

@@ -1,0 +1,213 @@
+//! Challenges and the answers to them: what a guess at the password is tested against.
+//!
+//! A parser only collects the parts as they were sent. Nothing is cracked: [`Proof::fits`] computes the
+//! answer that one known password would have given, and compares.
+
+use std::fmt;
+
+/// Digest access authentication (RFC 7616, section 3.4), as in HTTP, SIP and RTSP. Texts as sent,
+/// without their quotes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Digest<'e> {
+    /// User name as it goes into the hash.
+    pub username: &'e [u8],
+    /// Realm.
+    pub realm: &'e [u8],
+    /// Method of the request (RFC 2617): `GET`, `REGISTER`, `DESCRIBE`. Empty for SASL (RFC 2831),
+    /// which hashes `AUTHENTICATE`.
+    pub method: &'e [u8],
+    /// `uri`, or `digest-uri`.
+    pub uri: &'e [u8],
+    /// Nonce of the server.
+    pub nonce: &'e [u8],
+    /// Nonce of the client; empty where none was sent.
+    pub cnonce: &'e [u8],
+    /// Nonce count as sent, eight digits; empty where none was sent.
+    pub nc: &'e [u8],
+    /// Quality of protection; empty where none was sent (RFC 2069).
+    pub qop: &'e [u8],
+    /// Algorithm; empty means MD5.
+    pub algorithm: &'e [u8],
+    /// The answer, in hexadecimal.
+    pub response: &'e [u8],
+    /// Whether it is SASL's variant (RFC 2831), where the first hash stays binary and the nonces go in
+    /// with it.
+    pub sasl: bool,
+}
+
+/// NTLM (MS-NLMP, section 3.3): the challenge of the server and what the client made of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ntlm<'e> {
+    /// User name, UTF-8.
+    pub username: &'e [u8],
+    /// Domain, UTF-8.
+    pub domain: &'e [u8],
+    /// Challenge of the server.
+    pub challenge: [u8; 8],
+    /// The LM answer, 24 bytes or empty.
+    pub lm: &'e [u8],
+    /// The NT answer: 24 bytes are NTLMv1, more are NTLMv2.
+    pub nt: &'e [u8],
+}
+
+/// Kerberos material that is encrypted with a key made of a password (RFC 4120, RFC 4757).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kerberos<'e> {
+    /// User or service, as the message names it.
+    pub principal: &'e [u8],
+    /// Realm.
+    pub realm: &'e [u8],
+    /// Encryption type (IANA): 23 is RC4-HMAC, 17 and 18 are AES.
+    pub etype: i32,
+    /// What was encrypted.
+    pub cipher: &'e [u8],
+    /// Which message it was in.
+    pub message: KerberosMessage,
+}
+
+/// Where encrypted Kerberos material was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KerberosMessage {
+    /// The time stamp with which a client proves that it knows its password (PA-ENC-TIMESTAMP).
+    #[default]
+    AsReq,
+    /// The part for the client of an AS-REP.
+    AsRep,
+    /// A service ticket in a TGS-REP.
+    TgsRep,
+}
+
+/// A challenge and the answer to it.
+#[derive(Clone, Copy)]
+pub enum Proof<'e> {
+    /// Digest access authentication.
+    Digest(Digest<'e>),
+    /// CRAM-MD5 (RFC 2195): the challenge as it was before Base64, the answer in hexadecimal.
+    CramMd5 {
+        /// What the server sent.
+        challenge: &'e [u8],
+        /// What the client made of it.
+        response: &'e [u8],
+    },
+    /// APOP (RFC 1939, section 7): the time stamp with its brackets, the answer in hexadecimal.
+    Apop {
+        /// The time stamp of the greeting.
+        challenge: &'e [u8],
+        /// The answer.
+        response: &'e [u8],
+    },
+    /// CHAP (RFC 1994, section 4.1), also in RADIUS (RFC 2865, section 5.3).
+    Chap {
+        /// Identifier.
+        id: u8,
+        /// Challenge.
+        challenge: &'e [u8],
+        /// The answer, 16 bytes.
+        response: &'e [u8],
+    },
+    /// MS-CHAPv2 (RFC 2759): both challenges and the NT answer.
+    MsChap2 {
+        /// Challenge of the server, 16 bytes.
+        challenge: &'e [u8],
+        /// Challenge of the client, 16 bytes.
+        peer_challenge: &'e [u8],
+        /// User name without a domain.
+        username: &'e [u8],
+        /// The answer, 24 bytes.
+        response: &'e [u8],
+    },
+    /// VNC authentication (RFC 6143, section 7.2.2): 16 bytes each.
+    Vnc {
+        /// Challenge.
+        challenge: &'e [u8],
+        /// The answer.
+        response: &'e [u8],
+    },
+    /// NTLM.
+    Ntlm(Ntlm<'e>),
+    /// Kerberos.
+    Kerberos(Kerberos<'e>),
+    /// MySQL's `mysql_native_password`: 20 bytes each.
+    MysqlNative {
+        /// Scramble of the server.
+        salt: &'e [u8],
+        /// The answer.
+        response: &'e [u8],
+    },
+    /// MySQL's `caching_sha2_password`: a scramble of 20 bytes, an answer of 32.
+    MysqlSha2 {
+        /// Scramble of the server.
+        salt: &'e [u8],
+        /// The answer.
+        response: &'e [u8],
+    },
+    /// PostgreSQL's MD5: the answer as sent, `md5` and 32 digits.
+    PostgresMd5 {
+        /// User name.
+        username: &'e [u8],
+        /// Salt, 4 bytes.
+        salt: &'e [u8],
+        /// The answer.
+        response: &'e [u8],
+    },
+    /// SCRAM (RFC 5802, RFC 7677).
+    Scram {
+        /// `SHA-1` or `SHA-256`.
+        hash: &'e [u8],
+        /// The client's first message without its header.
+        client_first: &'e [u8],
+        /// The server's first message.
+        server_first: &'e [u8],
+        /// The client's last message without its proof.
+        client_final: &'e [u8],
+        /// The proof, decoded.
+        proof: &'e [u8],
+    },
+    /// SNMPv3's user-based security model (RFC 3414): the whole message and where its digest stands.
+    SnmpUsm {
+        /// Engine identifier.
+        engine: &'e [u8],
+        /// The message as sent.
+        message: &'e [u8],
+        /// The digest in it, as sent: 12 bytes for MD5 and SHA-1, more for SHA-2 (RFC 7860).
+        digest: &'e [u8],
+        /// Where the digest begins in the message.
+        at: usize,
+    },
+}
+
+impl fmt::Debug for Proof<'_> {
+    /// The kind only: an answer can be cracked by whoever reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Digest(_) => "Digest",
+            Self::CramMd5 { .. } => "CramMd5",
+            Self::Apop { .. } => "Apop",
+            Self::Chap { .. } => "Chap",
+            Self::MsChap2 { .. } => "MsChap2",
+            Self::Vnc { .. } => "Vnc",
+            Self::Ntlm(_) => "Ntlm",
+            Self::Kerberos(_) => "Kerberos",
+            Self::MysqlNative { .. } => "MysqlNative",
+            Self::MysqlSha2 { .. } => "MysqlSha2",
+            Self::PostgresMd5 { .. } => "PostgresMd5",
+            Self::Scram { .. } => "Scram",
+            Self::SnmpUsm { .. } => "SnmpUsm",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_never_printed() {
+        let digest = Proof::Digest(Digest {
+            username: b"admin",
+            response: b"6629fae49393a05397450978507c4ef1",
+            ..Digest::default()
+        });
+        assert_eq!(format!("{digest:?}"), "Digest");
+    }
+}

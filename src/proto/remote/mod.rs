@@ -1,0 +1,5 @@
+//! Remote access: shells, screens, debuggers.
+
+pub mod ssh;
+pub mod telnet;
+pub mod telnet_prompt;

@@ -1,0 +1,1 @@
+//! Voice and video: calls, media, and what opens the way for them.

@@ -1,0 +1,1 @@
+//! Directories, shares and logins of office networks.
