@@ -3,12 +3,14 @@
 
 pub mod api;
 pub mod database;
+pub mod digest;
 pub mod discovery;
 pub mod files;
 pub mod iot;
 pub mod mail;
 pub mod management;
 pub mod named;
+pub mod ntlm;
 pub mod printing;
 pub mod proof;
 pub mod registry;

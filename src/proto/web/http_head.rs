@@ -2,8 +2,8 @@
 
 use std::mem::MaybeUninit;
 
-use super::http_login;
 use crate::base::limits;
+use crate::proto::digest::parameter;
 use crate::proto::text;
 
 /// How the end of a body is told (RFC 9112, section 6.3).
@@ -224,7 +224,7 @@ impl<'a> ResponseHead<'a> {
     /// Scheme and realm of the challenge.
     pub fn challenge(&self) -> Option<Challenge<'a>> {
         let (scheme, rest) = text::word(self.challenge?);
-        Some((scheme, http_login::parameter(rest, b"realm")))
+        Some((scheme, parameter(rest, b"realm")))
     }
 
     /// Whether the body is a page in which a title can be read.

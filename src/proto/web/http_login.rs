@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 
+use crate::base::limits;
 use crate::base::secret::{BLANK, SecretBuf};
-use crate::base::{Reader, limits};
 use crate::proto::api::SecretKind;
-use crate::proto::text;
+use crate::proto::digest::{parameter, unescape};
+use crate::proto::{ntlm, text};
 
 /// A login in a request, before the answer to it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,84 +49,13 @@ pub fn authorization(value: &[u8]) -> Option<Found> {
     } else if scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"token") {
         ("bearer", None, Some(SecretBuf::new(rest)).filter(|_| !rest.is_empty()), SecretKind::Token)
     } else if scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate") {
-        ("ntlm", Some(ntlm_user(&text::base64(rest)?)?), None, SecretKind::ChallengeResponse)
+        let token = text::base64(rest)?;
+        let ntlm::Message::Authenticate(answer) = ntlm::find(&token)? else { return None };
+        ("ntlm", Some(answer.username), None, SecretKind::ChallengeResponse)
     } else {
         return None;
     };
     Some(Found { mechanism, user, secret, kind })
-}
-
-/// The user name in an NTLM AUTHENTICATE message (MS-NLMP, section 2.2.1.3), also inside of SPNEGO.
-fn ntlm_user(token: &[u8]) -> Option<Vec<u8>> {
-    let at = token.windows(8).take(512).position(|w| w == b"NTLMSSP\0")?;
-    let message = token.get(at..)?;
-    let mut r = Reader::new(message);
-    r.skip("signature", 8).ok()?;
-    if r.le32("type").ok()? != 3 {
-        return None;
-    }
-    r.skip("responses, domain", 24).ok()?;
-    let len = usize::from(r.le16("user length").ok()?);
-    r.skip("room", 2).ok()?;
-    let offset = r.le32("user offset").ok()? as usize;
-    r.skip("workstation, key", 16).ok()?;
-    let unicode = r.le32("flags").ok()? & 1 != 0;
-    let raw = message.get(offset..offset.checked_add(len)?)?;
-    if raw.is_empty() {
-        return None;
-    }
-    if !unicode {
-        return Some(raw.to_vec());
-    }
-    let units = raw.as_chunks::<2>().0.iter().map(|u| u16::from_le_bytes(*u));
-    Some(char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect::<String>().into_bytes())
-}
-
-/// The value of a parameter in `name=value, name="quoted \" value"` (RFC 9110, section 11.2).
-pub fn parameter<'a>(list: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
-    let mut rest = list;
-    loop {
-        rest = rest.trim_ascii_start();
-        let end = rest.iter().position(|c| matches!(c, b'=' | b','))?;
-        let (key, tail) = rest.split_at(end);
-        let (separator, tail) = tail.split_first()?;
-        if *separator == b',' {
-            rest = tail;
-            continue;
-        }
-        let wanted = key.trim_ascii().eq_ignore_ascii_case(name);
-        let tail = tail.trim_ascii_start();
-        if let Some(quoted) = tail.strip_prefix(b"\"") {
-            let mut escaped = false;
-            let end = quoted.iter().position(|c| {
-                let end = *c == b'"' && !escaped;
-                escaped = *c == b'\\' && !escaped;
-                end
-            });
-            let end = end.unwrap_or(quoted.len());
-            let (value, tail) = quoted.split_at(end);
-            if wanted {
-                return Some(if value.contains(&b'\\') { unescape(value).into() } else { value.into() });
-            }
-            rest = tail.get(1..).unwrap_or_default();
-        } else {
-            let end = memchr::memchr(b',', tail).unwrap_or(tail.len());
-            let (value, tail) = tail.split_at(end);
-            if wanted {
-                return Some(value.trim_ascii().into());
-            }
-            rest = tail;
-        }
-    }
-}
-
-fn unescape(quoted: &[u8]) -> Vec<u8> {
-    let mut escaped = false;
-    let keep = quoted.iter().filter(|c| {
-        escaped = **c == b'\\' && !escaped;
-        !escaped
-    });
-    keep.copied().collect()
 }
 
 /// How the body of a request is to be read.
@@ -479,18 +409,6 @@ mod tests {
         ] {
             assert_eq!(shown(authorization(value.as_bytes())), want, "{value}");
         }
-    }
-
-    #[test]
-    fn ntlm_names_the_user() {
-        let mut m = b"NTLMSSP\0\x03\0\0\0".to_vec();
-        m.extend([0; 24]);
-        m.extend([4, 0, 4, 0, 64, 0, 0, 0]);
-        m.extend([0; 16]);
-        m.extend([1, 0, 0, 0]);
-        m.extend([b'j', 0, b'o', 0]);
-        assert_eq!(ntlm_user(&m).unwrap(), b"jo");
-        assert_eq!(ntlm_user(&m[..66]), None);
     }
 
     #[test]
