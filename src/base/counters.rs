@@ -65,6 +65,8 @@ counters! {
     violations,
     /// Messages cut or skipped because a parser's own limit was hit.
     parser_limits,
+    /// Texts and lists of table rows that were cut at their limit (4,096 bytes, 256 items).
+    values_cut,
     /// Table rows dropped because memory was short.
     rows_dropped,
     /// Claims about devices dropped because their table was full.

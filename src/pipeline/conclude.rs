@@ -119,6 +119,7 @@ fn lost_to_limits(c: &Counters) -> Vec<(String, u64)> {
     let named = [
         ("flows_evicted", c.flows_evicted),
         ("reassembly_dropped_bytes", c.reassembly_dropped_bytes),
+        ("parser_limits", c.parser_limits),
         ("rows_dropped", c.rows_dropped),
         ("nesting_limit", c.nesting_limit),
         ("claims_dropped", c.claims_dropped),
@@ -250,6 +251,27 @@ fn input_line(number: usize, result: &InputResult, facts: &RunFacts) -> InputLin
     }
 }
 
+/// Captures that a warning names; of the others it says how many they are.
+const PLACES_MAX: usize = 3;
+
+/// The captures in which a counter stands, as the beginning of a warning; empty where it belongs to none.
+fn places_of(facts: &RunFacts, counter: &str) -> String {
+    let value = |c: &Counters| {
+        let at = Counters::COLUMNS.iter().position(|(name, _)| *name == counter);
+        at.and_then(|at| c.values().get(at).copied()).unwrap_or(0)
+    };
+    let mut captures: Vec<u32> =
+        facts.stats.iter().filter(|(_, s)| value(&s.counters) > 0).map(|((capture, _), _)| *capture).collect();
+    captures.dedup();
+    let mut names: Vec<&str> =
+        captures.iter().take(PLACES_MAX).filter_map(|c| facts.names.get(*c as usize).map(String::as_str)).collect();
+    let more = format!("{} more", captures.len().saturating_sub(PLACES_MAX));
+    if captures.len() > PLACES_MAX {
+        names.push(&more);
+    }
+    if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) }
+}
+
 fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> RunDocument {
     let counters = facts.counters();
     let limits = lost_to_limits(&counters);
@@ -265,7 +287,10 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
         warnings.push(format!("{name}: {n} frames of link type {link}, which is not decoded, were only counted"));
     }
     for (name, n) in &limits {
-        warnings.push(format!("a limit was hit: {name} = {n}; see capture_stats, and --memory"));
+        let places = places_of(facts, name);
+        // What a parser's own limit cut, more memory would not bring back.
+        let advice = if name == "parser_limits" { "" } else { "; more --memory may help" };
+        warnings.push(format!("{places}a limit was hit: {name} = {n} (table capture_stats){advice}"));
     }
     if config.reveal == Reveal::Yes {
         warnings.push("secrets are written in clear to the tables, as --reveal-secrets asked for".into());

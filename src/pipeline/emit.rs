@@ -133,6 +133,8 @@ impl<'a> Emitter<'a> {
             .addr(resp_ip)
             .int(resp_port);
         write(&mut row, self.options);
+        let cut = rows.take_cut();
+        self.counters().values_cut += cut;
     }
 
     /// What an event says of names and devices.

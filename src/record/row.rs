@@ -76,6 +76,8 @@ pub enum RawValue<'a> {
 pub struct RowBuffer {
     bytes: Vec<u8>,
     rows: Vec<RowIndex>,
+    /// Values that were cut at a limit since they were last asked for.
+    cut: u64,
 }
 
 /// Where a row starts, and what it is sorted by.
@@ -130,7 +132,13 @@ impl RowBuffer {
         // A buffer is handed on long before 4 GiB (limits::ROW_GROUP_BYTES).
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.rows.push(RowIndex { ts, order, start });
-        RowWriter { out: &mut self.bytes }
+        RowWriter { out: &mut self.bytes, cut: &mut self.cut }
+    }
+
+    /// How many texts and lists were cut at [`limits::TEXT_BYTES_MAX`] and [`limits::LIST_ITEMS_MAX`]
+    /// since this was last asked.
+    pub fn take_cut(&mut self) -> u64 {
+        std::mem::take(&mut self.cut)
     }
 
     /// Appends all rows of another buffer.
@@ -202,6 +210,7 @@ pub fn clean(text: &str) -> String {
 #[derive(Debug)]
 pub struct RowWriter<'a> {
     out: &'a mut Vec<u8>,
+    cut: &'a mut u64,
 }
 
 impl RowWriter<'_> {
@@ -215,8 +224,12 @@ impl RowWriter<'_> {
     /// Text, cut at a character boundary after [`limits::TEXT_BYTES_MAX`] bytes.
     #[inline]
     pub fn text(&mut self, s: &str) -> &mut Self {
-        let cut =
-            if s.len() > limits::TEXT_BYTES_MAX { s.floor_char_boundary(limits::TEXT_BYTES_MAX) } else { s.len() };
+        let cut = if s.len() > limits::TEXT_BYTES_MAX {
+            *self.cut += 1;
+            s.floor_char_boundary(limits::TEXT_BYTES_MAX)
+        } else {
+            s.len()
+        };
         let s = s.get(..cut).unwrap_or_default();
         self.out.push(tag::TEXT);
         self.out.extend_from_slice(&(cut as u16).to_le_bytes());
@@ -242,6 +255,7 @@ impl RowWriter<'_> {
     /// Bytes of a protocol that should be text: what is not UTF-8 is replaced, and control
     /// characters too, so that no terminal is driven by a table.
     pub fn bytes(&mut self, b: &[u8]) -> &mut Self {
+        *self.cut += u64::from(b.len() > limits::TEXT_BYTES_MAX);
         let cut = b.get(..limits::TEXT_BYTES_MAX).unwrap_or(b);
         match std::str::from_utf8(cut) {
             Ok(s) if s.bytes().all(|c| (0x20..0x7f).contains(&c)) => self.text(s),
@@ -354,6 +368,7 @@ impl RowWriter<'_> {
 
     /// A list of texts; more than [`limits::LIST_ITEMS_MAX`] are cut.
     pub fn texts<S: AsRef<str>>(&mut self, items: &[S]) -> &mut Self {
+        *self.cut += u64::from(items.len() > limits::LIST_ITEMS_MAX);
         let items = items.get(..limits::LIST_ITEMS_MAX).unwrap_or(items);
         self.list(items.len());
         for s in items {
@@ -364,6 +379,7 @@ impl RowWriter<'_> {
 
     /// A list of numbers; more than [`limits::LIST_ITEMS_MAX`] are cut.
     pub fn ints<N: Copy + Into<i64>>(&mut self, items: &[N]) -> &mut Self {
+        *self.cut += u64::from(items.len() > limits::LIST_ITEMS_MAX);
         let items = items.get(..limits::LIST_ITEMS_MAX).unwrap_or(items);
         self.list(items.len());
         for n in items {
@@ -461,7 +477,7 @@ mod tests {
     fn raw_values_are_the_values_and_their_offsets_lead_on() {
         let mut buffer = RowBuffer::default();
         buffer.row(Timestamp(5), 1).null().text("é").int(70_000).int(443).float(0.5).bool(true).bool(false);
-        let mut rest = RowWriter { out: &mut buffer.bytes };
+        let mut rest = RowWriter { out: &mut buffer.bytes, cut: &mut buffer.cut };
         rest.time(Timestamp(-9)).addr(Addr::v4([1, 2, 3, 4])).mac(Mac([1; 6])).name(7).list(0);
         let mut at = 0;
         let mut got = Vec::new();
@@ -495,6 +511,8 @@ mod tests {
         let row = buffer.index()[0];
         let Some(Value::Text(s)) = buffer.values(&row).next_value() else { panic!("text") };
         assert_eq!(s.len(), limits::TEXT_BYTES_MAX);
+        buffer.row(Timestamp(0), 0).ints(&[1; limits::LIST_ITEMS_MAX + 1]).text("short");
+        assert_eq!((buffer.take_cut(), buffer.take_cut()), (2, 0), "what was cut is counted");
     }
 
     #[test]

@@ -223,7 +223,11 @@ impl SshParser {
     fn version(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8]) -> Step {
         let front = bytes.get(..limits::SSH_LINE_BYTES_MAX).unwrap_or(bytes);
         let Some(end) = front.iter().position(|b| *b == b'\n') else {
-            return if front.len() < limits::SSH_LINE_BYTES_MAX { Step::Need(bytes.len() + 1) } else { Step::Over };
+            if front.len() < limits::SSH_LINE_BYTES_MAX {
+                return Step::Need(bytes.len() + 1);
+            }
+            cx.limit_hit();
+            return Step::Over;
         };
         let line = front.get(..end).unwrap_or_default();
         if line.starts_with(b"SSH-") {
@@ -232,7 +236,11 @@ impl SshParser {
         } else {
             // Only a server may say something before.
             self.preamble += end + 1;
-            if dir == Direction::Orig || self.preamble > limits::SSH_PREAMBLE_BYTES_MAX {
+            if dir == Direction::Orig {
+                return Step::Over;
+            }
+            if self.preamble > limits::SSH_PREAMBLE_BYTES_MAX {
+                cx.limit_hit();
                 return Step::Over;
             }
         }

@@ -387,7 +387,7 @@ impl Telnet {
             }
             0..0x20 => {}
             _ if self.typed.len() < limits::TELNET_LINE_BYTES_MAX => self.typed.push(byte),
-            _ => {}
+            _ => cx.limit_hit(),
         }
     }
 

@@ -149,6 +149,9 @@ impl TlsParser {
             return Step::Pass(left);
         }
         if !messages::is_read(ty) || total > limits::TLS_MESSAGE_BYTES_MAX {
+            if messages::is_read(ty) {
+                cx.limit_hit();
+            }
             side.pass = total;
             return Step::Used(0);
         }
@@ -187,6 +190,9 @@ impl TlsParser {
                 return Step::Pass(n + left);
             }
             if !messages::is_read(ty) || total > limits::TLS_MESSAGE_BYTES_MAX {
+                if messages::is_read(ty) {
+                    cx.limit_hit();
+                }
                 side.message = Vec::new();
                 side.pass = total - 4;
                 return Step::Used(n);
