@@ -81,7 +81,7 @@ fn flow_table(c: &mut Criterion) {
     let mut group = c.benchmark_group("flow table");
     group.throughput(Throughput::Elements(batches.iter().map(|(b, _)| b.frames.len() as u64).sum()));
     group.bench_function("packets", |b| {
-        let options = TableOptions { timeouts: Timeouts::default(), dedup: true, memory_max: 400 << 20, network: 0 };
+        let options = TableOptions { timeouts: Timeouts::default(), dedup: true, network: 0 };
         b.iter(|| {
             let hasher = FlowHasher::default();
             let mut table = FlowTable::<()>::new(options);

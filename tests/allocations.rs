@@ -121,7 +121,7 @@ impl Path {
                 self.packets.push(packet);
             }
             let clock = self.batch.frames.last().map_or(Timestamp::MIN, |f| f.ts);
-            self.shard.process(0, &self.batch.slab, &self.packets, &self.routed, clock, &mut self.output);
+            self.shard.process(usize::MAX, 0, &self.batch.slab, &self.packets, &self.routed, clock, &mut self.output);
         }
     }
 

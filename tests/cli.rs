@@ -81,7 +81,7 @@ fn bad_usage_ends_with_2_and_says_why() {
         (vec!["read", &sample, "-o", &out, "--threads", "0"], "0"),
         (vec!["read", &sample, "-o", &out, "--threads", "x"], "x"),
         (vec!["read", &sample, "-o", &out, "--memory", "lots"], "lots"),
-        (vec!["read", &sample, "-o", &out, "--memory", "2M"], "64 MiB"),
+        (vec!["read", &sample, "-o", &out, "--memory", "2M"], "256 MiB"),
         (vec!["read", &sample, "-o", &out, "--home-net", "10.0.0.0/99"], "10.0.0.0/99"),
         (vec!["read", &sample, "-o", &out, "--fail-on", "terrible"], "terrible"),
         (vec!["read", &sample, "-o", &out, "--format", "xml"], "xml"),

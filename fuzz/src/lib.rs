@@ -306,8 +306,15 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
     let router = Router::default();
     let mut shards: Vec<_> = (0..limits::SHARDS).map(|_| Shard::new(options.clone(), limits::SHARDS)).collect();
     let mut defragmenter = Defragmenter::default();
-    let mut collector =
-        Collector::new(home, None, None, limits::ROW_GROUP_ROWS, limits::ROW_GROUP_BYTES, std::sync::Arc::default());
+    let mut collector = Collector::new(
+        home,
+        None,
+        None,
+        limits::Room::default(),
+        limits::ROW_GROUP_ROWS,
+        limits::ROW_GROUP_BYTES,
+        std::sync::Arc::default(),
+    );
     let mut chunk = Chunk::default();
     let mut jobs = Vec::new();
     chunk.batch = batch(bytes);

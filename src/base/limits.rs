@@ -1,6 +1,40 @@
 //! Every bound of the program, in one place. A bound that is hit is counted and shows in
 //! `capture_stats`; none is hit silently.
 
+/// How much of the limits on tables that a whole run keeps (devices, findings, names, destinations) a
+/// run may use: all of it with 1 GiB of memory or more, less of it with less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// In 1,024ths.
+    part: usize,
+}
+
+impl Room {
+    /// Memory with which the limits apply as they stand here.
+    const WHOLE: usize = 1 << 30;
+    /// Entries that every table may have, whatever the memory.
+    const LEAST: usize = 1000;
+
+    /// The room that so many bytes of memory leave.
+    pub const fn for_memory(bytes: usize) -> Self {
+        let bytes = if bytes < Self::WHOLE { bytes } else { Self::WHOLE };
+        Self { part: bytes >> 20 }
+    }
+
+    /// A limit as it is in force.
+    pub const fn of(self, limit: usize) -> usize {
+        let scaled = limit / 1024 * self.part;
+        let least = if limit < Self::LEAST { limit } else { Self::LEAST };
+        if scaled > least { scaled } else { least }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::for_memory(Self::WHOLE)
+    }
+}
+
 /// How many shards the flows of a run are spread over. Fixed, so that results do not depend on how
 /// many threads happen to work on them.
 pub const SHARDS: usize = 16;
@@ -51,13 +85,13 @@ pub const LIST_ITEMS_MAX: usize = 256;
 /// Example packets and flows that one finding names.
 pub const FINDING_EXAMPLES_MAX: usize = 64;
 /// Different findings that one run keeps.
-pub const FINDINGS_MAX: usize = 200_000;
+pub const FINDINGS_MAX: usize = 102_400;
 /// Devices that one run keeps.
-pub const DEVICES_MAX: usize = 200_000;
+pub const DEVICES_MAX: usize = 204_800;
 /// Addresses listed for one device.
 pub const DEVICE_ADDRESSES_MAX: usize = 64;
 /// (host, address) pairs whose looked-up names are remembered.
-pub const NAME_BINDINGS_MAX: usize = 1_000_000;
+pub const NAME_BINDINGS_MAX: usize = 1_024_000;
 /// Nested archives, folders and such that input discovery follows.
 pub const FOLDER_DEPTH_MAX: usize = 64;
 
@@ -178,7 +212,7 @@ pub const RULES_MAX: usize = 10_000;
 /// Entries of one list of expected destinations.
 pub const EXPECT_ENTRIES_MAX: usize = 10_000;
 /// (MAC, address) pairs and other claims that one shard collects before they are handed on.
-pub const CLAIMS_PENDING_MAX: usize = 32_768;
+pub const CLAIMS_PENDING_MAX: usize = 8_192;
 /// Addresses from outside that are kept of each MAC that forwards them: enough to know a router.
 pub const FOREIGN_SAMPLES_MAX: usize = 4;
 /// (MAC, address) pairs that one run keeps.
@@ -197,8 +231,8 @@ pub const ADDRESS_OWNERS_MAX: usize = 64;
 /// Names that one (host, address) pair may have had, one after the other.
 pub const NAME_HISTORY_MAX: usize = 64;
 /// Destinations outside that are kept until they are judged at the end.
-pub const EGRESS_CANDIDATES_MAX: usize = 200_000;
+pub const EGRESS_CANDIDATES_MAX: usize = 204_800;
 /// Hosts whose use of DNS is remembered.
-pub const EGRESS_HOSTS_MAX: usize = 200_000;
+pub const EGRESS_HOSTS_MAX: usize = 204_800;
 /// Destinations outside that get a finding each, for one device and rule; the rest share one.
 pub const EGRESS_PEERS_PER_DEVICE_MAX: usize = 16;

@@ -203,7 +203,7 @@ pub struct Schema {
 
 /// The memory to stay within: at least what the engine can work with.
 fn memory(text: &str) -> Result<usize, String> {
-    const LEAST: usize = 64 << 20;
+    const LEAST: usize = 256 << 20;
     match size(text) {
         Ok(bytes) if bytes < LEAST => Err(format!("{text:?} is too little: at least {} MiB", LEAST >> 20)),
         other => other,

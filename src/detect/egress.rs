@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::sighting::{Party, Sighting};
-use crate::base::{Addr, Timestamp, limits};
+use crate::base::limits::{self, Room};
+use crate::base::{Addr, Timestamp};
 use crate::policy::{Expect, HomeNet, Verdict};
 use crate::record::clean;
 
@@ -84,14 +85,20 @@ pub struct EgressJudge {
     /// Destinations that have a finding of their own, by rule and device.
     peers: HashMap<(&'static str, Party), BTreeSet<(Addr, u16)>>,
     dropped: u64,
+    room: Room,
 }
 
 impl EgressJudge {
+    /// With the limits that its memory leaves.
+    pub fn within(room: Room) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// A DNS answer reached the host.
     pub fn dns_answer(&mut self, host: Addr, ts: Timestamp) {
         if let Some(first) = self.dns_seen.get_mut(&host) {
             *first = (*first).min(ts);
-        } else if self.dns_seen.len() < limits::EGRESS_HOSTS_MAX {
+        } else if self.dns_seen.len() < self.room.of(limits::EGRESS_HOSTS_MAX) {
             self.dns_seen.insert(host, ts);
         } else {
             self.dropped += 1;
@@ -100,7 +107,7 @@ impl EgressJudge {
 
     /// A DHCP server told a client to use this resolver.
     pub fn assigned_resolver(&mut self, resolver: Addr) {
-        if self.assigned_resolvers.len() < limits::EGRESS_HOSTS_MAX {
+        if self.assigned_resolvers.len() < self.room.of(limits::EGRESS_HOSTS_MAX) {
             self.assigned_resolvers.insert(resolver);
         }
     }
@@ -119,7 +126,7 @@ impl EgressJudge {
         emit: &mut dyn FnMut(Sighting),
     ) {
         let dns = is_dns(f) && f.resp_bytes > 0;
-        if dns && home.is_home(f.resp.ip) && self.inside_resolvers.len() < limits::EGRESS_HOSTS_MAX {
+        if dns && home.is_home(f.resp.ip) && self.inside_resolvers.len() < self.room.of(limits::EGRESS_HOSTS_MAX) {
             self.inside_resolvers.insert(f.resp.ip);
         }
         if home.direction(f.orig.ip, f.resp.ip) != "egress" || f.orig.ip.is_unspecified() {
@@ -159,7 +166,7 @@ impl EgressJudge {
 
     fn foreign_resolver(&mut self, f: &EgressFlow<'_>, name: Option<&str>) {
         let key = (f.orig, f.resp.ip, f.port);
-        if self.foreign.len() >= limits::EGRESS_CANDIDATES_MAX && !self.foreign.contains_key(&key) {
+        if self.foreign.len() >= self.room.of(limits::EGRESS_CANDIDATES_MAX) && !self.foreign.contains_key(&key) {
             self.dropped += 1;
             return;
         }
@@ -193,7 +200,9 @@ impl EgressJudge {
         emit: &mut dyn FnMut(Sighting),
     ) {
         let mut s = sighting(rule, f, name, service);
-        let own = match self.peers.len() < limits::EGRESS_HOSTS_MAX || self.peers.contains_key(&(rule, f.orig)) {
+        let own = match self.peers.len() < self.room.of(limits::EGRESS_HOSTS_MAX)
+            || self.peers.contains_key(&(rule, f.orig))
+        {
             true => {
                 let peers = self.peers.entry((rule, f.orig)).or_default();
                 let room = peers.len() < limits::EGRESS_PEERS_PER_DEVICE_MAX;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::sighting::{Party, Sighting};
-use crate::base::{Addr, Timestamp, hash, limits};
+use crate::base::limits::{self, Room};
+use crate::base::{Addr, Timestamp, hash};
 use crate::device::DeviceTable;
 use crate::policy::HomeNet;
 use crate::record::{Column, RowBuffer, Table, Type};
@@ -172,6 +173,7 @@ pub struct Findings {
     /// Worst first, so that what is dropped at the limit is the mildest.
     found: BTreeMap<(usize, Key), Finding>,
     dropped: u64,
+    room: Room,
 }
 
 impl Findings {
@@ -179,6 +181,11 @@ impl Findings {
     /// (`--separate`): a number made of what the capture is, else zero.
     pub fn new(seed: u64, rules: Option<Arc<RuleSet>>) -> Self {
         Self { seed, rules, ..Self::default() }
+    }
+
+    /// With the limits that its memory leaves.
+    pub fn within(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     fn rules(&self) -> &RuleSet {
@@ -203,7 +210,7 @@ impl Findings {
         }
         let id = place.1.id(self.seed);
         self.found.insert(place, Finding::new(id, sighting));
-        if self.found.len() > limits::FINDINGS_MAX {
+        if self.found.len() > self.room.of(limits::FINDINGS_MAX) {
             self.found.pop_last();
             self.dropped += 1;
         }

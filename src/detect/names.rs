@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use crate::base::{Addr, Timestamp, limits};
+use crate::base::limits::{self, Room};
+use crate::base::{Addr, Timestamp};
 
 /// One answer: when it came, what decides among answers of one time, and the name.
 type Binding = (Timestamp, u64, u32);
@@ -35,9 +36,15 @@ pub struct NameMap {
     by_text: HashMap<Box<str>, u32, ahash::RandomState>,
     free: Vec<u32>,
     dropped: u64,
+    room: Room,
 }
 
 impl NameMap {
+    /// With the limits that its memory leaves.
+    pub fn within(room: Room) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// `host` was told at `ts` that `name` has the address `addr`. `order` decides among answers of
     /// one time (the packet's number).
     pub fn insert(&mut self, host: Addr, addr: Addr, name: &str, ts: Timestamp, order: u64) {
@@ -56,7 +63,7 @@ impl NameMap {
             self.release(dropped.name);
             return;
         }
-        if self.slots.len() >= limits::NAME_BINDINGS_MAX
+        if self.slots.len() >= self.room.of(limits::NAME_BINDINGS_MAX)
             && let Some(oldest) = self.age.pop_front()
             && let Some(slot) = self.slots.remove(&oldest)
         {

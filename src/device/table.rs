@@ -12,7 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::claim::{Claim, ClaimKind, Samples, Span};
-use crate::base::{Addr, Mac, Timestamp, limits};
+use crate::base::limits::{self, Room};
+use crate::base::{Addr, Mac, Timestamp};
 
 /// What is known of a MAC and an address together.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +77,7 @@ pub struct DeviceTable {
     macs: BTreeMap<Mac, MacState>,
     facts: BTreeMap<FactKey, Span>,
     dropped: u64,
+    room: Room,
     pub(super) devices: Vec<Device>,
     by_mac: HashMap<Mac, usize>,
     by_ip: HashMap<Addr, Vec<(usize, Span)>>,
@@ -162,6 +164,11 @@ impl DeviceTable {
         Self { network, ..Self::default() }
     }
 
+    /// With the limits that its memory leaves.
+    pub fn within(self, room: Room) -> Self {
+        Self { room, ..self }
+    }
+
     /// The capture that this is the network of, where captures are apart.
     pub fn network(&self) -> Option<u32> {
         self.network
@@ -183,7 +190,7 @@ impl DeviceTable {
                 ClaimKind::Frame => _ = state.frames.insert(claim.source),
                 _ => {}
             }
-            self.dropped += bound(&mut self.macs, limits::DEVICES_MAX);
+            self.dropped += bound(&mut self.macs, self.room.of(limits::DEVICES_MAX));
         }
         let address = !claim.ip.is_unspecified() && !claim.ip.is_multicast() && !claim.ip.is_loopback();
         match &claim.kind {
@@ -207,8 +214,8 @@ impl DeviceTable {
             }
             _ => {}
         }
-        self.dropped += bound(&mut self.pairs, limits::DEVICE_PAIRS_MAX);
-        self.dropped += bound(&mut self.facts, limits::DEVICE_FACTS_MAX);
+        self.dropped += bound(&mut self.pairs, self.room.of(limits::DEVICE_PAIRS_MAX));
+        self.dropped += bound(&mut self.facts, self.room.of(limits::DEVICE_FACTS_MAX));
     }
 
     /// Claims dropped since the last call, for [`crate::base::counters::Counters::claims_dropped`].
@@ -347,7 +354,7 @@ impl DeviceTable {
         let owned: BTreeSet<Addr> = assigned.iter().map(|(ip, _)| *ip).collect();
         for (ip, span) in spans {
             let Some(span) = span.filter(|_| !owned.contains(&ip)) else { continue };
-            if self.devices.len() >= limits::DEVICES_MAX {
+            if self.devices.len() >= self.room.of(limits::DEVICES_MAX) {
                 self.dropped += 1;
                 continue;
             }

@@ -58,8 +58,6 @@ pub struct TableOptions {
     pub timeouts: Timeouts,
     /// Whether copies that a mirror port made are recognised.
     pub dedup: bool,
-    /// Bytes that the table may use.
-    pub memory_max: usize,
     /// Distinguishes flows of separate networks in their identifiers; zero for one network.
     pub network: u64,
 }
@@ -323,11 +321,16 @@ impl<A: Default> FlowTable<A> {
         }
     }
 
-    /// While the table uses more than its memory (with `others`, what is held for its flows
+    /// While the table uses more than `memory_max` bytes (with `others`, what is held for its flows
     /// elsewhere), ends the flows that would expire first. Returns how many of them were not over.
-    pub fn evict(&mut self, others: &mut dyn FnMut() -> usize, ended: &mut dyn FnMut(&mut Flow<A>, EndReason)) -> u64 {
+    pub fn evict(
+        &mut self,
+        memory_max: usize,
+        others: &mut dyn FnMut() -> usize,
+        ended: &mut dyn FnMut(&mut Flow<A>, EndReason),
+    ) -> u64 {
         let mut evicted = 0;
-        while self.size() + others() > self.options.memory_max {
+        while self.size() + others() > memory_max {
             let Some(slot) = self.wheel.soonest() else { break };
             let Some(flow) = self.flows.get(slot) else { break };
             let deadline = flow.deadline().0;
@@ -637,7 +640,7 @@ mod tests {
     const S: i64 = 1_000_000_000;
 
     fn table() -> FlowTable<()> {
-        FlowTable::new(TableOptions { timeouts: Timeouts::default(), dedup: true, memory_max: usize::MAX, network: 0 })
+        FlowTable::new(TableOptions { timeouts: Timeouts::default(), dedup: true, network: 0 })
     }
 
     fn packet(from: u8, to: u8, sp: u16, dp: u16, protocol: u8, at: i64, number: u64) -> Packet {
@@ -776,12 +779,7 @@ mod tests {
 
     #[test]
     fn a_full_table_writes_the_flows_that_would_end_first() {
-        let mut t = FlowTable::<()>::new(TableOptions {
-            timeouts: Timeouts::default(),
-            dedup: false,
-            memory_max: 100 * size_of::<Flow<()>>(),
-            network: 0,
-        });
+        let mut t = FlowTable::<()>::new(TableOptions { timeouts: Timeouts::default(), dedup: false, network: 0 });
         let hasher = key::FlowHasher::default();
         let mut out = Vec::new();
         let (mut evicted, mut most) = (0, 0);
@@ -789,7 +787,7 @@ mod tests {
             let p = packet(1, 2, i as u16 + 2000, 53, 17, i as i64 * S / 100, i + 1);
             let keyed = FlowKey::of(&p);
             t.admit(&p, keyed, hasher.hash(&keyed.key), 0, &[], &mut |_, _| {});
-            evicted += t.evict(&mut || 0, &mut |f, r| out.push(f.record(r)));
+            evicted += t.evict(100 * size_of::<Flow<()>>(), &mut || 0, &mut |f, r| out.push(f.record(r)));
             most = most.max(t.len());
         }
         assert!(most <= 100 && evicted as usize == out.len() && evicted >= 900, "{most} {evicted}");

@@ -41,6 +41,8 @@ pub struct Chunk {
     pub clock: Timestamp,
     /// Whether it stands for the end of the input: shards end flows instead of reading packets.
     pub finish: bool,
+    /// Memory that each shard may use while it works on it.
+    pub shares: [usize; limits::SHARDS],
     /// What each shard made of it.
     pub outputs: Vec<Mutex<ShardOutput>>,
     /// Hash of the input that the batch's raw bytes belong to, where one is wanted.
@@ -60,6 +62,7 @@ impl Default for Chunk {
             seen: Vec::new(),
             clock: Timestamp::MIN,
             finish: false,
+            shares: [usize::MAX; limits::SHARDS],
             outputs: (0..limits::SHARDS).map(|_| Mutex::default()).collect(),
             hash: None,
             left: AtomicUsize::new(limits::SHARDS),
@@ -144,9 +147,27 @@ impl Chunk {
             if self.finish {
                 shard.finish(&mut output);
             } else {
-                shard.process(self.batch.capture, &self.batch.slab, &self.packets, routed, self.clock, &mut output);
+                let share = self.shares.get(number).copied().unwrap_or_default();
+                shard.process(
+                    share,
+                    self.batch.capture,
+                    &self.batch.slab,
+                    &self.packets,
+                    routed,
+                    self.clock,
+                    &mut output,
+                );
             }
         }
+    }
+
+    /// Memory that each shard used after it.
+    pub fn memory(&self) -> [usize; limits::SHARDS] {
+        let mut used = [0; limits::SHARDS];
+        for (to, output) in used.iter_mut().zip(&self.outputs) {
+            *to = output.lock().unwrap_or_else(PoisonError::into_inner).memory;
+        }
+        used
     }
 
     /// Adds the raw bytes of the batch to the hash of its input. Chunks must come here in order.

@@ -9,7 +9,7 @@ use super::chunk::{Chunk, Seen};
 use super::output::ShardOutput;
 use super::tables;
 use super::writer::{EncodeJob, SpareBuffers};
-use crate::base::{Timestamp, counters::Counters};
+use crate::base::{Timestamp, counters::Counters, limits::Room};
 use crate::detect::NameMap;
 use crate::detect::findings::FINDINGS;
 use crate::detect::quality::{self, Completeness};
@@ -21,6 +21,8 @@ use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protoc
 use crate::policy::{Expect, HomeNet};
 use crate::record::{RowBuffer, RowWriter};
 
+/// Full row groups' worth of rows that may wait in all tables together.
+const BUFFERED_GROUPS: usize = 4;
 /// Bytes of rows of a table from which room is made for a whole row group.
 const ROOM_FROM: usize = 2 << 20;
 
@@ -97,18 +99,19 @@ impl Collector {
         home: HomeNet,
         expect: Option<Expect>,
         network: Option<u32>,
+        room: Room,
         group_rows: usize,
         group_bytes: usize,
         spare: Arc<SpareBuffers>,
     ) -> Self {
         Self {
-            egress: EgressJudge::default(),
+            egress: EgressJudge::within(room),
             expect,
             home,
-            names: NameMap::default(),
+            names: NameMap::within(room),
             name_order: 0,
-            devices: DeviceTable::new(network),
-            findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None),
+            devices: DeviceTable::new(network).within(room),
+            findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None).within(room),
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
             group_rows,
@@ -255,6 +258,26 @@ impl Collector {
             if full || (all && !buffer.is_empty()) {
                 let empty = if full { self.spare.take() } else { RowBuffer::default() };
                 jobs.push(EncodeJob::new(table, std::mem::replace(buffer, empty)));
+            }
+        }
+        if !all && self.buffers.iter().map(RowBuffer::size).sum::<usize>() > BUFFERED_GROUPS * self.group_bytes {
+            self.hand_over_largest(jobs);
+        }
+    }
+
+    /// Many tables that fill at once must not take more than a few full row groups: the largest become
+    /// row groups before they are full.
+    fn hand_over_largest(&mut self, jobs: &mut Vec<EncodeJob>) {
+        let mut by_size: Vec<_> = self.buffers.iter().enumerate().map(|(table, b)| (b.size(), table)).collect();
+        by_size.sort_unstable_by_key(|(size, table)| (std::cmp::Reverse(*size), *table));
+        let mut left: usize = by_size.iter().map(|(size, _)| size).sum();
+        for (size, table) in by_size {
+            if left <= BUFFERED_GROUPS * self.group_bytes / 2 {
+                break;
+            }
+            if let Some(buffer) = self.buffers.get_mut(table) {
+                jobs.push(EncodeJob::new(table, std::mem::take(buffer)));
+                left -= size;
             }
         }
     }

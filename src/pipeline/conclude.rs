@@ -73,13 +73,23 @@ impl RunFacts {
         for (sum, n) in self.by_severity.iter_mut().zip(collector.findings.by_severity()) {
             *sum += n;
         }
-        for (rule, finding) in collector.findings.ranked().take(TOP_FINDINGS) {
+        let first = self.top.len();
+        for (rule, finding) in collector.findings.ranked() {
             let device = match (finding.first.device.ip.is_unspecified(), finding.first.device.mac.is_zero()) {
                 (false, _) => finding.first.device.ip.to_string(),
                 (true, false) => finding.first.device.mac.to_string(),
                 // About no device, but about what was recorded.
                 (true, true) => self.names.get(finding.first.capture as usize).cloned().unwrap_or_default(),
             };
+            // The same rule on the same device stands once, with how many there are.
+            let mut mine = self.top.iter_mut().skip(first);
+            if let Some((_, same)) = mine.find(|(_, line)| line.rule_id == rule.id && line.device == device) {
+                same.alike += 1;
+                continue;
+            }
+            if self.top.len() - first >= TOP_FINDINGS {
+                continue;
+            }
             let line = FindingLine {
                 severity: rule.severity.name().to_owned(),
                 rule_id: rule.id.clone(),
@@ -87,6 +97,7 @@ impl RunFacts {
                 device,
                 evidence: finding.first.evidence.clone(),
                 count: finding.count,
+                alike: 0,
             };
             self.top.push((rule.severity, line));
         }

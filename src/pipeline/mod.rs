@@ -15,6 +15,7 @@ mod reader;
 pub mod schedule;
 pub mod separate;
 pub mod shard;
+pub mod shares;
 pub mod tables;
 pub mod writer;
 

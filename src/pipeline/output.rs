@@ -36,6 +36,8 @@ pub struct ShardOutput {
     pub names: Vec<NameBinding>,
     /// DNS servers that DHCP told clients to use.
     pub resolvers: Vec<Addr>,
+    /// Bytes that the shard's flows and parsers take after the batch.
+    pub memory: usize,
     /// Counters by interface of the batch's capture.
     counters: Vec<Counters>,
 }
@@ -49,6 +51,7 @@ impl Default for ShardOutput {
             claims: Vec::new(),
             names: Vec::new(),
             resolvers: Vec::new(),
+            memory: 0,
             counters: Vec::new(),
         }
     }

@@ -8,7 +8,8 @@ use super::collect::Collector;
 use super::conclude::{self, RunFacts};
 use super::ingest::{Ingest, InputResult};
 use super::options::EngineOptions;
-use super::shard::{Router, Shard};
+use super::shard::Shard;
+use super::shares::Shares;
 use super::writer::Writers;
 use super::{PipelineError, Progress, StageTimes, schedule, separate};
 use crate::base::{Timestamp, limits, secret::Reveal};
@@ -57,11 +58,18 @@ pub struct ReadConfig {
     pub options: Vec<(String, String)>,
 }
 
-/// Shares of the memory that the parts of the engine may use. What is left is for batches in
-/// flight, findings, devices, names and the program itself.
+/// What the program takes whatever the limit: itself, the batches in flight, and what the allocator
+/// rounds up to pages of 2 MiB.
+const FIXED: usize = 200 << 20;
+
+/// What of the rest the tables of the whole run are measured by: of 1 GiB, all that their limits allow.
+const ROOM_PERCENT: usize = 125;
+
+/// Shares, in percent, of the rest that the parts of the engine may use. What is left is for findings,
+/// devices and names.
 mod share {
-    pub const FLOWS: usize = 36;
-    pub const STREAMS: usize = 10;
+    pub const FLOWS: usize = 44;
+    pub const STREAMS: usize = 12;
     /// For one row group; several are under way at a time.
     pub const ROW_GROUP: usize = 3;
 }
@@ -75,15 +83,19 @@ impl ReadConfig {
             reveal: self.reveal,
             case_key: self.case_key.clone(),
             home: self.home.clone(),
-            flow_memory: self.memory / 100 * share::FLOWS,
-            stream_memory: self.memory / 100 * share::STREAMS,
+            flow_memory: self.share(share::FLOWS),
+            stream_memory: self.share(share::STREAMS),
             network,
         }
     }
 
+    const fn share(&self, percent: usize) -> usize {
+        self.memory.saturating_sub(FIXED) / 100 * percent
+    }
+
     /// Bytes of rows that make a row group.
     pub fn group_bytes(&self) -> usize {
-        (self.memory / 100 * share::ROW_GROUP).min(limits::ROW_GROUP_BYTES)
+        self.share(share::ROW_GROUP).min(limits::ROW_GROUP_BYTES)
     }
 
     /// A collector for one network.
@@ -92,6 +104,7 @@ impl ReadConfig {
             self.home.clone(),
             self.expect.clone(),
             network,
+            limits::Room::for_memory(self.share(ROOM_PERCENT)),
             limits::ROW_GROUP_ROWS,
             self.group_bytes(),
             writers.spare(),
@@ -125,9 +138,9 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
             ingest,
             config.collector(None, &writers),
             shards,
-            Router::default(),
             &writers,
             &times,
+            Shares::new(config.engine(0).flow_memory),
             config.threads,
         )?;
         let mut collector = done.collector;

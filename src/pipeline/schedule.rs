@@ -15,6 +15,7 @@ use super::chunk::Chunk;
 use super::collect::Collector;
 use super::ingest::{Ingest, Ingested};
 use super::shard::{Router, Shard};
+use super::shares::{LAG, Shares};
 use super::writer::{EncodeJob, Writers};
 use super::{PipelineError, StageTimes};
 use crate::decode::Defragmenter;
@@ -53,6 +54,7 @@ struct State {
     jobs: VecDeque<EncodeJob>,
     encoding: usize,
     in_flight: usize,
+    shares: Shares,
     spare: Vec<Chunk>,
     failed: Option<PipelineError>,
 }
@@ -83,9 +85,9 @@ pub fn run(
     ingest: Ingest,
     collector: Collector,
     shards: Vec<Shard>,
-    router: Router,
     writers: &Writers,
     times: &StageTimes,
+    shares: Shares,
     threads: usize,
 ) -> Result<Finished, PipelineError> {
     let shared = Shared {
@@ -105,16 +107,17 @@ pub fn run(
             jobs: VecDeque::new(),
             encoding: 0,
             in_flight: 0,
+            shares,
             spare: Vec::new(),
             failed: None,
         }),
         wake: Condvar::new(),
         shards: shards.into_iter().map(Mutex::new).collect(),
-        router,
+        router: Router::default(),
         writers,
         times,
         drained: AtomicBool::new(false),
-        max_chunks: threads + 2,
+        max_chunks: (threads + 2).min(LAG),
         max_jobs: threads,
     };
     std::thread::scope(|scope| {
@@ -333,6 +336,7 @@ fn complete(shared: &Shared<'_>, state: &mut State, done: Done) -> Result<Option
             state.collector = Some(collector);
             state.jobs.extend(jobs);
             state.in_flight -= 1;
+            state.shares.note(chunk.memory());
             if let Ok(chunk) = Arc::try_unwrap(chunk) {
                 state.spare.push(chunk);
             }
@@ -368,6 +372,7 @@ fn complete(shared: &Shared<'_>, state: &mut State, done: Done) -> Result<Option
                 Ok(Ingested::Chunk) => {
                     chunk.seq = state.next_seq;
                     state.next_seq += 1;
+                    chunk.shares = state.shares.begin();
                     return Ok(Some(Box::new(chunk)));
                 }
                 Ok(Ingested::End) => {

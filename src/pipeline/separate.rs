@@ -14,6 +14,7 @@ use super::conclude::RunFacts;
 use super::ingest::{Ingest, Ingested, InputResult};
 use super::read::ReadConfig;
 use super::shard::{Router, Shard};
+use super::shares::Shares;
 use super::tables;
 use super::writer::{EncodeJob, Writers};
 use super::{PipelineError, Progress, StageTimes};
@@ -122,6 +123,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     // Files are worked on side by side within one memory.
     engine.flow_memory /= SIDE_BY_SIDE;
     engine.stream_memory /= SIDE_BY_SIDE;
+    let mut shares = Shares::new(engine.flow_memory);
     let engine = Arc::new(engine);
     let mut shards: Vec<_> = (0..SHARDS).map(|_| Shard::new(engine.clone(), SHARDS)).collect();
     let router = Router::default();
@@ -141,6 +143,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
         }
         chunk.seq += 1;
         chunk.batch.capture = number as u32;
+        chunk.shares = shares.begin();
         chunk.hash();
         let start = Instant::now();
         chunk.decode(&router);
@@ -153,6 +156,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
         shared.times.flows.add(start);
         let start = Instant::now();
         collector.merge(&chunk, &mut jobs);
+        shares.note(chunk.memory());
         shared.times.collect.add(start);
         if !jobs.is_empty() {
             hand_over(shared, number, &mut jobs, false)?;

@@ -54,12 +54,7 @@ pub struct Shard {
 impl Shard {
     /// An empty shard, one of so many.
     pub fn new(options: Arc<EngineOptions>, of: usize) -> Self {
-        let table = TableOptions {
-            timeouts: options.timeouts,
-            dedup: options.dedup,
-            memory_max: options.flow_memory / of,
-            network: options.network,
-        };
+        let table = TableOptions { timeouts: options.timeouts, dedup: options.dedup, network: options.network };
         Self {
             table: FlowTable::new(table),
             feed: Feed::new(Budget::new(options.stream_memory / of)),
@@ -70,9 +65,11 @@ impl Shard {
     }
 
     /// Works on the packets of a batch that belong to this shard. `clock` is the packet time of the
-    /// batch as a whole, by which idle flows end.
+    /// batch as a whole, by which idle flows end; `share` is the memory that the shard may use.
+    #[allow(clippy::too_many_arguments)] // everything that a batch is
     pub fn process(
         &mut self,
+        share: usize,
         capture: u32,
         slab: &[u8],
         packets: &[Packet],
@@ -80,6 +77,7 @@ impl Shard {
         clock: Timestamp,
         out: &mut ShardOutput,
     ) {
+        self.memory_max = share;
         for (i, r) in routed.iter().enumerate() {
             if let Some(next) = routed.get(i + AHEAD_INDEX) {
                 self.table.prefetch_index(next.hash);
@@ -94,6 +92,7 @@ impl Shard {
             }
         }
         self.tick(clock, out);
+        out.memory = self.table.size() + self.feed.memory();
     }
 
     /// Works on one packet.
@@ -177,7 +176,7 @@ impl Shard {
             return;
         }
         let feed = std::cell::RefCell::new(feed);
-        let evicted = table.evict(&mut || feed.borrow().memory(), &mut |flow, reason| {
+        let evicted = table.evict(*memory_max, &mut || feed.borrow().memory(), &mut |flow, reason| {
             end_flow(flow, reason, &mut feed.borrow_mut(), claims, options, out);
         });
         out.counters(0).flows_evicted += evicted;

@@ -139,6 +139,9 @@ pub struct FindingLine {
     pub evidence: String,
     /// How often.
     pub count: u64,
+    /// Further findings of the same rule on the same device, with another peer, port or detail.
+    #[serde(default)]
+    pub alike: u64,
 }
 
 impl RunDocument {

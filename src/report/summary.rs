@@ -67,9 +67,13 @@ fn write_text(out: &mut String, d: &RunDocument) -> std::fmt::Result {
         for f in &d.top_findings {
             writeln!(out, "    {:<9} {:<15} {}", f.severity, f.device, f.title)?;
             writeln!(out, "              {}", shorten(&f.evidence))?;
+            if f.alike > 0 {
+                writeln!(out, "              and {} more like it", count(f.alike))?;
+            }
         }
-        if total > d.top_findings.len() as u64 {
-            writeln!(out, "    and {} more in the findings table", count(total - d.top_findings.len() as u64))?;
+        let told: u64 = d.top_findings.iter().map(|f| 1 + f.alike).sum();
+        if total > told {
+            writeln!(out, "    and {} more in the findings table", count(total - told))?;
         }
     }
     writeln!(out, "\n  Completeness")?;
