@@ -4,7 +4,28 @@
 //! They are asked after every parser's probe has declined. An entry must be as hard to fool as a probe:
 //! where few bytes tell, the usual port is asked for as a second sign.
 
+mod home;
+mod office;
+mod peer;
+mod routing;
+mod secure;
+mod vpn;
+
 use super::api::{Direction, Transport};
+
+const TCP: &[Transport] = &[Transport::Tcp];
+const UDP: &[Transport] = &[Transport::Udp];
+const UDP_TCP: &[Transport] = &[Transport::Udp, Transport::Tcp];
+
+/// Two bytes as a number, the high one first.
+fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|b| u16::from_be_bytes(*b))
+}
+
+/// Four bytes as a number, the high one first.
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|b| u32::from_be_bytes(*b))
+}
 
 /// What is known of a flow whose payload is held against the list.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +61,7 @@ pub struct Named {
 }
 
 /// All lists, in the order in which they are asked.
-const LISTS: &[&[Named]] = &[];
+const LISTS: &[&[Named]] = &[secure::LIST, vpn::LIST, routing::LIST, peer::LIST, office::LIST, home::LIST];
 
 /// Every protocol that is only named.
 pub fn all() -> impl Iterator<Item = &'static Named> {
@@ -53,8 +74,54 @@ pub fn name(transport: Transport, glance: &Glance<'_>) -> Option<&'static str> {
 }
 
 #[cfg(test)]
+mod testing {
+    use super::*;
+
+    /// What a datagram is named, on ports that tell nothing.
+    pub fn named(payload: &[u8]) -> Option<&'static str> {
+        named_on(payload, [40_000, 40_001])
+    }
+
+    /// What a datagram is named on these ports.
+    pub fn named_on(payload: &[u8], ports: [u16; 2]) -> Option<&'static str> {
+        name(Transport::Udp, &Glance { dir: Direction::Orig, payload, ports })
+    }
+
+    /// What the start of a stream is named.
+    pub fn named_tcp(payload: &[u8]) -> Option<&'static str> {
+        named_tcp_on(payload, [40_000, 40_001])
+    }
+
+    /// What the start of a stream is named on these ports.
+    pub fn named_tcp_on(payload: &[u8], ports: [u16; 2]) -> Option<&'static str> {
+        name(Transport::Tcp, &Glance { dir: Direction::Orig, payload, ports })
+    }
+
+    /// Asserts that neither the payload nor any shorter one has a name on ports that tell nothing.
+    #[track_caller]
+    pub fn unnamed(payload: &[u8]) {
+        for end in 0..=payload.len() {
+            assert_eq!((named(&payload[..end]), named_tcp(&payload[..end])), (None, None), "{end} bytes");
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_entry_is_complete_and_no_length_stops_it() {
+        for n in all() {
+            assert!(!n.name.is_empty() && !n.title.is_empty() && !n.reference.is_empty() && !n.transports.is_empty());
+            for byte in [0, 1, 0x41, 0xff] {
+                for len in 0..300 {
+                    let payload = vec![byte; len];
+                    (n.test)(&Glance { dir: Direction::Resp, payload: &payload, ports: [520, 4500] });
+                }
+            }
+        }
+    }
 
     #[test]
     fn nothing_is_named_after_a_port_alone() {
