@@ -29,7 +29,7 @@ pub const LIST: &[Named] = &[
         test: teamviewer,
     },
     Named {
-        name: "rdp-udp",
+        name: "rdp",
         title: "RDP over UDP",
         transports: UDP,
         reference: "MS-RDPEUDP, section 2.2.2",
@@ -101,8 +101,13 @@ fn xdmcp(g: &Glance<'_>) -> bool {
 }
 
 fn radmin(g: &Glance<'_>) -> bool {
-    g.payload.starts_with(&[1, 0, 0, 0, 1, 0, 0, 0, 8, 8])
-        || g.payload.starts_with(&[1, 0, 0, 0, 0x25, 0, 0, 0x02, 0x12, 0x08])
+    // A frame of version 1, its length, then a type that stands twice in a greeting.
+    matches!(
+        g.payload,
+        [1, 0, 0, 0, 1, 0, 0, 0, 8, 8]
+            | [1, 0, 0, 0, 5, 0, 0, 0 | 2, 0x27, 0x27, ..]
+            | [1, 0, 0, 0, 0x25, 0, 0, 2, 0x12, 8, ..]
+    )
 }
 
 fn teamviewer(g: &Glance<'_>) -> bool {
@@ -233,7 +238,7 @@ mod tests {
         assert_eq!(named_tcp(&[b'l', 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0]), None);
         let mut syn = vec![0xff, 0xff, 0xff, 0xff, 0, 64, 0, 1];
         syn.resize(1232, 0);
-        assert_eq!(named_on(&syn, [50_000, 3389]), Some("rdp-udp"));
+        assert_eq!(named_on(&syn, [50_000, 3389]), Some("rdp"));
         assert_eq!(named_on(&[6, 0, 0xff, 7, 0, 0, 0, 0, 0], [623, 623]), Some("ipmi"));
         unnamed(&[6, 0, 0xff, 7, 0, 0, 0, 0, 0]);
     }

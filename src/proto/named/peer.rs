@@ -49,7 +49,10 @@ pub const LIST: &[Named] = &[
 ];
 
 fn bittorrent(g: &Glance<'_>) -> bool {
-    g.payload.starts_with(b"\x13BitTorrent protocol")
+    // In the middle of a connection: a block of 16 KiB is asked for, withdrawn, or sent.
+    let asked = || be32(g.payload, 0) == Some(13) && matches!(g.payload.get(4), Some(6 | 8)) && g.payload.len() >= 17;
+    let sent = || be32(g.payload, 0) == Some(9 + (16 << 10)) && g.payload.get(4) == Some(&7);
+    g.payload.starts_with(b"\x13BitTorrent protocol") || asked() || sent()
 }
 
 fn bittorrent_udp(g: &Glance<'_>) -> bool {
@@ -120,6 +123,8 @@ mod tests {
         assert_eq!(named_tcp(b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x05"), Some("bittorrent"));
         let ping = b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"; // BEP 5
         assert_eq!(named(ping), Some("bittorrent"));
+        let asked = [0, 0, 0, 13, 6, 0, 0, 1, 0x0e, 0, 1, 0xc0, 0, 0, 0, 0x40, 0];
+        assert_eq!(named_tcp(&asked), Some("bittorrent"));
         let connect = [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 1, 2, 3, 4];
         assert_eq!(named(&connect), Some("bittorrent"));
         let mut syn = [0; 20];

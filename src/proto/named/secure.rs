@@ -12,7 +12,7 @@ pub const LIST: &[Named] = &[
         test: quic,
     },
     Named {
-        name: "gquic",
+        name: "quic",
         title: "Google QUIC",
         transports: UDP,
         reference: "Google QUIC wire layout, versions Q001 to Q050",
@@ -108,9 +108,9 @@ mod tests {
         let mut q043 = vec![0x0d, 1, 2, 3, 4, 5, 6, 7, 8];
         q043.extend(b"Q043");
         q043.extend([0; 30]);
-        assert_eq!(named(&q043), Some("gquic"));
+        assert_eq!(named(&q043), Some("quic"));
         let q046 = [&[0xc3][..], b"Q046", &[0; 30]].concat();
-        assert_eq!(named(&q046), Some("gquic"));
+        assert_eq!(named(&q046), Some("quic"));
         q043[10] = b'x';
         assert_eq!(named(&q043), None);
     }

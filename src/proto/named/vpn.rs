@@ -62,19 +62,12 @@ fn ike(g: &Glance<'_>) -> bool {
     exchange_known && next_known && flags & 0xc0 == 0 && spi != [0; 8] && len as usize == message.len()
 }
 
-/// A security parameter index and a sequence number that is still small, on the port of RFC 3948; also
-/// the single byte that keeps the way through a translator open.
+/// A security parameter index and a sequence number that is still small, on the port of RFC 3948. The
+/// single byte that keeps the way through a translator open tells nothing: IKE sends it as well.
 fn esp(g: &Glance<'_>) -> bool {
-    const PORT: &[u16] = &[4500];
-    if !g.on_port(PORT) {
-        return false;
-    }
-    let sealed = || {
-        let (Some(spi), Some(sequence)) = (be32(g.payload, 0), be32(g.payload, 4)) else { return false };
-        // Indexes below 256 are reserved (RFC 4303, section 2.1).
-        spi >= 256 && sequence < 1 << 24 && g.payload.len() >= 24
-    };
-    g.payload == [0xff] && g.ports == [4500, 4500] || sealed()
+    let (Some(spi), Some(sequence)) = (be32(g.payload, 0), be32(g.payload, 4)) else { return false };
+    // Indexes below 256 are reserved (RFC 4303, section 2.1).
+    g.on_port(&[4500]) && spi >= 256 && sequence < 1 << 24 && g.payload.len() >= 24
 }
 
 /// The first message of the control channel: plain, or authenticated or encrypted with a static key.
@@ -142,7 +135,7 @@ mod tests {
         let esp = [&[0xc0, 1, 2, 3, 0, 0, 0, 1][..], &[5; 80]].concat();
         assert_eq!(named_on(&esp, [4500, 4500]), Some("esp"));
         assert_eq!(named(&esp), None, "elsewhere that may be anything");
-        assert_eq!(named_on(&[0xff], [4500, 4500]), Some("esp"));
+        assert_eq!(named_on(&[0xff], [4500, 4500]), None);
     }
 
     #[test]
