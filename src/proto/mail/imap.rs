@@ -501,3 +501,148 @@ fn probe_tagged(payload: &[u8]) -> Probe {
         Probe::No
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::mail::testing::logins;
+    use crate::proto::testing::{Script, probe_all};
+    use Direction::{Orig, Resp};
+
+    #[test]
+    fn login_in_all_its_spellings() {
+        let of = |said: &str| logins::<Imap>(&[(Resp, "* OK ready\r\n"), (Orig, said), (Resp, "a1 OK done\r\n")]);
+        let want = ["login joe@example.com se\"cret true #2"];
+        assert_eq!(of("a1 LOGIN joe@example.com \"se\\\"cret\"\r\n"), want);
+        assert_eq!(of("a1 login \"joe@example.com\" {7+}\r\nse\"cret\r\n"), want);
+        assert_eq!(of("a1 LOGIN {15}\r\njoe@example.com {7}\r\nse\"cret\r\n"), want);
+        assert_eq!(of("a1 LOGIN joe\r\n"), Vec::<String>::new());
+        assert_eq!(of("a1 LOGIN joe \"\"\r\n"), ["login joe  true #2"]);
+    }
+
+    #[test]
+    fn a_session() {
+        let seen = Script::new()
+            .resp("* OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN] imap.example.com Dovecot ready.\r\n")
+            .orig("1 ID (\"name\" \"Sample Mail\" \"version\" \"1.2\" \"os\" \"RTOS\" \"os-version\" NIL)\r\n")
+            .resp("* ID (\"name\" \"Dovecot\")\r\n1 OK\r\n")
+            .orig("2 LOGIN joe wrong\r\n")
+            .resp("2 NO no\r\n")
+            .orig("3 LOGIN {3}\r\n")
+            .resp("+ go\r\n")
+            .orig("joe {10}\r\n")
+            .resp("+ go\r\n")
+            .orig("opensesame\r\n")
+            .resp("3 OK in\r\n")
+            .orig("4 LIST \"\" *\r\n5 SELECT INBOX\r\n")
+            .resp("* 3 EXISTS\r\n")
+            .any_chunking::<Imap>();
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+        assert_eq!(seen.logins.len(), 2);
+        assert!(seen.logins[1].contains("success: Some(true)") && seen.logins[1].contains("packet: 10"));
+        let all = seen.events.join("\n");
+        for part in ["\"banner\"", "\"hostname\"", "\"user-agent\"", "\"os\"", "Upgrade(Unused)", "InClear(\"login\")"]
+        {
+            assert_eq!(all.matches(part).count(), if part == "\"user-agent\"" { 2 } else { 1 }, "{part}");
+        }
+        assert!(!format!("{seen:?}").contains("opensesame"));
+    }
+
+    #[test]
+    fn a_literal_that_the_server_does_not_want() {
+        let got = logins::<Imap>(&[
+            (Resp, "* OK x\r\n"),
+            (Orig, "a LOGIN joe {6}\r\n"),
+            (Resp, "a BAD no\r\n"),
+            (Orig, "b LOGIN joe secret\r\n"),
+            (Resp, "b OK\r\n"),
+        ]);
+        assert_eq!(got, ["login joe secret true #4"]);
+    }
+
+    #[test]
+    fn authenticate() {
+        let begin = [(Resp, "* OK x\r\n"), (Orig, "a AUTHENTICATE PLAIN\r\n"), (Resp, "+ \r\n")];
+        let of = |more: &[(Direction, &'static str)]| logins::<Imap>(&[&begin[..], more].concat());
+        assert_eq!(of(&[(Orig, "AGpvZQBzZWNyZXQ=\r\n"), (Resp, "a OK\r\n")]), ["plain joe secret true #4"]);
+        assert_eq!(of(&[(Orig, "*\r\n"), (Resp, "a BAD off\r\n")]), Vec::<String>::new());
+        assert_eq!(logins::<Imap>(&[(Orig, "a1 AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=\r\n")]), ["plain joe secret ? #1"]);
+        assert_eq!(
+            logins::<Imap>(&[
+                (Orig, "2 AUTHENTICATE XYMPKI\r\n"),
+                (Resp, "+ \r\n"),
+                (Orig, "WT12PTEmbj0w\r\n"),
+                (Resp, "2 OK\r\n")
+            ]),
+            ["xympki - - true #1"]
+        );
+    }
+
+    #[test]
+    fn starttls() {
+        let script = |answer: &str| {
+            let greeting = "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] x\r\n";
+            Script::new().resp(greeting).orig("a STARTTLS\r\n").resp(answer).any_chunking::<Imap>()
+        };
+        let agreed = script("a OK go\r\n");
+        assert_eq!(agreed.stopped, Some(Progress::Finished));
+        assert!(agreed.events.join(" ").contains("Upgrade(Accepted)"));
+        assert!(script("a NO later\r\n").events.join(" ").contains("Upgrade(Refused)"));
+    }
+
+    #[test]
+    fn in_the_middle_of_a_session() {
+        let seen = Script::new().resp("* 5 FETCH (FLAGS (\\Seen))\r\n").any_chunking::<Imap>();
+        assert!(seen.events[0].contains("InClear(\"mail\")"));
+        let seen = Script::new().orig("a5 UID FETCH 1:* (FLAGS)\r\n").any_chunking::<Imap>();
+        assert!(seen.events[0].contains("InClear(\"mail\")"));
+    }
+
+    #[test]
+    fn literals_of_both_sides_are_passed_over() {
+        let seen = Script::new()
+            .resp("* OK x\r\n")
+            .orig("a1 LOGIN joe secret\r\na2 LIST {12}\r\na3 SELECT x\r\n\r\n")
+            .resp("* LIST () {9}\r\na1 OK \r\n\r\na1 NO no\r\n")
+            .any_chunking::<Imap>();
+        assert!(seen.logins[0].contains("success: Some(false)"), "{:?}", seen.logins);
+        assert!(seen.stopped.is_none());
+        let huge = Script::new()
+            .orig("a1 LOGIN joe {999999999999999999}\r\nabc")
+            .orig("a2 LOGIN a b\r\n")
+            .any_chunking::<Imap>();
+        assert!(huge.logins.is_empty());
+        for size in 0..20 {
+            Script::new().orig(format!("a1 LOGIN {{{size}}}\r\nabc {{1}}\r\nabc {{0+}}\r\n")).any_chunking::<Imap>();
+        }
+        let seen = Script::new()
+            .orig("a1 LOGIN joe {3}\r\n")
+            .gap(Orig, 100)
+            .orig("x\r\na2 LOGIN a b\r\n")
+            .any_chunking::<Imap>();
+        assert_eq!(seen.logins.len(), 1);
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Resp, "* OK ready\r\n", Probe::Yes),
+            (Resp, "* BYE\r\n", Probe::Yes),
+            (Resp, "* 12 EXISTS\r\n", Probe::Yes),
+            (Resp, "* x", Probe::No),
+            (Resp, "*2\r\n$4\r\n", Probe::No),
+            (Orig, "a001 LOGIN a b\r\n", Probe::Yes),
+            (Orig, "1 CAPABILITY\r\n", Probe::Yes),
+            (Orig, "a NOOP\r\n", Probe::No),
+            (Orig, "a1 NOOP\r\n", Probe::NeedMore),
+            (Orig, "GET / HTTP/1.1\r\n", Probe::No),
+            (Orig, "220 LOGIN x y\r\n", Probe::No),
+            (Orig, "USER LOGIN\r\n", Probe::No),
+            (Orig, "SSH-2.0-x\r\n", Probe::No),
+            (Orig, "please LOGIN now\r\n", Probe::No),
+            (Orig, "17.3 UID SEARCH 1:2\r\n", Probe::Yes),
+        ] {
+            assert_eq!(probe_all::<Imap>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
+    }
+}

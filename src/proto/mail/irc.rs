@@ -203,7 +203,8 @@ impl Irc {
 
     fn give_up_pass(&mut self, success: Option<bool>, emit: Emit<'_>) {
         if let Some(mut pass) = self.pass.take() {
-            pass.user = self.nick();
+            // Servers that know their users by name take it from USER; some know only nicknames.
+            pass.user = if self.user.is_empty() { self.nick.clone() } else { self.user.clone() };
             self.tell(&pass, success, emit);
         }
     }
@@ -503,4 +504,118 @@ fn probe_line(payload: &[u8]) -> Probe {
         };
     }
     Probe::NeedMore
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::mail::testing::logins;
+    use crate::proto::testing::{Script, probe_all};
+    use Direction::{Orig, Resp};
+
+    #[test]
+    fn a_session() {
+        let seen = Script::new()
+            .orig("CAP LS 302\r\nPASS opensesame\r\nNICK jo\r\nUSER joe 0 * :Jo E\r\n")
+            .resp(":irc.example.com CAP * LS :sasl tls\r\n:irc.example.com NOTICE * :*** Looking up\r\n")
+            .resp(":irc.example.com 001 jo :Welcome\r\n:irc.example.com 004 jo irc.example.com InspIRCd-3 BI abc\r\n")
+            .orig("@label=1 PRIVMSG NickServ@services. :IDENTIFY jo openaccount\r\nJOIN #a\r\n")
+            .resp(":NickServ!s@x NOTICE jo :You are now identified for jo.\r\n")
+            .resp(":x!y@z PRIVMSG jo :\x01VERSION\x01\r\n")
+            .orig("NOTICE x :\x01VERSION Sample IRC 1.0\x01\r\n")
+            .any_chunking::<Irc>();
+        assert_eq!(seen.logins.len(), 2);
+        assert!(seen.logins.iter().all(|l| l.contains("success: Some(true)")), "{:?}", seen.logins);
+        let all = seen.events.join("\n");
+        for part in ["\"hostname\"", "\"server\"", "\"user-agent\"", "Upgrade(Unused)", "InClear(\"login\")"] {
+            assert_eq!(all.matches(part).count(), 1, "{part}: {all}");
+        }
+        assert!(!all.contains("opensesame") && !all.contains("openaccount"));
+    }
+
+    #[test]
+    fn whose_password_it_is() {
+        let welcome = (Resp, ":s 001 jo :hi\r\n");
+        assert_eq!(
+            logins::<Irc>(&[(Orig, "PASS se:cret\r\nNICK jo\r\nUSER joe 0 * :J\r\n"), welcome]),
+            ["pass joe se:cret true #1"]
+        );
+        assert_eq!(logins::<Irc>(&[(Orig, "PASS oauth:x\r\nNICK jo\r\n"), welcome]), ["pass jo oauth:x true #1"]);
+        assert_eq!(
+            logins::<Irc>(&[(Orig, "PASS x\r\nNICK jo\r\n"), (Resp, ":s 464 jo :Password incorrect\r\n")]),
+            ["pass jo x false #1"]
+        );
+        assert_eq!(logins::<Irc>(&[(Orig, "PASS x\r\nNICK jo\r\n")]), ["pass jo x ? #1"]);
+    }
+
+    #[test]
+    fn oper_and_services() {
+        let of = |said: &str, answer: &str| logins::<Irc>(&[(Orig, "NICK jo\r\n"), (Orig, said), (Resp, answer)]);
+        assert_eq!(of("OPER root secret\r\n", ":s 381 jo :You are now an operator\r\n"), ["oper root secret true #2"]);
+        assert_eq!(of("OPER root secret\r\n", ":s 464 jo :Password incorrect\r\n"), ["oper root secret false #2"]);
+        let notice = ":NickServ!x@y NOTICE jo :Password incorrect.\r\n";
+        assert_eq!(of("NICKSERV IDENTIFY secret\r\n", notice), ["identify jo secret false #2"]);
+        assert_eq!(of("ns identify acct secret\r\n", notice), ["identify acct secret false #2"]);
+        assert_eq!(of("PRIVMSG Q@CServe.quakenet.org :AUTH joe secret\r\n", ":x 1\r\n"), ["identify joe secret ? #2"]);
+        assert_eq!(of("PRIVMSG bob :IDENTIFY secret\r\n", notice), Vec::<String>::new());
+        assert_eq!(of("PRIVMSG NickServ :HELP\r\n", notice), Vec::<String>::new());
+    }
+
+    #[test]
+    fn sasl() {
+        let begin = [(Orig, "NICK jo\r\nAUTHENTICATE PLAIN\r\n"), (Resp, "AUTHENTICATE +\r\n")];
+        let of = |more: &[(Direction, &str)]| logins::<Irc>(&[&begin[..], more].concat());
+        assert_eq!(
+            of(&[(Orig, "AUTHENTICATE AGpvZQBzZWNyZXQ=\r\n"), (Resp, ":s 900 a b c :x\r\n:s 903 jo :ok\r\n")]),
+            ["plain joe secret true #3"]
+        );
+        assert_eq!(of(&[(Orig, "AUTHENTICATE *\r\n"), (Resp, ":s 906 jo :off\r\n")]), Vec::<String>::new());
+        // An answer of 400 bytes and more comes in pieces: "\0joe\0" and 300 times "p".
+        let long = format!("AGpvZQBw{}cA==", "cHBw".repeat(99));
+        let (first, second) = long.split_at(400);
+        let pieces = format!("AUTHENTICATE {first}\r\nAUTHENTICATE {second}\r\n");
+        let got = of(&[(Orig, &pieces), (Resp, ":s 904 jo :no\r\n")]);
+        assert_eq!(got, [format!("plain joe {} false #3", "p".repeat(299))]);
+    }
+
+    #[test]
+    fn starttls() {
+        let script = |answer: &str| Script::new().orig("CAP LS\r\nSTARTTLS\r\n").resp(answer).any_chunking::<Irc>();
+        assert_eq!(script(":s 670 * :go\r\n").stopped, Some(Progress::Finished));
+        assert!(script(":s 691 * :no\r\n").events.join(" ").contains("Upgrade(Refused)"));
+    }
+
+    #[test]
+    fn hostile_input_is_bounded() {
+        let many = "OPER a b\r\n".repeat(1000);
+        assert_eq!(Script::new().orig("NICK a\r\n").orig(many).run::<Irc>().logins.len(), 1000);
+        let pieces = format!("AUTHENTICATE PLAIN\r\n{}", format!("AUTHENTICATE {}\r\n", "A".repeat(400)).repeat(500));
+        Script::new().orig(pieces).run::<Irc>();
+        let seen = Script::new().orig("NICK a\r\n").gap(Orig, 9).orig("rest\r\nOPER a bcd\r\n").any_chunking::<Irc>();
+        assert_eq!(seen.logins.len(), 1);
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Orig, "NICK jo\r\n", Probe::Yes),
+            (Orig, "USER joe 0 * :Jo\r\n", Probe::Yes),
+            (Orig, "USER joe\r\n", Probe::No),
+            (Orig, "PASS x\r\nNICK jo\r\n", Probe::Yes),
+            (Orig, "PASS x\r\nSTAT\r\n", Probe::No),
+            (Orig, "CAP LS\r\n", Probe::Yes),
+            (Orig, "CAPA\r\n", Probe::No),
+            (Orig, "JOIN #a\r\n", Probe::Yes),
+            (Resp, ":irc.example.com NOTICE * :*** Looking up\r\n", Probe::Yes),
+            (Resp, "@time=1 :irc.example.com 001 jo :hi\r\n", Probe::Yes),
+            (Resp, ":x y", Probe::No),
+            (Resp, ":tree :branch\r\n", Probe::No),
+            (Resp, "NOTICE AUTH :*** hi\r\n", Probe::Yes),
+            (Resp, "PING :abc\r\n", Probe::Yes),
+            (Resp, "PING\r\n", Probe::No),
+            (Orig, "POST / HTTP/1.1\r\n", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Irc>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
+    }
 }

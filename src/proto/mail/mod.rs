@@ -11,5 +11,8 @@ pub mod sasl;
 pub mod session;
 pub mod smtp;
 pub mod smtp_event;
+mod smtp_words;
+#[cfg(test)]
+mod testing;
 mod xml;
 pub mod xmpp;

@@ -6,7 +6,7 @@ use super::dots::{Dots, Dotted};
 use super::header::{self, Field, Header};
 use super::sasl::Exchange;
 use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login};
-use super::smtp::reply_head;
+use super::smtp_words::reply_head;
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, Spec, Transport};
@@ -398,5 +398,117 @@ fn probe_commands(payload: &[u8]) -> Probe {
             None if b"group ".starts_with(&lower) => Probe::NeedMore,
             None => Probe::No,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::mail::testing::logins;
+    use crate::proto::testing::{Script, probe_all};
+    use Direction::{Orig, Resp};
+
+    #[test]
+    fn a_session_with_a_login_and_a_post() {
+        let seen = Script::new()
+            .resp("200 news.example.com INN ready (posting ok)\r\n")
+            .orig("CAPABILITIES\r\n")
+            .resp("101 list\r\nVERSION 2\r\nIMPLEMENTATION INN 2.7\r\nSTARTTLS\r\n.\r\n")
+            .orig("GROUP misc.test\r\n")
+            .resp("480 login first\r\n")
+            .orig("AUTHINFO USER joe\r\n")
+            .resp("381 more\r\n")
+            .orig("AUTHINFO PASS opensesame\r\n")
+            .resp("281 ok\r\n")
+            .orig("POST\r\n")
+            .resp("340 go\r\n")
+            .orig("From: x\r\nUser-Agent: slrn/1.0\r\n\r\nAUTHINFO PASS no\r\n.\r\n")
+            .resp("240 thanks\r\n")
+            .orig("ARTICLE 1\r\n")
+            .resp("220 1 <a@b>\r\nFrom: y\r\n\r\n281 no reply\r\n.\r\n")
+            .orig("QUIT\r\n")
+            .resp("205 bye\r\n")
+            .any_chunking::<Nntp>();
+        assert_eq!(seen.logins.len(), 1);
+        assert!(seen.logins[0].contains("success: Some(true)") && seen.logins[0].contains("packet: 8"));
+        let all = seen.events.join("\n");
+        for part in
+            ["\"banner\"", "\"hostname\"", "\"server\"", "\"user-agent\"", "Upgrade(Unused)", "InClear(\"articles\")"]
+        {
+            assert_eq!(all.matches(part).count(), 1, "{part}: {all}");
+        }
+        assert!(!format!("{seen:?}").contains("opensesame"));
+    }
+
+    #[test]
+    fn names_and_passwords() {
+        let of = |script: &[(Direction, &str)]| logins::<Nntp>(script);
+        assert_eq!(
+            of(&[
+                (Resp, "200 x\r\n"),
+                (Orig, "authinfo user joe\r\nauthinfo pass secret\r\n"),
+                (Resp, "381 x\r\n481 no\r\n")
+            ]),
+            ["login joe secret false #2"]
+        );
+        assert_eq!(
+            of(&[(Orig, "AUTHINFO SASL PLAIN AGpvZQBzZWNyZXQ=\r\n"), (Resp, "281 ok\r\n")]),
+            ["plain joe secret true #1"]
+        );
+        assert_eq!(
+            of(&[
+                (Resp, "200 x\r\n"),
+                (Orig, "AUTHINFO SASL LOGIN\r\n"),
+                (Resp, "383 VXNlcm5hbWU6\r\n"),
+                (Orig, "am9l\r\n"),
+                (Resp, "383 x\r\n"),
+                (Orig, "c2VjcmV0\r\n")
+            ]),
+            ["login joe secret ? #6"]
+        );
+    }
+
+    #[test]
+    fn starttls() {
+        let script =
+            |answer: &str| Script::new().resp("200 x\r\n").orig("STARTTLS\r\n").resp(answer).any_chunking::<Nntp>();
+        assert_eq!(script("382 go\r\n").stopped, Some(Progress::Finished));
+        assert!(script("580 no\r\n").events.join(" ").contains("Upgrade(Refused)"));
+    }
+
+    #[test]
+    fn gaps_and_hostile_lines() {
+        let seen = Script::new()
+            .resp("200 x\r\n")
+            .orig("ARTICLE 1\r\n")
+            .resp("220 1\r\nFrom: a\r\n")
+            .gap(Resp, 5000)
+            .resp("text\r\n.\r\n")
+            .orig("AUTHINFO USER a\r\nAUTHINFO PASS bcde\r\n")
+            .resp("381\r\n281\r\n")
+            .any_chunking::<Nntp>();
+        assert!(seen.logins[0].contains("success: Some(true)"), "{:?}", seen.logins);
+        let many = "AUTHINFO PASS x\r\n".repeat(1000);
+        assert_eq!(Script::new().orig("MODE READER\r\n").orig(many).run::<Nntp>().logins.len(), 1000);
+        assert_eq!(logins::<Nntp>(&[(Orig, "AUTHINFO\r\nAUTHINFO PASS\r\n")]), ["login -  ? #1"]);
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Resp, "200 news.example.com InterNetNews ready\r\n", Probe::Yes),
+            (Resp, "201 x NNTP\r\n", Probe::Yes),
+            (Resp, "200 hello\r\n", Probe::NeedMore),
+            (Resp, "220 mail\r\n", Probe::No),
+            (Orig, "MODE READER\r\n", Probe::Yes),
+            (Orig, "mode x\r\n", Probe::No),
+            (Orig, "AUTHINFO USER a\r\n", Probe::Yes),
+            (Orig, "GROUP comp.lang.c\r\n", Probe::Yes),
+            (Orig, "GROUP x\r\n", Probe::No),
+            (Orig, "LIST\r\n", Probe::No),
+            (Orig, "NICK a\r\n", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Nntp>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
     }
 }

@@ -362,19 +362,152 @@ fn probe_commands(payload: &[u8]) -> Probe {
             login |= user;
             continue;
         }
-        // FTP has a login of the same commands, but none of these behind it.
+        // FTP has a login of the same commands, and a file may have a number for a name.
         let said = match verb.len() {
             4 if is("STAT") => login && arg.is_empty(),
-            4 if is("RETR") || is("DELE") => login && number(arg),
-            4 if is("LIST") => {
-                login && (arg.is_empty() || number(arg)) && (number(arg) || text::contains(payload, b"\nuidl"))
+            4 if is("RETR") || is("DELE") || is("LIST") && !arg.is_empty() => {
+                if !number(arg) {
+                    return Probe::No;
+                }
+                if !login {
+                    continue;
+                }
+                true
             }
+            4 if is("LIST") || is("NOOP") || is("QUIT") || is("AUTH") && arg.is_empty() => continue,
             3 if is("TOP") => number(text::word(arg).0),
-            4 if is("NOOP") || is("QUIT") => continue,
-            4 if is("AUTH") && arg.is_empty() => continue,
             _ => false,
         };
         return if said { Probe::Yes } else { Probe::No };
     }
     Probe::NeedMore
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::mail::testing::logins;
+    use crate::proto::testing::{Script, probe_all};
+    use Direction::{Orig, Resp};
+
+    #[test]
+    fn user_and_pass() {
+        let script = [
+            (Resp, "+OK POP3 ready\r\n"),
+            (Orig, "USER joe\r\n"),
+            (Resp, "+OK\r\n"),
+            (Orig, "PASS  se cret\r\n"),
+            (Resp, "-ERR no\r\n"),
+            (Orig, "USER joe\r\n"),
+            (Resp, "+OK\r\n"),
+            (Orig, "pass secret\r\n"),
+            (Resp, "+OK in\r\n"),
+        ];
+        assert_eq!(logins::<Pop3>(&script), ["login joe  se cret false #4", "login joe secret true #8"]);
+        // Read byte by byte it is the same, and it ends with the login.
+        let mut played = Script::new();
+        for (dir, said) in script {
+            played = if dir == Orig { played.orig(said) } else { played.resp(said) };
+        }
+        let seen = played.orig("RETR 1\r\n").resp("+OK\r\nPASS x\r\n.\r\n").any_chunking::<Pop3>();
+        assert_eq!(seen.logins.len(), 2);
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+        assert!(!format!("{seen:?}").contains("secret\""));
+    }
+
+    #[test]
+    fn apop_with_the_stamp_of_the_greeting() {
+        // RFC 1939, section 7.
+        let seen = Script::new()
+            .resp("+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\r\n")
+            .orig("APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n")
+            .resp("+OK maildrop has 1 message (369 octets)\r\n")
+            .any_chunking::<Pop3>();
+        assert!(seen.logins[0].contains("proof: Some(Apop)") && seen.logins[0].contains("success: Some(true)"));
+        assert!(seen.events.join(" ").contains("\"hostname\""));
+        assert_eq!(
+            logins::<Pop3>(&[(Orig, "APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n")]),
+            ["apop mrose c4c9334bac560ecc979e58001b3e22fb ? #1"]
+        );
+    }
+
+    #[test]
+    fn auth_and_what_is_offered() {
+        let seen = Script::new()
+            .resp("+OK ready\r\n")
+            .orig("CAPA\r\n")
+            .resp("+OK list\r\nSTLS\r\nSASL PLAIN\r\nIMPLEMENTATION Dovecot 2\r\n.\r\n")
+            .orig("AUTH PLAIN\r\n")
+            .resp("+ \r\n")
+            .orig("AGpvZQBzZWNyZXQ=\r\n")
+            .resp("+OK\r\n")
+            .any_chunking::<Pop3>();
+        let all = seen.events.join("\n");
+        assert!(all.contains("mechanism: \"plain\"") && all.contains("Upgrade(Unused)") && all.contains("\"server\""));
+        assert_eq!(
+            logins::<Pop3>(&[
+                (Orig, "AUTH LOGIN\r\nam9l\r\nc2VjcmV0\r\nSTAT\r\n"),
+                (Resp, "+OK hi\r\n+ \r\n+ \r\n+OK\r\n")
+            ]),
+            ["login joe secret true #1"]
+        );
+        assert!(
+            logins::<Pop3>(&[(Resp, "+OK hi\r\n"), (Orig, "AUTH\r\n"), (Resp, "+OK\r\nPLAIN\r\n.\r\n")]).is_empty()
+        );
+    }
+
+    #[test]
+    fn stls() {
+        let script = |answer: &str| {
+            Script::new().resp("+OK a\r\n").orig("STLS\r\n").resp(answer).orig(b"\x16\x03\x01\n").any_chunking::<Pop3>()
+        };
+        assert_eq!(script("+OK go\r\n").stopped, Some(Progress::Finished));
+        let refused = script("-ERR no\r\n");
+        assert!(refused.stopped.is_none() && refused.events.join(" ").contains("Upgrade(Refused)"));
+    }
+
+    #[test]
+    fn a_session_without_its_login_shows_mail() {
+        let seen = Script::new().orig("RETR 20\r\n").resp("+OK 100 octets\r\nFrom: x\r\n").any_chunking::<Pop3>();
+        assert!(seen.events[0].contains("InClear(\"mail\")"), "{:?}", seen.events);
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn lists_and_gaps_confuse_no_reply() {
+        let script = Script::new()
+            .resp("+OK hi\r\n")
+            .orig("LIST\r\n")
+            .resp("+OK\r\n-ERR in a list\r\n..\r\n.\r\n")
+            .gap(Resp, 10)
+            .orig("USER a\r\nPASS b1234\r\n")
+            .resp("tail\r\n+OK\r\n-ERR no\r\n");
+        let seen = script.any_chunking::<Pop3>();
+        assert!(seen.logins[0].contains("success: Some(false)"), "{:?}", seen.logins);
+        let many = "PASS x\r\n".repeat(1000);
+        assert_eq!(Script::new().orig(many).run::<Pop3>().logins.len(), 1000);
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Resp, "+OK ready\r\n", Probe::Yes),
+            (Resp, "+OK\r\n", Probe::NeedMore),
+            (Resp, "-ERR unknown command\r\n", Probe::NeedMore),
+            (Resp, "+PONG\r\n", Probe::No),
+            (Resp, "$5\r\n", Probe::No),
+            (Orig, "USER a\r\nPASS b\r\nSTAT\r\n", Probe::Yes),
+            (Orig, "USER a\r\nPASS b\r\nLIST\r\nRETR 1\r\n", Probe::Yes),
+            (Orig, "USER a\r\nPASS b\r\nPWD\r\n", Probe::No),
+            (Orig, "USER a b c :d\r\n", Probe::No),
+            (Orig, "RETR 20\r\n", Probe::NeedMore),
+            (Orig, "RETR file\r\n", Probe::No),
+            (Orig, "CAPA\r\n", Probe::Yes),
+            (Orig, "APOP a c4c9334bac560ecc979e58001b3e22fb\r\n", Probe::Yes),
+            (Orig, "GET / HTTP/1.1\r\n", Probe::No),
+            (Orig, "EHLO x\r\n", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Pop3>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
+    }
 }

@@ -422,3 +422,203 @@ fn decode(line: &[u8]) -> Option<Vec<u8>> {
     // Whole groups of four characters, so that the cut shows in nothing else.
     text::base64(line.get(..FRONT).unwrap_or(line))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: (Timestamp, u64) = (Timestamp(5), 3);
+
+    fn base64(bytes: &[u8]) -> Vec<u8> {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut out = Vec::new();
+        for chunk in bytes.chunks(3) {
+            let word = chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+            for i in 0..4 {
+                out.push(if i <= chunk.len() { ALPHABET[(word >> (18 - 6 * i) & 63) as usize] } else { b'=' });
+            }
+        }
+        out
+    }
+
+    /// `mechanism user secret` of the login.
+    fn told(exchange: &Exchange) -> String {
+        exchange.login(Some(true)).map_or("none".into(), |l| {
+            let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+            let secret = l.secret.map_or("-".into(), |s| text(s.expose()));
+            format!("{} {} {secret} {:?}", l.mechanism, l.username.map_or("-".into(), text), l.proof)
+        })
+    }
+
+    #[test]
+    fn plain_in_the_command_or_behind_it() {
+        let mut one = Exchange::new(b"plain", AT);
+        one.initial(b"AHRpbQB0YW5zdGFhZnRhbnN0YWFm", AT); // RFC 4616, section 4
+        assert_eq!(told(&one), "plain tim tanstaaftanstaaf None");
+        assert!(!one.wants(b"QUIT"));
+        let mut two = Exchange::new(b"PLAIN", AT);
+        assert!(two.wants(b"AHRpbQB0YW5zdGFhZnRhbnN0YWFm"));
+        two.challenge(b"");
+        assert!(two.wants(b"anything at all"));
+        two.answer(b"AHRpbQB0YW5zdGFhZnRhbnN0YWFm", AT);
+        assert_eq!(told(&two), told(&one));
+    }
+
+    #[test]
+    fn plain_as_some_write_it() {
+        for (raw, want) in [
+            (&b"admin\0\0secret"[..], "plain admin secret None"),
+            (b"user\0secret", "plain user secret None"),
+            (b"as\0user\0se\0cret", "plain user se\0cret None"),
+            (b"\0user\0", "plain user  None"),
+            (b"nothing", "none"),
+        ] {
+            let mut exchange = Exchange::new(b"PLAIN", AT);
+            exchange.initial(&base64(raw), AT);
+            assert_eq!(told(&exchange), want);
+        }
+    }
+
+    #[test]
+    fn login_asks_twice() {
+        let mut exchange = Exchange::new(b"LOGIN", AT);
+        for line in [&b"am9l"[..], b"c2VjcmV0"] {
+            assert!(exchange.wants(line));
+            exchange.answer(line, (Timestamp(9), 7));
+        }
+        assert!(!exchange.wants(b"c2VjcmV0"), "even where the server is not seen");
+        assert_eq!(told(&exchange), "login joe secret None");
+        assert_eq!(exchange.login(None).unwrap().packet, 7, "that of the password");
+        let mut short = Exchange::new(b"LOGIN", AT);
+        short.initial(b"am9l", AT);
+        short.answer(b"c2VjcmV0", AT);
+        assert_eq!(told(&short), "login joe secret None");
+    }
+
+    #[test]
+    fn cram_md5_in_any_order() {
+        // RFC 2195, section 2.
+        let challenge = b"PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+";
+        let answer = b"dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw";
+        for server_first in [true, false] {
+            let mut exchange = Exchange::new(b"CRAM-MD5", AT);
+            if server_first {
+                exchange.challenge(challenge);
+            }
+            exchange.answer(answer, AT);
+            if !server_first {
+                assert!(exchange.login(None).unwrap().proof.is_none());
+                exchange.challenge(challenge);
+            }
+            assert_eq!(told(&exchange), "cram-md5 tim b913a602c7eda7a495b4e6e7334d3890 Some(CramMd5)");
+            let login = exchange.login(None).unwrap();
+            let Some(Proof::CramMd5 { challenge, response }) = login.proof else { panic!("a proof") };
+            assert_eq!(challenge, b"<1896.697170952@postoffice.reston.mci.net>");
+            assert_eq!(response, b"b913a602c7eda7a495b4e6e7334d3890");
+            assert_eq!(login.secret_kind, SecretKind::ChallengeResponse);
+        }
+    }
+
+    #[test]
+    fn digest_md5() {
+        // RFC 2831, section 4, the example over IMAP.
+        let mut exchange = Exchange::new(b"DIGEST-MD5", AT);
+        exchange.challenge(&base64(
+            br#"realm="elwood.innosoft.com",nonce="OA6MG9tEQGm2hh",qop="auth",algorithm=md5-sess,charset=utf-8"#,
+        ));
+        let answer = br#"charset=utf-8,username="chris",realm="elwood.innosoft.com",nonce="OA6MG9tEQGm2hh",nc=00000001,cnonce="OA6MHXh6VqTrRk",digest-uri="imap/elwood.innosoft.com",response=d388dad90d4bbd760a152321f2143af7,qop=auth"#;
+        exchange.answer(&base64(answer), AT);
+        assert_eq!(told(&exchange), "digest-md5 chris d388dad90d4bbd760a152321f2143af7 Some(Digest)");
+        assert!(exchange.wants(b"") && !exchange.wants(b"NOOP"), "the server's last word is acknowledged");
+    }
+
+    #[test]
+    fn scram() {
+        // RFC 5802, section 5.
+        let mut exchange = Exchange::new(b"SCRAM-SHA-1", AT);
+        exchange.initial(&base64(b"n,,n=us=2Cer,r=fyko+d2lbbFgONRv9qkxdawL"), AT);
+        exchange.challenge(&base64(b"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096"));
+        exchange
+            .answer(&base64(b"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="), AT);
+        assert_eq!(told(&exchange), "scram-sha-1 us,er v0X8v3Bz2T0CJGbJQyF0X+HI4Ts= Some(Scram)");
+        let Some(Proof::Scram { hash, client_first, server_first, client_final, proof }) = exchange.proof() else {
+            panic!("a proof")
+        };
+        assert_eq!(hash, b"SHA-1");
+        assert_eq!(client_first, b"n=us=2Cer,r=fyko+d2lbbFgONRv9qkxdawL");
+        assert!(server_first.ends_with(b"i=4096"));
+        assert_eq!(client_final, b"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j");
+        assert_eq!((proof.len(), proof[0]), (20, 0xbf));
+    }
+
+    #[test]
+    fn tokens() {
+        let mut exchange = Exchange::new(b"XOAUTH2", AT);
+        exchange.initial(&base64(b"user=some@example.com\x01auth=Bearer ya29.vF9dft4qmTc2Nvb3\x01\x01"), AT);
+        assert_eq!(told(&exchange), "xoauth2 some@example.com ya29.vF9dft4qmTc2Nvb3 None");
+        assert_eq!(exchange.login(None).unwrap().secret_kind, SecretKind::Token);
+        // RFC 7628, section 4.1.
+        let mut exchange = Exchange::new(b"OAUTHBEARER", AT);
+        exchange.initial(&base64(b"n,a=user@example.com,\x01host=server\x01port=143\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01"), AT);
+        assert_eq!(told(&exchange), "oauthbearer user@example.com vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg== None");
+        let mut exchange = Exchange::new(b"X-OAUTH2", AT);
+        exchange.initial(&base64(b"\0joe\0ya29.token"), AT);
+        assert_eq!(told(&exchange), "xoauth2 joe ya29.token None");
+    }
+
+    #[test]
+    fn ntlm_with_its_challenge() {
+        let mut challenge = b"NTLMSSP\0\x02\0\0\0".to_vec();
+        challenge.extend([0, 0, 0, 0, 32, 0, 0, 0, 1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let mut answer = b"NTLMSSP\0\x03\0\0\0".to_vec();
+        answer.extend([0, 0, 0, 0, 64, 0, 0, 0, 24, 0, 24, 0, 68, 0, 0, 0]);
+        answer.extend([0, 0, 0, 0, 64, 0, 0, 0, 4, 0, 4, 0, 64, 0, 0, 0]);
+        answer.extend([0; 16]);
+        answer.extend([1, 0, 0, 0]);
+        answer.extend(b"j\0o\0");
+        answer.extend([0xab; 24]);
+        let mut exchange = Exchange::new(b"NTLM", AT);
+        exchange.initial(&base64(b"NTLMSSP\0\x01\0\0\0"), AT);
+        exchange.challenge(&base64(&challenge));
+        exchange.answer(&base64(&answer), AT);
+        assert_eq!(told(&exchange), format!("ntlm jo {} Some(Ntlm)", "ab".repeat(24)));
+    }
+
+    #[test]
+    fn what_is_not_read_is_named() {
+        let mut exchange = Exchange::new(b"gssapi", AT);
+        exchange.challenge(b"");
+        exchange.answer(b"YIIFmwYJKoZIhvcSAQICAQBuggWK", AT);
+        assert_eq!(told(&exchange), "gssapi - - None");
+        let mut unknown = Exchange::new(b"X-NOBODY-KNOWS", AT);
+        unknown.initial(b"YWJj", AT);
+        assert_eq!(told(&unknown), "sasl - - None");
+        let mut anonymous = Exchange::new(b"ANONYMOUS", AT);
+        anonymous.initial(&base64(b"me@example.com"), AT);
+        assert_eq!(told(&anonymous), "anonymous me@example.com - None");
+    }
+
+    #[test]
+    fn what_is_called_off_or_empty_is_no_login() {
+        for lines in [&[&b"*"[..]][..], &[b"am9l", b"*"], &[]] {
+            let mut exchange = Exchange::new(b"LOGIN", AT);
+            for line in lines {
+                exchange.answer(line, AT);
+            }
+            assert_eq!(told(&exchange), "none", "{lines:?}");
+        }
+        let mut bad = Exchange::new(b"PLAIN", AT);
+        bad.initial(b"not base64!", AT);
+        assert_eq!(told(&bad), "none");
+        let mut long = Exchange::new(b"PLAIN", AT);
+        long.initial(&base64(&[b"\0joe\0".to_vec(), vec![b'x'; 5000]].concat()), AT);
+        assert_eq!(long.login(None).unwrap().secret.unwrap().len(), limits::SECRET_BYTES_MAX);
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_printed() {
+        let mut exchange = Exchange::new(b"PLAIN", AT);
+        exchange.initial(b"AHRpbQB0YW5zdGFhZnRhbnN0YWFm", AT);
+        assert!(!format!("{exchange:?}").contains("tanstaaf"));
+    }
+}

@@ -8,6 +8,7 @@ use super::header::{self, Field};
 use super::sasl::Exchange;
 use super::session::{self, Watch, host_name, tell_fact, tell_login};
 use super::smtp_event::{Event, Mail, Reply, Row, TABLE};
+use super::smtp_words::{path, probe_commands, probe_replies, reply_head};
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
@@ -55,6 +56,8 @@ pub struct Smtp {
     mail: Option<(Box<Mail>, (Timestamp, u64))>,
     /// Whether the header of a message in chunks has been read.
     header_done: bool,
+    /// The line of that header in whose middle a chunk has ended.
+    cut_line: Vec<u8>,
     /// Recipients that were accepted, for LMTP.
     accepted: usize,
     lmtp: bool,
@@ -134,6 +137,7 @@ impl Smtp {
             self.close_mail(emit);
             self.mail = Some((Box::new(Mail::new(path(arg))), at));
             self.header_done = false;
+            self.cut_line.clear();
             self.accepted = 0;
             Command::Transaction
         } else if is("RCPT") {
@@ -423,13 +427,22 @@ impl Smtp {
                     let Some(lines) = self.lines.get_mut(dir.index()) else { return Err(Progress::Finished) };
                     match lines.next(window) {
                         Line::Whole(line, n) => {
-                            self.header_line(cx, line, n, emit);
+                            let mut whole = std::mem::take(&mut self.cut_line);
+                            if whole.is_empty() {
+                                self.header_line(cx, line, n, emit);
+                            } else {
+                                whole.extend_from_slice(line);
+                                self.header_line(cx, &whole, n, emit);
+                            }
                             n
                         }
                         Line::Rest(n) => n,
                         Line::Open if window.len() < bytes.len() || window.len() as u64 == left => {
-                            // A line that the next chunk goes on with is not put together.
+                            // The next chunk goes on with this line.
                             *lines = Lines::default();
+                            if self.cut_line.len() + window.len() <= limits::LINE_BYTES_MAX {
+                                self.cut_line.extend_from_slice(window);
+                            }
                             window.len()
                         }
                         Line::Open => return Err(Progress::Partial { consumed: 0, needed: bytes.len() + 1 }),
@@ -449,27 +462,6 @@ impl Smtp {
             Mode::Commands | Mode::Header => Ok(0),
         }
     }
-}
-
-/// The address in `FROM:<a@example.com> SIZE=100`, with brackets or without.
-fn path(arg: &[u8]) -> &[u8] {
-    let rest = memchr::memchr(b':', arg).map_or(arg, |at| arg.get(at + 1..).unwrap_or_default()).trim_ascii_start();
-    match rest.strip_prefix(b"<") {
-        Some(inner) => inner.split(|c| *c == b'>').next().unwrap_or_default(),
-        None => text::word(rest).0,
-    }
-}
-
-/// The code that a reply line begins with, and whether more lines of it follow.
-pub(super) fn reply_head(line: &[u8]) -> Option<(u16, bool)> {
-    let (code, rest) = line.split_first_chunk::<3>()?;
-    let more = match rest.first() {
-        None | Some(b' ') => false,
-        Some(b'-') => true,
-        Some(_) => return None,
-    };
-    let code = text::decimal(code).and_then(|n| u16::try_from(n).ok())?;
-    (200..=599).contains(&code).then_some((code, more))
 }
 
 impl AppParser for Smtp {
@@ -579,7 +571,7 @@ impl AppParser for Smtp {
     }
 
     fn on_end(&mut self, cx: Cx<'_>, dir: Direction, rest: &[u8], emit: Emit<'_>) {
-        if !rest.is_empty() && !self.over && self.ends_with_line() {
+        if !rest.is_empty() && !self.over && matches!(self.mode, Mode::Commands) {
             // The last line may lack its end.
             let line = rest.strip_suffix(b"\r").unwrap_or(rest);
             match self.server {
@@ -602,54 +594,257 @@ impl AppParser for Smtp {
     }
 }
 
-impl Smtp {
-    const fn ends_with_line(&self) -> bool {
-        matches!(self.mode, Mode::Commands)
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::mail::testing::logins;
+    use crate::proto::testing::{Script, probe_all};
+    use Direction::{Orig, Resp};
 
-/// Judges what a server may have said.
-fn probe_replies(payload: &[u8]) -> Probe {
-    for (i, line) in payload.split_inclusive(|c| *c == b'\n').take(64).enumerate() {
-        if !text::is_text(line) {
-            return Probe::No;
-        }
-        let whole = line.ends_with(b"\n");
-        if line.len() < 4 {
-            return if whole { Probe::No } else { Probe::NeedMore };
-        }
-        let Some((code, more)) = reply_head(line.trim_ascii_end()) else { return Probe::No };
-        if !whole {
-            return Probe::NeedMore;
-        }
-        let said = line.get(4..).unwrap_or_default();
-        // An enhanced status (RFC 2034) belongs to mail alone.
-        let enhanced = matches!(said, [class, b'.', b'0'..=b'9', b'.', b'0'..=b'9', ..] if Some(class) == line.first());
-        let greeting = i == 0 && matches!(code, 220 | 421 | 554);
-        let mail = text::contains(said, b"smtp") || text::contains(said, b"lmtp") || text::contains(said, b" mail");
-        let extension = code == 250
-            && [&b"PIPELINING"[..], b"8BITMIME", b"STARTTLS", b"AUTH "].iter().any(|e| text::starts_with(said, e));
-        match code {
-            _ if enhanced || greeting && mail || extension => return Probe::Yes,
-            // Behind a greeting that names nothing, mail servers say 250 to EHLO; FTP servers do not.
-            250 if i > 0 && !more => return Probe::Yes,
-            220 | 250 | 421 | 554 => {}
-            _ => return Probe::No,
-        }
-    }
-    Probe::NeedMore
-}
+    const MESSAGE: &str = "From: =?utf-8?Q?J=C3=B6?= <jo@example.com>\r\nSubject: a\r\n folded line\r\nTo: x@example.org\r\n\
+                           Message-ID: <1@h>\r\nX-Mailer: ScanMail 2.1\r\n\r\nSubject: not this\r\n..dot\r\nQUIT\r\n.\r\n";
 
-/// Judges what a client may have said.
-fn probe_commands(payload: &[u8]) -> Probe {
-    const STARTS: [&[u8]; 5] = [b"EHLO", b"HELO", b"LHLO", b"MAIL FROM:", b"RCPT TO:"];
-    let front = payload.get(..10).unwrap_or(payload);
-    let fits = |start: &&[u8]| text::starts_with(front, start.get(..front.len()).unwrap_or(start));
-    let Some(start) = STARTS.iter().find(|s| fits(s)) else { return Probe::No };
-    match payload.get(start.len()) {
-        None => Probe::NeedMore,
-        Some(b' ' | b'\r' | b'\n' | b'\t' | b'<') => Probe::Yes,
-        Some(_) if start.ends_with(b":") => Probe::Yes,
-        Some(_) => Probe::No,
+    fn session() -> Script {
+        Script::new()
+            .resp("220 mx.example.org ESMTP Postfix\r\n")
+            .orig("EHLO mfp-3.example.com\r\n")
+            .resp("250-mx.example.org\r\n250-PIPELINING\r\n250 SIZE 1000\r\n")
+            .orig(
+                "MAIL FROM:<jo@example.com> SIZE=10\r\nRCPT TO:<x@example.org>\r\nRCPT TO:<y@example.org>\r\nDATA\r\n",
+            )
+            .resp("250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n")
+            .orig(MESSAGE)
+            .resp("250 2.0.0 queued as 1\r\n")
+    }
+
+    #[test]
+    fn a_transaction() {
+        let seen = session().orig("QUIT\r\n").resp("221 bye\r\n").any_chunking::<Smtp>();
+        assert_eq!(seen.cell("banner"), "mx.example.org ESMTP Postfix");
+        assert_eq!(seen.cell("helo"), "mfp-3.example.com");
+        assert_eq!(seen.cell("capabilities"), "[PIPELINING,SIZE 1000]");
+        assert_eq!(seen.cell("mail_from"), "jo@example.com");
+        assert_eq!(seen.cell("rcpt_to"), "[x@example.org,y@example.org]");
+        assert_eq!(seen.cell("header_from"), "J\u{f6} <jo@example.com>");
+        assert_eq!(seen.cell("subject"), "a folded line");
+        assert_eq!(seen.cell("user_agent"), "ScanMail 2.1");
+        assert_eq!(seen.cell("relayed"), "false");
+        assert_eq!(seen.cell("body_bytes"), (MESSAGE.len() - 3).to_string());
+        assert_eq!(seen.cell("reply_code"), "250");
+        assert_eq!(seen.cell("reply_text"), "2.0.0 queued as 1");
+        assert_eq!(seen.cell("starttls"), "-");
+        let all = seen.events.join("\n");
+        assert_eq!(all.matches("InClear(\"mail\")").count(), 1);
+        assert_eq!(all.matches("Fact(").count(), 4, "banner, name of the server, name and program of the client");
+    }
+
+    #[test]
+    fn two_messages_and_one_that_is_called_off() {
+        let seen = session()
+            .orig("MAIL FROM:<>\r\nRCPT TO:<z@example.org>\r\nRSET\r\nMAIL FROM:<b@c>\r\n")
+            .resp("250 ok\r\n550 no\r\n250 ok\r\n250 ok\r\n")
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cells("mail_from"), ["jo@example.com", "", "b@c"]);
+        assert_eq!(seen.cells("subject"), ["a folded line", "-", "-"]);
+        assert_eq!(seen.cells("body_bytes")[1..], ["-", "-"]);
+    }
+
+    #[test]
+    fn chunks() {
+        let seen = Script::new()
+            .resp("220 x ESMTP\r\n")
+            .orig("EHLO a.example\r\n")
+            .resp("250 x\r\n")
+            .orig("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 12\r\nSubject: one")
+            .orig("BDAT 25 LAST\r\n two three\r\n\r\nbody here\r\n")
+            .resp("250 1\r\n250 2\r\n250 3\r\n250 queued\r\n")
+            .orig("MAIL FROM:<e@f>\r\nBDAT 5 LAST\r\nhelloBDAT 99999999999999999999\r\nNOOP\r\n")
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cells("mail_from"), ["a@b", "e@f"]);
+        assert_eq!(seen.cells("body_bytes"), ["37", "5"]);
+        assert_eq!(seen.cells("reply_text")[0], "queued");
+        assert_eq!(seen.cells("subject")[0], "one two three");
+    }
+
+    #[test]
+    fn a_chunk_is_skipped_and_may_be_huge() {
+        let seen = Script::new()
+            .orig("EHLO a\r\nMAIL FROM:<a@b>\r\nBDAT 999999999999999999\r\nSubject: s\r\n\r\nbody")
+            .orig("MAIL FROM:<not@this>\r\n")
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cell("mail_from"), "a@b");
+        assert_eq!(seen.cell("subject"), "s");
+    }
+
+    #[test]
+    fn logins_of_every_kind() {
+        let plain = [(Resp, "220 x ESMTP\r\n"), (Orig, "EHLO a\r\n"), (Resp, "250 AUTH PLAIN\r\n")];
+        let of = |more: &[(Direction, &'static str)]| logins::<Smtp>(&[&plain[..], more].concat());
+        let (user, pass) = ("am9l\r\n", "c2VjcmV0\r\n");
+        assert_eq!(
+            of(&[(Orig, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n"), (Resp, "235 ok\r\n")]),
+            ["plain joe secret true #4"]
+        );
+        assert_eq!(
+            of(&[
+                (Orig, "auth login\r\n"),
+                (Resp, "334 VXNlcm5hbWU6\r\n"),
+                (Orig, user),
+                (Resp, "334 UGFzc3dvcmQ6\r\n"),
+                (Orig, pass),
+                (Resp, "535 5.7.8 no\r\n")
+            ]),
+            ["login joe secret false #8"]
+        );
+        assert_eq!(of(&[(Orig, "AUTH LOGIN\r\nam9l\r\nc2VjcmV0\r\nMAIL FROM:<a@b>\r\n")]), ["login joe secret ? #4"]);
+        assert_eq!(
+            of(&[(Orig, "AUTH LOGIN\r\n"), (Resp, "334 x\r\n"), (Orig, "*\r\n"), (Resp, "501 off\r\n")]),
+            Vec::<String>::new()
+        );
+        assert_eq!(of(&[(Orig, "AUTH GSSAPI YIIF\r\n"), (Resp, "535 no\r\n")]), ["gssapi - - false #4"]);
+    }
+
+    #[test]
+    fn no_secret_in_a_row() {
+        let seen = Script::new()
+            .resp("220 x ESMTP\r\n")
+            .orig("EHLO a\r\nAUTH PLAIN AGpvZQBzZWNyZXQ=\r\n")
+            .resp("250 x\r\n535 joe/secret is wrong\r\n")
+            .orig("MAIL FROM:<joe@a>\r\nDATA\r\n")
+            .resp("250 ok\r\n354 go\r\n")
+            .orig("Subject: my password is secret\r\n\r\n.\r\n")
+            .resp("250 secret\r\n")
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cell("username"), "joe");
+        assert_eq!(seen.cell("subject"), "my password is [blanked]");
+        assert!(
+            !format!("{:?} {:?}", seen.rows, seen.logins).contains("secret,")
+                && !seen.cell("reply_text").contains("secret")
+        );
+    }
+
+    #[test]
+    fn starttls() {
+        let begin =
+            Script::new().resp("220 x ESMTP\r\n").orig("EHLO a\r\n").resp("250-x\r\n250-STARTTLS\r\n250 HELP\r\n");
+        let seen =
+            begin.clone().orig("STARTTLS\r\n").resp("220 go\r\n").orig(b"\x16\x03\x01\x00\x05").any_chunking::<Smtp>();
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+        assert_eq!(seen.cell("starttls"), "accepted");
+        assert!(!seen.events.join(" ").contains("InClear"));
+        let seen =
+            begin.clone().orig("STARTTLS\r\nMAIL FROM:<a@b>\r\n").resp("454 no\r\n250 ok\r\n").any_chunking::<Smtp>();
+        assert_eq!(seen.cell("starttls"), "refused");
+        let seen = begin.orig("AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n").resp("235 ok\r\n").any_chunking::<Smtp>();
+        assert_eq!(seen.cell("starttls"), "unused");
+        let seen = Script::new()
+            .resp("220 x ESMTP\r\n")
+            .orig("EHLO a\r\n")
+            .resp("250-x\r\n250 XXXXXXXA\r\n")
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cell("starttls"), "stripped");
+    }
+
+    #[test]
+    fn lmtp_replies_once_for_each_recipient() {
+        let seen = Script::new()
+            .resp("220 x LMTP\r\n")
+            .orig("LHLO a\r\n")
+            .resp("250 x\r\n")
+            .orig("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\n")
+            .resp("250 ok\r\n250 ok\r\n250 ok\r\n")
+            .orig("DATA\r\n")
+            .resp("354 go\r\n")
+            .orig("\r\n.\r\n")
+            .resp("250 one\r\n452 two\r\n")
+            .orig("NOOP\r\n")
+            .resp("250 noop\r\n")
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cell("reply_text"), "two");
+    }
+
+    #[test]
+    fn data_that_is_refused_is_followed_by_commands() {
+        let seen = Script::new()
+            .resp("220 x ESMTP\r\n")
+            .orig("HELO a\r\nMAIL FROM:<a@b>\r\nDATA\r\n")
+            .resp("250 x\r\n250 ok\r\n503 no\r\n")
+            .orig("MAIL FROM:<c@d>\r\n")
+            .resp("250 ok\r\n")
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cells("mail_from"), ["a@b", "c@d"]);
+        assert_eq!(seen.cells("reply_code"), ["503", "250"]);
+    }
+
+    #[test]
+    fn one_side_alone() {
+        let seen = Script::new()
+            .orig("EHLO a.example\r\nAUTH LOGIN\r\nam9l\r\nc2VjcmV0\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")
+            .orig(MESSAGE)
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cell("subject"), "a folded line");
+        assert_eq!(seen.cell("reply_code"), "-");
+        assert_eq!(seen.logins.len(), 1);
+        let seen =
+            Script::new().resp("220 x ESMTP\r\n250-x\r\n250 HELP\r\n250 ok\r\n221 bye\r\n").any_chunking::<Smtp>();
+        assert_eq!((seen.cell("banner"), seen.cell("reply_code")), ("x ESMTP".into(), "221".into()));
+    }
+
+    #[test]
+    fn gaps() {
+        let seen = Script::new()
+            .resp("220 x ESMTP\r\n")
+            .orig("EHLO a\r\nMAIL FROM:<a@b>\r\nDATA\r\n")
+            .resp("250 x\r\n250 ok\r\n354 go\r\n")
+            .orig("Subject: s\r\nX-")
+            .gap(Orig, 1000)
+            .orig("more\r\n.\r\nMAIL FROM:<c@d>\r\n")
+            .resp("250 done\r\n250 ok\r\n")
+            .any_chunking::<Smtp>();
+        assert_eq!(seen.cells("mail_from"), ["a@b", "c@d"]);
+        assert_eq!(seen.cells("body_bytes"), ["-", "-"]);
+        assert_eq!(seen.cells("reply_text")[0], "done");
+        let seen = session().gap(Resp, 10).orig("NOOP\r\n").resp("x\r\n250 late\r\n").any_chunking::<Smtp>();
+        assert_eq!(seen.cell("reply_text"), "2.0.0 queued as 1");
+    }
+
+    #[test]
+    fn hostile_input_is_bounded() {
+        let many = "MAIL FROM:<a@b>\r\n".repeat(2000);
+        assert_eq!(Script::new().orig(many).run::<Smtp>().rows.len(), 2000);
+        let many = format!("EHLO a\r\nMAIL FROM:<a@b>\r\n{}", "RCPT TO:<c@d>\r\n".repeat(2000));
+        let seen = Script::new().orig(many).run::<Smtp>();
+        assert_eq!(seen.cell("rcpt_to").matches("c@d").count(), limits::LIST_ITEMS_MAX);
+        let bodies = "DATA\r\n.\r\n".repeat(1000);
+        assert_eq!(Script::new().orig("EHLO a\r\n").orig(bodies).run::<Smtp>().rows.len(), 1000);
+        let whole = session();
+        for cut in 0..MESSAGE.len() {
+            Script::new().orig("EHLO a\r\nDATA\r\n").orig(&MESSAGE[..cut]).run::<Smtp>();
+        }
+        assert_eq!(whole.run::<Smtp>().rows.len(), 1);
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Resp, "220 mail.example.com ESMTP Postfix\r\n", Probe::Yes),
+            (Resp, "220-a\r\n220 b\r\n250 c\r\n", Probe::Yes),
+            (Resp, "220 (vsFTPd 3.0.3)\r\n", Probe::NeedMore),
+            (Resp, "220 x\r\n331 Password\r\n", Probe::No),
+            (Resp, "250 2.1.0 Ok\r\n", Probe::Yes),
+            (Resp, "250-PIPELINING\r\n", Probe::Yes),
+            (Resp, "200 news ready\r\n", Probe::No),
+            (Resp, "421 FTP busy\r\n", Probe::NeedMore),
+            (Orig, "EHLO x\r\n", Probe::Yes),
+            (Orig, "helo\r\n", Probe::Yes),
+            (Orig, "HELOX\r\n", Probe::No),
+            (Orig, "HELP\r\n", Probe::No),
+            (Orig, "MAIL FROM:<a@b>\r\n", Probe::Yes),
+            (Orig, "RETR 5\r\n", Probe::No),
+            (Orig, "AUTH LOGIN\r\n", Probe::No),
+            (Orig, "\u{1}\u{2}", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Smtp>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
     }
 }

@@ -369,3 +369,161 @@ fn probe_stream(payload: &[u8]) -> Probe {
     }
     Probe::No
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::mail::testing::logins;
+    use crate::proto::testing::{Script, probe_all};
+    use Direction::{Orig, Resp};
+
+    const OPEN: &str = "<?xml version='1.0'?><stream:stream to='chat.example' xmlns='jabber:client' \
+                        xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
+    const OPENED: &str = "<?xml version='1.0'?><stream:stream from='chat.example' id='1' xmlns='jabber:client' \
+                          xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
+    const FEATURES: &str = "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><mechanisms \
+                            xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms></stream:features>";
+
+    #[test]
+    fn sasl() {
+        let seen = Script::new()
+            .orig(OPEN)
+            .resp(OPENED)
+            .resp(FEATURES)
+            .orig("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGpvZQBzZWNyZXQ=</auth>")
+            .resp("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
+            .orig("<iq type='result' id='v'><query xmlns='jabber:iq:version'><name>Sample</name><version>1</version><os>RTOS</os></query></iq>")
+            .any_chunking::<Xmpp>();
+        assert_eq!(seen.names, [("xmpp", "chat.example".to_owned())]);
+        assert!(seen.logins[0].contains("success: Some(true)") && seen.logins[0].contains("packet: 4"));
+        let all = seen.events.join("\n");
+        for part in ["\"domain\"", "\"user-agent\"", "\"os\"", "Upgrade(Unused)", "InClear(\"login\")"] {
+            assert_eq!(all.matches(part).count(), 1, "{part}: {all}");
+        }
+        let of = |more: &[(Direction, &str)]| logins::<Xmpp>(more);
+        assert_eq!(
+            of(&[
+                (Orig, "<auth mechanism='PLAIN'/>"),
+                (Resp, "<challenge/>"),
+                (Orig, "<response>AGpvZQBzZWNyZXQ=</response>"),
+                (Resp, "<failure><not-authorized/></failure>")
+            ]),
+            ["plain joe secret false #3"]
+        );
+        assert_eq!(
+            of(&[(
+                Orig,
+                "<authenticate mechanism='PLAIN'><initial-response>AGpvZQBzZWNyZXQ=</initial-response></authenticate>"
+            )]),
+            ["plain joe secret ? #1"]
+        );
+    }
+
+    #[test]
+    fn scram_has_its_proof() {
+        let seen = Script::new()
+            .orig("<auth mechanism='SCRAM-SHA-1'>biwsbj11c2VyLHI9ZnlrbytkMmxiYkZnT05Sdjlxa3hkYXdM</auth>")
+            .resp("<challenge>cj1meWtvK2QybGJiRmdPTlJ2OXFreGRhd0wzcmZjTkhZSlkxWlZ2V1ZzN2oscz1RU1hDUitRNnNlazhiZjkyLGk9NDA5Ng==</challenge>")
+            .orig("<response>Yz1iaXdzLHI9ZnlrbytkMmxiYkZnT05Sdjlxa3hkYXdMM3JmY05IWUpZMVpWdldWczdqLHA9djBYOHYzQnoyVDBDSkdiSlF5RjBYK0hJNFRzPQ==</response>")
+            .resp("<success>x</success>")
+            .any_chunking::<Xmpp>();
+        assert!(seen.logins[0].contains("proof: Some(Scram)") && seen.logins[0].contains("success: Some(true)"));
+    }
+
+    #[test]
+    fn logins_from_before_sasl() {
+        let iq = |inner: &str| {
+            format!(
+                "<iq type='set' id='a'><query xmlns='jabber:iq:auth'><username>jo&amp;e</username>{inner}</query></iq>"
+            )
+        };
+        assert_eq!(
+            logins::<Xmpp>(&[(Orig, &iq("<password>se&lt;cret</password>")), (Resp, "<iq type='result' id='a'/>")]),
+            ["iq-auth jo&e se<cret true #1"]
+        );
+        assert_eq!(
+            logins::<Xmpp>(&[
+                (Orig, &iq("<digest>48fc78be9ec8f86d8ce1c39c320c97c21d62334d</digest>")),
+                (Resp, "<iq type='error' id='a'/>")
+            ]),
+            ["iq-auth jo&e 48fc78be9ec8f86d8ce1c39c320c97c21d62334d false #1"]
+        );
+        let form = "<iq type='result'><query xmlns='jabber:iq:register'><username/><password/></query></iq>";
+        assert!(logins::<Xmpp>(&[(Resp, form)]).is_empty());
+        let register = form
+            .replace("result", "set")
+            .replace("<username/>", "<username>j</username>")
+            .replace("<password/>", "<password>x1</password>");
+        assert_eq!(logins::<Xmpp>(&[(Orig, &register)]), ["iq-register j x1 ? #1"]);
+        assert_eq!(
+            logins::<Xmpp>(&[
+                (Orig, "<handshake>aaee83c26aeeafcbabeabfcbcd50df997e0a2a1e</handshake>"),
+                (Resp, "<handshake/>")
+            ]),
+            ["component - aaee83c26aeeafcbabeabfcbcd50df997e0a2a1e true #1"]
+        );
+    }
+
+    #[test]
+    fn starttls() {
+        let script = |answer: &str| {
+            Script::new()
+                .orig(OPEN)
+                .resp(OPENED)
+                .resp(FEATURES)
+                .orig("<starttls xmlns='x'/>")
+                .resp(answer)
+                .any_chunking::<Xmpp>()
+        };
+        let agreed = script("<proceed xmlns='x'/>");
+        assert_eq!(agreed.stopped, Some(Progress::Finished));
+        assert!(agreed.events.join(" ").contains("Upgrade(Accepted)") && !agreed.events.join(" ").contains("InClear"));
+        assert!(script("<failure xmlns='x'/>").events.join(" ").contains("Upgrade(Refused)"));
+    }
+
+    #[test]
+    fn chat_in_clear_and_the_end_of_reading() {
+        let seen = Script::new().orig(OPEN).orig("<message to='a'><body>hi</body></message>").any_chunking::<Xmpp>();
+        assert_eq!(seen.events.iter().filter(|e| e.contains("InClear(\"chat\")")).count(), 1);
+        let many = "<message to='a'/>".repeat(1000);
+        let seen = Script::new()
+            .orig(OPEN)
+            .orig("<auth mechanism='PLAIN'>AGpvZQBzZWNyZXQ=</auth>")
+            .resp("<success/>")
+            .orig(many)
+            .any_chunking::<Xmpp>();
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn hostile_input_is_bounded() {
+        let long = format!("{OPEN}<{}", "x".repeat(100_000));
+        Script::new().orig(long).run::<Xmpp>();
+        let text = format!("<auth mechanism='PLAIN'>{}</auth>", "A".repeat(100_000));
+        Script::new().orig(text).run::<Xmpp>();
+        let seen = Script::new()
+            .orig("<auth mechanism='PLAIN'>AGpv")
+            .gap(Orig, 4)
+            .orig("AA==</auth><message to='x'/>")
+            .any_chunking::<Xmpp>();
+        assert!(seen.logins.is_empty(), "half an answer is none");
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Orig, OPEN, Probe::Yes),
+            (Resp, OPENED, Probe::Yes),
+            (Orig, "<?xml version='1.0'?>", Probe::NeedMore),
+            (Orig, "<?xml version='1.0'?><soap:Envelope>", Probe::No),
+            (Orig, "<iq type='get' id='1'>", Probe::Yes),
+            (Orig, "<presence from='a@b'/>", Probe::Yes),
+            (Orig, "<message>", Probe::No),
+            (Orig, "<html>", Probe::No),
+            (Orig, "<34>Oct 11", Probe::No),
+            (Orig, "<policy-file-request/>\0", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Xmpp>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
+    }
+}
