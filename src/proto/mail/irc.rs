@@ -307,7 +307,7 @@ impl AppParser for Irc {
         name: "irc",
         title: "IRC",
         transports: &[Transport::Tcp],
-        ports: &[6667, 6660, 6661, 6662, 6663, 6664, 6665, 6666, 6668, 6669, 7000, 194],
+        ports: &[6667, 6660, 6661, 6662, 6663, 6664, 6665, 6666, 6668, 6669, 194],
         reference: "RFC 1459, RFC 2812",
         yields: "logins (PASS, SASL, OPER, services), name and software of the server, program of the client",
         ..Spec::EMPTY

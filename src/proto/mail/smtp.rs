@@ -123,7 +123,7 @@ impl Smtp {
             Command::Hello
         } else if is("STARTTLS") {
             Command::StartTls
-        } else if is("AUTH") {
+        } else if is("AUTH") || is("X-EXPS") {
             let (mechanism, initial) = text::word(arg);
             // The answer may be longer than other arguments.
             let initial = if initial.is_empty() { initial } else { text::word(text::word(line.trim_ascii()).1).1 };
