@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::imap_words::{Literal, cut, literal, words};
 use super::sasl::Exchange;
-use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login};
+use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login, without_clock};
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, Spec, Transport};
@@ -136,7 +136,7 @@ impl Imap {
             Verb::StartTls => What::StartTls,
             Verb::Id => {
                 let client = self.server.map_or(Direction::Orig, Direction::other);
-                identify(client, &open.words, at, emit);
+                identify(client, "user-agent", &open.words, at, emit);
                 return;
             }
             Verb::Idle => return,
@@ -199,7 +199,7 @@ impl Imap {
             } else if is(status, "ID") {
                 let mut pairs = Vec::new();
                 words(said, &mut pairs);
-                identify(dir, &pairs, at, emit);
+                identify(dir, "server", &pairs, at, emit);
             } else if text::decimal(status).is_some() && self.pending.is_empty() && !self.watch.is_in_clear() {
                 // Messages of a mailbox that was opened before.
                 self.watch.in_clear("mail", at, emit);
@@ -238,7 +238,7 @@ impl Imap {
             None => said,
         };
         let said = said.get(..limits::MAIL_FIELD_BYTES_MAX).unwrap_or(said);
-        tell_fact(dir, "banner", said, at, emit);
+        tell_fact(dir, "banner", without_clock(said), at, emit);
         if let Some(name) = host_name(text::word(said).0).filter(|n| n.contains(&b'.')) {
             tell_fact(dir, "hostname", name, at, emit);
         }
@@ -266,7 +266,7 @@ impl Imap {
 }
 
 /// What the pairs of an ID say of a side.
-fn identify(side: Direction, pairs: &[Vec<u8>], at: (Timestamp, u64), emit: Emit<'_>) {
+fn identify(side: Direction, what: &'static str, pairs: &[Vec<u8>], at: (Timestamp, u64), emit: Emit<'_>) {
     let get = |name: &[u8]| {
         let (pairs, _) = pairs.as_chunks::<2>();
         let found = pairs.iter().find(|[key, value]| key.eq_ignore_ascii_case(name) && value != b"NIL");
@@ -274,7 +274,7 @@ fn identify(side: Direction, pairs: &[Vec<u8>], at: (Timestamp, u64), emit: Emit
     };
     let both = |a: &[u8], b: &[u8]| if a.is_empty() { Vec::new() } else { [a, b" ", b].concat() };
     let program = both(get(b"name"), get(b"version"));
-    tell_fact(side, "user-agent", &program, at, emit);
+    tell_fact(side, what, &program, at, emit);
     tell_fact(side, "os", &both(get(b"os"), get(b"os-version")), at, emit);
     tell_fact(side, "vendor", get(b"vendor"), at, emit);
     tell_fact(side, "model", get(b"device"), at, emit);
@@ -541,9 +541,16 @@ mod tests {
         assert_eq!(seen.logins.len(), 2);
         assert!(seen.logins[1].contains("success: Some(true)") && seen.logins[1].contains("packet: 10"));
         let all = seen.events.join("\n");
-        for part in ["\"banner\"", "\"hostname\"", "\"user-agent\"", "\"os\"", "Upgrade(Unused)", "InClear(\"login\")"]
-        {
-            assert_eq!(all.matches(part).count(), if part == "\"user-agent\"" { 2 } else { 1 }, "{part}");
+        for part in [
+            "\"banner\"",
+            "\"hostname\"",
+            "\"server\"",
+            "\"user-agent\"",
+            "\"os\"",
+            "Upgrade(Unused)",
+            "InClear(\"login\")",
+        ] {
+            assert_eq!(all.matches(part).count(), 1, "{part}");
         }
         assert!(!format!("{seen:?}").contains("opensesame"));
     }

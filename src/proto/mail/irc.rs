@@ -125,14 +125,14 @@ impl Irc {
         } else if message.is("PRIVMSG") || message.is("SQUERY") {
             let target = message.param(0).split(|c| matches!(c, b'@' | b'!')).next().unwrap_or_default();
             if is_service(target) {
-                self.to_service(cx, message.param(1), emit);
+                self.ask_service(cx, message.param(1), emit);
             } else {
                 self.watch.in_clear("chat", at, emit);
             }
         } else if is_service(message.command) {
-            self.to_service(cx, message.rest.strip_prefix(b":").unwrap_or(message.rest), emit);
+            self.ask_service(cx, message.rest.strip_prefix(b":").unwrap_or(message.rest), emit);
         } else if message.is("IDENTIFY") {
-            self.to_service(cx, line, emit);
+            self.ask_service(cx, line, emit);
         } else if message.is("NOTICE") {
             // The answer to a question after the program (CTCP VERSION).
             if let Some(version) = message.param(1).strip_prefix(b"\x01VERSION ") {
@@ -163,7 +163,7 @@ impl Irc {
     }
 
     /// A login with a service that keeps accounts.
-    fn to_service(&mut self, cx: Cx<'_>, said: &[u8], emit: Emit<'_>) {
+    fn ask_service(&mut self, cx: Cx<'_>, said: &[u8], emit: Emit<'_>) {
         let (verb, rest) = text::word(said.trim_ascii());
         let (first, rest) = text::word(rest);
         let second = text::word(rest).0;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::dots::{Dots, Dotted};
 use super::header::{self, Field, Header};
 use super::sasl::Exchange;
-use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login};
+use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login, without_clock};
 use super::smtp_words::reply_head;
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
@@ -129,7 +129,7 @@ impl Nntp {
         if !self.greeted {
             self.greeted = true;
             if matches!(code, 200 | 201 | 400 | 502) && self.pending.len() <= 1 {
-                tell_fact(dir, "banner", said, at, emit);
+                tell_fact(dir, "banner", without_clock(said), at, emit);
                 if let Some(name) = host_name(text::word(said).0).filter(|n| n.contains(&b'.')) {
                     tell_fact(dir, "hostname", name, at, emit);
                 }

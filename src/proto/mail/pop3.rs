@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::dots::{Dots, Dotted};
 use super::sasl::Exchange;
-use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login};
+use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login, without_clock};
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
@@ -173,7 +173,10 @@ impl Pop3 {
                 tell_fact(dir, "hostname", name, at, emit);
             }
         }
-        tell_fact(dir, "banner", said.get(..limits::MAIL_FIELD_BYTES_MAX).unwrap_or(said), at, emit);
+        // The time stamp would make each greeting another.
+        let said = said.split(|c| *c == b'<').next().unwrap_or_default();
+        let said = without_clock(said.get(..limits::MAIL_FIELD_BYTES_MAX).unwrap_or(said));
+        tell_fact(dir, "banner", said, at, emit);
     }
 
     /// Tells the login that a command is; whether it is one.

@@ -215,10 +215,8 @@ impl Exchange {
                     }
                 }
             }
-            Reading::Scram => {
-                if decoded.starts_with(b"r=") && self.scram.server_first.is_empty() {
-                    self.scram.server_first = decoded.to_vec();
-                }
+            Reading::Scram if decoded.starts_with(b"r=") && self.scram.server_first.is_empty() => {
+                self.scram.server_first = decoded.to_vec();
             }
             _ => {}
         }

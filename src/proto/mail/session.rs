@@ -35,7 +35,7 @@ impl Upgrade {
 #[derive(Debug, Clone, Copy)]
 pub enum Said<'e> {
     /// A login.
-    Login(Login<'e>),
+    Login(&'e Login<'e>),
     /// What one side says of itself: an attribute of [`Fact`] and its value.
     Fact(Direction, &'static str, &'e [u8]),
     /// The name of the server that the client asked for.
@@ -67,7 +67,7 @@ impl crate::proto::api::Event for Event<'_> {
     fn write(&self, _row: &mut RowWriter<'_>, _reveal: Reveal) {}
 
     fn login(&self) -> Option<Login<'_>> {
-        if let Said::Login(login) = self.said { Some(login) } else { None }
+        if let Said::Login(login) = self.said { Some(*login) } else { None }
     }
 
     fn server_name(&self) -> Option<(&'static str, &[u8])> {
@@ -148,7 +148,7 @@ impl Watch {
 /// Tells a login, and that it went in clear where its secret could be read.
 pub fn tell_login(login: Login<'_>, watch: &mut Watch, emit: Emit<'_>) {
     let at = (login.ts, login.packet);
-    emit(Event { at, said: Said::Login(login) });
+    emit(Event { at, said: Said::Login(&login) });
     // Any login in clear shows who it is, and what comes after it is not protected.
     watch.in_clear("login", at, emit);
 }
@@ -173,4 +173,70 @@ pub fn host_name(name: &[u8]) -> Option<&[u8]> {
         && name.iter().any(u8::is_ascii_alphabetic)
         && !name.starts_with(b"localhost");
     good.then_some(name)
+}
+
+/// A greeting without the time that some servers put into it, which makes each one another: what comes
+/// before the day of the week.
+pub fn without_clock(greeting: &[u8]) -> &[u8] {
+    const DAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+    let is_day = |w: &[u8]| {
+        w.first() == Some(&b' ') && matches!(w.last(), Some(b',' | b' ')) && {
+            w.get(1..4).is_some_and(|day| DAYS.contains(&day))
+        }
+    };
+    let Some(end) = greeting.windows(5).position(is_day) else { return greeting };
+    let front = greeting.get(..end).unwrap_or_default().trim_ascii_end();
+    let front = front.strip_suffix(b" at").unwrap_or(front);
+    front.strip_suffix(b";").or_else(|| front.strip_suffix(b",")).unwrap_or(front)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_is_the_name_of_one_host() {
+        for (name, want) in [
+            (&b"mail.example.com"[..], Some(&b"mail.example.com"[..])),
+            (b"LT-MUELLER.", Some(b"LT-MUELLER")),
+            (b"[192.0.2.1]", None),
+            (b"192.0.2.1", None),
+            (b"localhost.localdomain", None),
+            (b"a b", None),
+            (b"", None),
+        ] {
+            assert_eq!(host_name(name), want, "{}", name.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_greeting_is_the_same_at_any_time() {
+        for (said, want) in [
+            (
+                "h Microsoft ESMTP MAIL Service ready at Tue, 8 Dec 2015 22:31:02 +0100",
+                "h Microsoft ESMTP MAIL Service ready",
+            ),
+            ("h ESMTP Sendmail 8.14; Thu, 5 Dec 2013 14:56:55 +0100", "h ESMTP Sendmail 8.14"),
+            ("h ESMTP Postfix", "h ESMTP Postfix"),
+            ("Sunny ESMTP", "Sunny ESMTP"),
+        ] {
+            assert_eq!(without_clock(said.as_bytes()), want.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_upgrade_is_told_once_and_what_is_agreed_on_stays() {
+        let mut told = Vec::new();
+        let mut emit = |e: Event<'_>| told.push(format!("{:?}", e.said));
+        let mut watch = Watch::default();
+        let at = (Timestamp(1), 1);
+        watch.offered();
+        watch.in_clear("mail", at, &mut emit);
+        watch.in_clear("mail", at, &mut emit);
+        watch.answered(false, at, &mut emit);
+        watch.answered(true, at, &mut emit);
+        watch.answered(false, at, &mut emit);
+        assert_eq!(told, ["InClear(\"mail\")", "Upgrade(Unused)", "Upgrade(Refused)", "Upgrade(Accepted)"]);
+        assert!(watch.is_over());
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::dots::{Dots, Dotted};
 use super::header::{self, Field};
 use super::sasl::Exchange;
-use super::session::{self, Watch, host_name, tell_fact, tell_login};
+use super::session::{self, Watch, host_name, tell_fact, tell_login, without_clock};
 use super::smtp_event::{Event, Mail, Reply, Row, TABLE};
 use super::smtp_words::{path, probe_commands, probe_replies, reply_head};
 use crate::base::secret::SecretBuf;
@@ -350,7 +350,7 @@ impl Smtp {
 
     fn greeting(&mut self, reply: Reply, at: (Timestamp, u64), emit: Emit<'_>) {
         let server = self.server_side();
-        tell_fact(server, "banner", &reply.text, at, &mut plain(emit));
+        tell_fact(server, "banner", without_clock(&reply.text), at, &mut plain(emit));
         let first = text::word(&reply.text).0;
         if let Some(name) = host_name(first).filter(|n| n.contains(&b'.')) {
             tell_fact(server, "hostname", name, at, &mut plain(emit));

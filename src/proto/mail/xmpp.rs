@@ -51,13 +51,22 @@ struct Side {
     os: Vec<u8>,
 }
 
+/// A login without SASL.
+struct Waiting {
+    mechanism: &'static str,
+    username: Vec<u8>,
+    secret: SecretBuf,
+    kind: SecretKind,
+    at: (Timestamp, u64),
+}
+
 /// Follows one stream.
 #[derive(Default)]
 pub struct Xmpp {
     sides: [Side; 2],
     exchange: Option<Box<Exchange>>,
-    /// A login without SASL that waits for its answer: name, mechanism, secret, when.
-    waiting: Option<(Vec<u8>, &'static str, SecretBuf, SecretKind, (Timestamp, u64))>,
+    /// A login without SASL that waits for its answer.
+    waiting: Option<Waiting>,
     wants_tls: bool,
     asked: bool,
     watch: Watch,
@@ -205,8 +214,8 @@ impl Xmpp {
             Some(Field::Password) => side.secret = Some((SecretBuf::new(&text), SecretKind::Password)),
             Some(Field::Digest) => side.secret = Some((SecretBuf::new(said), SecretKind::ChallengeResponse)),
             Some(Field::Handshake) if !said.is_empty() => {
-                let secret = SecretBuf::new(said);
-                self.waiting = Some((Vec::new(), "component", secret, SecretKind::ChallengeResponse, at));
+                let (secret, kind) = (SecretBuf::new(said), SecretKind::ChallengeResponse);
+                self.waiting = Some(Waiting { mechanism: "component", username: Vec::new(), secret, kind, at });
             }
             // The server's answer to a component is an empty one.
             Some(Field::Handshake) => self.end_waiting(Some(true), emit),
@@ -240,7 +249,7 @@ impl Xmpp {
         if matches!(side.query, Query::Auth | Query::Register) && dir == Direction::Orig {
             self.end_waiting(None, emit);
             let mechanism = if side.query == Query::Auth { "iq-auth" } else { "iq-register" };
-            self.waiting = Some((side.username, mechanism, secret, kind, at));
+            self.waiting = Some(Waiting { mechanism, username: side.username, secret, kind, at });
         }
     }
 
@@ -254,13 +263,13 @@ impl Xmpp {
     }
 
     fn end_waiting(&mut self, success: Option<bool>, emit: Emit<'_>) {
-        if let Some((username, mechanism, secret, secret_kind, at)) = self.waiting.take() {
+        if let Some(Waiting { mechanism, username, secret, kind, at }) = self.waiting.take() {
             self.logged_in |= success == Some(true);
             let login = Login {
                 mechanism,
                 username: Some(username.as_slice()).filter(|u| !u.is_empty()),
                 secret: Some(secret.borrow()),
-                secret_kind,
+                secret_kind: kind,
                 success,
                 ..Login::at(at)
             };
