@@ -598,7 +598,7 @@ impl AppParser for Smtp {
 mod tests {
     use super::*;
     use crate::proto::mail::testing::logins;
-    use crate::proto::testing::{Script, probe_all};
+    use crate::proto::testing::Script;
     use Direction::{Orig, Resp};
 
     const MESSAGE: &str = "From: =?utf-8?Q?J=C3=B6?= <jo@example.com>\r\nSubject: a\r\n folded line\r\nTo: x@example.org\r\n\
@@ -822,29 +822,5 @@ mod tests {
             Script::new().orig("EHLO a\r\nDATA\r\n").orig(&MESSAGE[..cut]).run::<Smtp>();
         }
         assert_eq!(whole.run::<Smtp>().rows.len(), 1);
-    }
-
-    #[test]
-    fn probes() {
-        for (dir, bytes, want) in [
-            (Resp, "220 mail.example.com ESMTP Postfix\r\n", Probe::Yes),
-            (Resp, "220-a\r\n220 b\r\n250 c\r\n", Probe::Yes),
-            (Resp, "220 (vsFTPd 3.0.3)\r\n", Probe::NeedMore),
-            (Resp, "220 x\r\n331 Password\r\n", Probe::No),
-            (Resp, "250 2.1.0 Ok\r\n", Probe::Yes),
-            (Resp, "250-PIPELINING\r\n", Probe::Yes),
-            (Resp, "200 news ready\r\n", Probe::No),
-            (Resp, "421 FTP busy\r\n", Probe::NeedMore),
-            (Orig, "EHLO x\r\n", Probe::Yes),
-            (Orig, "helo\r\n", Probe::Yes),
-            (Orig, "HELOX\r\n", Probe::No),
-            (Orig, "HELP\r\n", Probe::No),
-            (Orig, "MAIL FROM:<a@b>\r\n", Probe::Yes),
-            (Orig, "RETR 5\r\n", Probe::No),
-            (Orig, "AUTH LOGIN\r\n", Probe::No),
-            (Orig, "\u{1}\u{2}", Probe::No),
-        ] {
-            assert_eq!(probe_all::<Smtp>(dir, bytes.as_bytes()), want, "{bytes:?}");
-        }
     }
 }

@@ -69,3 +69,54 @@ pub fn probe_commands(payload: &[u8]) -> Probe {
         Some(_) => Probe::No,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::api::Direction::{Orig, Resp};
+    use crate::proto::mail::smtp::Smtp;
+    use crate::proto::testing::probe_all;
+
+    #[test]
+    fn paths_and_replies() {
+        for (arg, want) in [
+            (&b"FROM:<a@b> SIZE=1"[..], &b"a@b"[..]),
+            (b"FROM: <a@b>", b"a@b"),
+            (b"FROM:<>", b""),
+            (b"TO:a@b NOTIFY=NEVER", b"a@b"),
+            (b"TO:<open", b"open"),
+            (b"", b""),
+        ] {
+            assert_eq!(path(arg), want, "{}", arg.escape_ascii());
+        }
+        assert_eq!(reply_head(b"250-SIZE"), Some((250, true)));
+        assert_eq!(reply_head(b"354"), Some((354, false)));
+        for line in [&b"250x"[..], b"25", b"100 x", b"600 x", b"+50 x", b""] {
+            assert_eq!(reply_head(line), None, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Resp, "220 mail.example.com ESMTP Postfix\r\n", Probe::Yes),
+            (Resp, "220-a\r\n220 b\r\n250 c\r\n", Probe::Yes),
+            (Resp, "220 (vsFTPd 3.0.3)\r\n", Probe::NeedMore),
+            (Resp, "220 x\r\n331 Password\r\n", Probe::No),
+            (Resp, "250 2.1.0 Ok\r\n", Probe::Yes),
+            (Resp, "250-PIPELINING\r\n", Probe::Yes),
+            (Resp, "200 news ready\r\n", Probe::No),
+            (Resp, "421 FTP busy\r\n", Probe::NeedMore),
+            (Orig, "EHLO x\r\n", Probe::Yes),
+            (Orig, "helo\r\n", Probe::Yes),
+            (Orig, "HELOX\r\n", Probe::No),
+            (Orig, "HELP\r\n", Probe::No),
+            (Orig, "MAIL FROM:<a@b>\r\n", Probe::Yes),
+            (Orig, "RETR 5\r\n", Probe::No),
+            (Orig, "AUTH LOGIN\r\n", Probe::No),
+            (Orig, "\u{1}\u{2}", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Smtp>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
+    }
+}
