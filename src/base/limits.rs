@@ -236,3 +236,19 @@ pub const EGRESS_CANDIDATES_MAX: usize = 204_800;
 pub const EGRESS_HOSTS_MAX: usize = 204_800;
 /// Destinations outside that get a finding each, for one device and rule; the rest share one.
 pub const EGRESS_PEERS_PER_DEVICE_MAX: usize = 16;
+// Mail, news and chat.
+
+/// Bytes of the header of one mail or news message that are read.
+pub const MAIL_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one field of it, or of another text of such a session, that are kept.
+pub const MAIL_FIELD_BYTES_MAX: usize = 1024;
+/// Commands of one mail, news or chat session that wait for their replies.
+pub const MAIL_PENDING_MAX: usize = 128;
+/// Capabilities of one mail server that are kept.
+pub const MAIL_CAPABILITIES_MAX: usize = 64;
+/// Bytes of one XML tag of an XMPP stream; longer ones are passed over.
+pub const XML_TAG_BYTES_MAX: usize = 4096;
+/// Bytes of the text in one element of an XMPP stream that are kept.
+pub const XML_TEXT_BYTES_MAX: usize = 4096;
+/// Stanzas of one XMPP stream that are read behind its login.
+pub const XMPP_STANZAS_MAX: u32 = 64;

@@ -1,11 +1,12 @@
 //! What single events of protocols show.
 
-use super::cleartext;
 use super::sighting::Sighting;
 use super::tls::weak_tls;
+use super::{cleartext, mail};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
+use crate::proto::mail::smtp_event;
 use crate::proto::registry::Event;
 use crate::proto::remote::telnet;
 use crate::proto::tls::{Handshake, TlsEvent};
@@ -28,6 +29,12 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
+        Event::Smtp(smtp_event::Event::Session(e)) => mail::session(home, cx, e, "smtp", out),
+        Event::Pop3(e) => mail::session(home, cx, e, "pop3", out),
+        Event::Imap(e) => mail::session(home, cx, e, "imap", out),
+        Event::Nntp(e) => mail::session(home, cx, e, "nntp", out),
+        Event::Irc(e) => mail::session(home, cx, e, "irc", out),
+        Event::Xmpp(e) => mail::session(home, cx, e, "xmpp", out),
         _ => {}
     }
 }

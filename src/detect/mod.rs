@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod egress;
 pub mod events;
 pub mod findings;
+pub mod mail;
 pub mod names;
 pub mod quality;
 pub mod sighting;

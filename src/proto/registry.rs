@@ -132,6 +132,12 @@ protocols! {
     Llmnr => super::discovery::dns::Llmnr,
     Dhcp => super::discovery::dhcp::Dhcp,
     Ftp => super::files::ftp::Ftp,
+    Smtp => super::mail::smtp::Smtp,
+    Imap => super::mail::imap::Imap,
+    Pop3 => super::mail::pop3::Pop3,
+    Irc => super::mail::irc::Irc,
+    Xmpp => super::mail::xmpp::Xmpp,
+    Nntp => super::mail::nntp::Nntp,
     Telnet => super::remote::telnet::Telnet,
 }
 
