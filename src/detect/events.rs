@@ -1,8 +1,8 @@
 //! What single events of protocols show.
 
-use super::cleartext;
 use super::sighting::Sighting;
 use super::tls::weak_tls;
+use super::{cleartext, controllers, databases};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -28,6 +28,11 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
+        Event::Mqtt(e) => controllers::mqtt(home, cx, e, first, out),
+        Event::Postgresql(e) | Event::Redis(e) | Event::Mssql(e) | Event::Mysql(e) => {
+            databases::session(home, cx, e, first, out);
+        }
+        Event::Bacnet(e) | Event::Coap(e) | Event::Modbus(e) => controllers::operation(home, cx, e, first, out),
         _ => {}
     }
 }

@@ -133,6 +133,14 @@ protocols! {
     Dhcp => super::discovery::dhcp::Dhcp,
     Ftp => super::files::ftp::Ftp,
     Telnet => super::remote::telnet::Telnet,
+    Mqtt => super::iot::mqtt::Mqtt,
+    Postgresql => super::database::postgresql::Postgresql,
+    Redis => super::database::redis::Redis,
+    Mssql => super::database::mssql::Mssql,
+    Mysql => super::database::mysql::Mysql,
+    Bacnet => super::iot::bacnet::Bacnet,
+    Coap => super::iot::coap::Coap,
+    Modbus => super::iot::modbus::Modbus,
 }
 
 impl Protocol {
