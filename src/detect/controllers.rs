@@ -51,10 +51,12 @@ pub fn operation(home: &HomeNet, cx: &Cx<'_>, o: &Operation<'_>, first: bool, ou
     if !o.object.is_empty() {
         what += &format!(", {}", clean(&o.object.chars().take(64).collect::<String>()));
     }
-    if o.service == "opcua" && !o.changes {
-        return;
-    }
-    if (first && o.action != "who-is" && o.action != "who-has") || o.service == "opcua" {
+    // OPC UA can protect itself, the others cannot.
+    let exposed = match o.service {
+        "opcua" => o.action == "open-channel-without-security",
+        _ => first && o.action != "who-is" && o.action != "who-has",
+    };
+    if exposed {
         push(in_use, format!("{} without a login: {what}", o.service));
     }
     if o.changes

@@ -29,10 +29,28 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         }
         Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
         Event::Mqtt(e) => controllers::mqtt(home, cx, e, first, out),
-        Event::Postgresql(e) | Event::Redis(e) | Event::Mssql(e) | Event::Mysql(e) => {
+        Event::Postgresql(e)
+        | Event::Redis(e)
+        | Event::Mssql(e)
+        | Event::Mysql(e)
+        | Event::Amqp(e)
+        | Event::Stomp(e)
+        | Event::Mongodb(e)
+        | Event::Cassandra(e)
+        | Event::Oracle(e)
+        | Event::Memcached(e)
+        | Event::Kafka(e) => {
             databases::session(home, cx, e, first, out);
         }
-        Event::Bacnet(e) | Event::Coap(e) | Event::Modbus(e) => controllers::operation(home, cx, e, first, out),
+        Event::Bacnet(e)
+        | Event::Coap(e)
+        | Event::Modbus(e)
+        | Event::Opcua(e)
+        | Event::S7(e)
+        | Event::Dnp3(e)
+        | Event::Knx(e)
+        | Event::Enip(e)
+        | Event::Iec104(e) => controllers::operation(home, cx, e, first, out),
         _ => {}
     }
 }

@@ -134,7 +134,7 @@ impl Mysql {
             self.session.database = short(until_nul(r.peek_rest()).map_or(r.peek_rest(), |t| t.0));
             // The hash of versions before 4.1: eight bytes that cannot be told a guess from with `Proof`.
             self.session.login(cx, "mysql-old", Some(SecretBuf::new(answer)).filter(|a| !a.borrow().is_empty()));
-            self.session.answer = Some(Answer::MysqlNative { salt: Vec::new() });
+            self.session.answer = Some(Answer::Other);
             self.untold = true;
             return Ok(false);
         }

@@ -128,7 +128,7 @@ impl Postgresql {
             // The server was not heard, but this is no password.
             (Asked::Unknown, Some((answer, true))) if is_md5(answer) => {
                 self.session.login(cx, "md5", Some(SecretBuf::new(answer)));
-                self.session.answer = Some(Answer::PostgresMd5 { salt: Vec::new() });
+                self.session.answer = Some(Answer::Other);
             }
             (Asked::Unknown | Asked::Cleartext, Some((password, true))) => {
                 self.session.login(cx, "plain", Some(SecretBuf::new(password)));

@@ -40,10 +40,18 @@ pub static TABLE: Table = Table {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // the parts are those of `Proof`
 pub enum Answer {
-    MysqlNative { salt: Vec<u8> },
-    MysqlSha2 { salt: Vec<u8> },
-    PostgresMd5 { salt: Vec<u8> },
+    MysqlNative {
+        salt: Vec<u8>,
+    },
+    MysqlSha2 {
+        salt: Vec<u8>,
+    },
+    PostgresMd5 {
+        salt: Vec<u8>,
+    },
     Scram(Scram),
+    /// One that no guess can be tested against.
+    Other,
 }
 
 /// A SCRAM exchange (RFC 5802) as far as it was seen. The proof stands in the secret of the session.
@@ -240,17 +248,18 @@ impl ApiEvent for Event<'_> {
         }
         let secret = s.secret.as_ref().map(SecretBuf::borrow);
         let response = secret.map(|s| s.expose()).unwrap_or_default();
-        let proof = s.answer.as_ref().map(|answer| match answer {
-            Answer::MysqlNative { salt } => Proof::MysqlNative { salt, response },
-            Answer::MysqlSha2 { salt } => Proof::MysqlSha2 { salt, response },
-            Answer::PostgresMd5 { salt } => Proof::PostgresMd5 { username: &s.username, salt, response },
-            Answer::Scram(scram) => Proof::Scram {
+        let proof = s.answer.as_ref().and_then(|answer| match answer {
+            Answer::MysqlNative { salt } => Some(Proof::MysqlNative { salt, response }),
+            Answer::MysqlSha2 { salt } => Some(Proof::MysqlSha2 { salt, response }),
+            Answer::PostgresMd5 { salt } => Some(Proof::PostgresMd5 { username: &s.username, salt, response }),
+            Answer::Other => None,
+            Answer::Scram(scram) => Some(Proof::Scram {
                 hash: scram.hash.as_bytes(),
                 client_first: &scram.client_first,
                 server_first: &scram.server_first,
                 client_final: &scram.client_final,
                 proof: scram.proof.borrow().expose(),
-            },
+            }),
         });
         let secret_kind = match (&s.answer, s.token) {
             (Some(_), _) => SecretKind::ChallengeResponse,

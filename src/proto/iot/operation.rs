@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::base::limits;
 use crate::base::secret::Reveal;
-use crate::proto::api::{About, Cx, Direction, Event as ApiEvent, Fact};
+use crate::proto::api::{About, Cx, Direction, Event as ApiEvent, Fact, Login};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -51,12 +51,14 @@ pub struct Operation<'e> {
     pub tells: &'e [(&'static str, &'e [u8])],
     /// A better name for the service.
     pub better: Option<&'static str>,
+    /// The login that it is, where the protocol has such.
+    pub login: Option<Login<'e>>,
 }
 
 impl<'e> Operation<'e> {
     /// An operation without anything that it says of the sender.
     pub const fn new(service: &'static str, from: Direction, action: &'static str) -> Self {
-        Self { service, action, changes: false, unit: None, object: "", from, tells: &[], better: None }
+        Self { service, action, changes: false, unit: None, object: "", from, tells: &[], better: None, login: None }
     }
 
     fn told(&self, attribute: &str) -> Option<&'e [u8]> {
@@ -74,6 +76,10 @@ impl ApiEvent for Operation<'_> {
         row.bool(self.from == Direction::Orig);
         row.opt_bytes(self.told("vendor")).opt_bytes(self.told("model")).opt_bytes(self.told("firmware"));
         row.opt_bytes(self.told("hostname"));
+    }
+
+    fn login(&self) -> Option<Login<'_>> {
+        self.login
     }
 
     fn service(&self) -> Option<&'static str> {
