@@ -303,3 +303,72 @@ impl AppParser for Amqp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn method(class: u16, method: u16, arguments: &[u8]) -> Vec<u8> {
+        let mut out = vec![1, 0, 0];
+        out.extend_from_slice(&(arguments.len() as u32 + 4).to_be_bytes());
+        out.extend_from_slice(&class.to_be_bytes());
+        out.extend_from_slice(&method.to_be_bytes());
+        out.extend_from_slice(arguments);
+        out.push(0xce);
+        out
+    }
+
+    const START: &[u8] = b"\0\x09\0\0\0\x1a\x07productS\0\0\0\x08RabbitMQ\x02okt\x01\0\0\0\x05PLAIN\0\0\0\x05en_US";
+    const PROPERTIES: &[u8] = b"\0\0\0\x12\x07productS\0\0\0\x05Bunny";
+
+    #[test]
+    fn plain_and_amqplain() {
+        let plain = [PROPERTIES, b"\x05PLAIN\0\0\0\x0d\0joe\0hunter22\x05en_US"].concat();
+        let table =
+            [PROPERTIES, b"\x08AMQPLAIN\0\0\0\x24\x05LOGINS\0\0\0\x03joe\x08PASSWORDS\0\0\0\x08hunter22\x05en_US"]
+                .concat();
+        for start_ok in [plain, table] {
+            let seen = Script::new()
+                .orig(b"AMQP\0\0\x09\x01")
+                .resp(method(10, 10, START))
+                .orig(method(10, 11, &start_ok))
+                .resp(method(10, 30, &[0, 0, 0, 2, 0, 0, 0, 60]))
+                .orig([method(10, 31, &[0; 8]), method(10, 40, b"\x02/v\0\0")].concat())
+                .any_chunking::<Amqp>();
+            assert_eq!((seen.cell("username"), seen.cell("success")), ("joe".into(), "true".into()));
+            assert_eq!((seen.cell("database"), seen.cell("application")), ("/v".into(), "Bunny".into()));
+            assert!(seen.cell("server_version").starts_with("RabbitMQ"));
+            assert!(!format!("{seen:?}").contains("hunter22"));
+        }
+    }
+
+    #[test]
+    fn version_1_with_sasl() {
+        let init = b"\0\x53\x41\xc0\x20\x03\xa3\x05PLAIN\xa0\x0d\0joe\0hunter22\xa1\x04host";
+        let frame = |body: &[u8]| [&(body.len() as u32 + 8).to_be_bytes()[..], &[2, 1, 0, 0], body].concat();
+        let seen = Script::new()
+            .orig(b"AMQP\x03\x01\0\0")
+            .resp(b"AMQP\x03\x01\0\0")
+            .orig(frame(init))
+            .resp(frame(b"\0\x53\x44\xc0\x03\x01\x50\x01"))
+            .any_chunking::<Amqp>();
+        assert_eq!((seen.cell("username"), seen.cell("success")), ("joe".into(), "false".into()));
+        assert_eq!(seen.cell("database"), "host");
+        let tls = Script::new().orig(b"AMQP\x02\x01\0\0").any_chunking::<Amqp>();
+        assert_eq!(tls.cell("encryption"), "tls");
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(probe_all::<Amqp>(Direction::Orig, b"AMQP\0\0\x09\x01"), Probe::Yes);
+        assert_eq!(probe_all::<Amqp>(Direction::Resp, &method(10, 10, START)), Probe::Yes);
+        assert_eq!(probe_all::<Amqp>(Direction::Orig, b"AMQX"), Probe::No);
+        let whole = method(10, 10, START);
+        for end in 0..whole.len() {
+            Script::new().orig(b"AMQP\0\0\x09\x01").resp(&whole[..end]).any_chunking::<Amqp>();
+        }
+        let seen = Script::new().orig(b"AMQP\0\x01\0\0").orig(b"\0\0\0\x07\x02\x01\0\0").any_chunking::<Amqp>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+    }
+}

@@ -120,6 +120,9 @@ impl Cassandra {
             matches!(bytes.get(4), Some(ERROR..=0x10)) && bytes.get(5..7) == Some(&[0, 0])
         };
         let in_segments = if dir == Direction::Orig { orig } else { resp };
+        if in_segments && bytes.len() < HEADER {
+            return Step::Need(HEADER);
+        }
         if in_segments && !is_frame {
             let [l0, l1, l2, _, _, _, rest @ ..] = bytes else { return Step::Need(6) };
             let len = (u32::from_le_bytes([*l0, *l1, *l2, 0]) & 0x1_ffff) as usize;
@@ -235,5 +238,73 @@ impl AppParser for Cassandra {
         if (dir == Direction::Resp || std::mem::replace(&mut self.ended, true)) && self.untold {
             self.tell(emit);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn frame(version: u8, operation: u8, body: &[u8]) -> Vec<u8> {
+        let mut out = vec![version, 0, 0, 1, operation];
+        out.extend_from_slice(&(body.len() as u32).to_be_bytes());
+        out.extend_from_slice(body);
+        out
+    }
+
+    fn segment(frame: &[u8]) -> Vec<u8> {
+        let mut out = (frame.len() as u32 | 1 << 17).to_le_bytes()[..3].to_vec();
+        out.extend_from_slice(&[0; 3]);
+        out.extend_from_slice(frame);
+        out.extend_from_slice(&[0; 4]);
+        out
+    }
+
+    const STARTUP_BODY: &[u8] = b"\0\x02\0\x0bCQL_VERSION\0\x053.4.5\0\x0bDRIVER_NAME\0\x04Java";
+    const TOKEN: &[u8] = b"\0\0\0\x0d\0joe\0hunter22";
+
+    #[test]
+    fn a_login_in_frames_and_in_segments() {
+        let authenticate = b"\0\x2forg.apache.cassandra.auth.PasswordAuthenticator";
+        let plain = Script::new()
+            .orig(frame(4, OPTIONS, b""))
+            .orig(frame(4, STARTUP, STARTUP_BODY))
+            .resp(frame(0x84, 3, authenticate))
+            .orig(frame(4, AUTH_RESPONSE, TOKEN))
+            .resp(frame(0x84, AUTH_SUCCESS, b"\xff\xff\xff\xff"));
+        let segments = Script::new()
+            .orig(frame(5, STARTUP, STARTUP_BODY))
+            .resp(frame(0x85, 3, authenticate))
+            .orig(segment(&frame(5, AUTH_RESPONSE, TOKEN)))
+            .resp(segment(&frame(0x85, ERROR, b"\0\0\x01\0\0\x01x")));
+        for (script, success) in [(plain, "true"), (segments, "false")] {
+            let seen = script.any_chunking::<Cassandra>();
+            assert_eq!((seen.cell("username"), seen.cell("success")), ("joe".into(), success.into()));
+            assert_eq!(seen.cell("application"), "Java");
+            assert!(!format!("{seen:?}").contains("hunter22"));
+        }
+    }
+
+    #[test]
+    fn a_server_without_logins_is_ready_at_once() {
+        let seen = Script::new()
+            .orig(frame(4, STARTUP, STARTUP_BODY))
+            .resp(frame(0x84, READY, b""))
+            .any_chunking::<Cassandra>();
+        assert_eq!(seen.cell("without_login"), "true");
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(probe_all::<Cassandra>(Direction::Orig, &frame(4, STARTUP, STARTUP_BODY)), Probe::Yes);
+        assert_eq!(probe_all::<Cassandra>(Direction::Orig, &frame(4, OPTIONS, b"")), Probe::Yes);
+        assert_eq!(probe_all::<Cassandra>(Direction::Orig, b"\x05\x01\0\x05\x01\0\x03\0\0\0\0"), Probe::No);
+        let whole = frame(4, AUTH_RESPONSE, TOKEN);
+        for end in 0..whole.len() {
+            assert!(Script::new().orig(&whole[..end]).run::<Cassandra>().logins.is_empty());
+        }
+        let huge = [4, 0, 0, 1, 0x0f, 0xff, 0xff, 0xff, 0xff];
+        assert!(matches!(Script::new().orig(huge).any_chunking::<Cassandra>().stopped, Some(Progress::Violation(_))));
     }
 }

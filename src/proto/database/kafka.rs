@@ -197,3 +197,53 @@ impl AppParser for Kafka {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn request(call: u16, version: u16, body: &[u8]) -> Vec<u8> {
+        let mut out = (body.len() as u32 + 13).to_be_bytes().to_vec();
+        out.extend_from_slice(&call.to_be_bytes());
+        out.extend_from_slice(&version.to_be_bytes());
+        out.extend_from_slice(&[0, 0, 0, 9, 0, 3]);
+        out.extend_from_slice(b"cli");
+        out.extend_from_slice(body);
+        out
+    }
+
+    #[test]
+    fn plain_in_old_and_new_dress() {
+        let old = request(SASL_AUTHENTICATE, 0, b"\0\0\0\x0d\0joe\0hunter22");
+        let new = request(SASL_AUTHENTICATE, 2, b"\0\x0e\0joe\0hunter22\0");
+        for (authenticate, answer, success) in
+            [(old, &b"\0\0\0\x06\0\0\0\x09\0\0"[..], "true"), (new, b"\0\0\0\x07\0\0\0\x09\0\0\x3a", "false")]
+        {
+            let seen = Script::new()
+                .orig(request(API_VERSIONS, 0, b""))
+                .orig(request(SASL_HANDSHAKE, 1, b"\0\x05PLAIN"))
+                .resp(b"\0\0\0\x06\0\0\0\x08\0\0")
+                .orig(authenticate)
+                .resp(answer)
+                .any_chunking::<Kafka>();
+            assert_eq!((seen.cell("username"), seen.cell("success")), ("joe".into(), success.into()));
+            assert_eq!(seen.cell("application"), "cli");
+            assert!(!format!("{seen:?}").contains("hunter22"));
+        }
+    }
+
+    #[test]
+    fn without_a_login_and_damaged() {
+        let seen = Script::new().orig(request(API_VERSIONS, 0, b"")).orig(request(3, 0, b"")).any_chunking::<Kafka>();
+        assert_eq!(seen.cell("mechanism"), "-");
+        assert_eq!(probe_all::<Kafka>(Direction::Orig, &request(API_VERSIONS, 3, b"")), Probe::Yes);
+        assert_eq!(probe_all::<Kafka>(Direction::Orig, b"\0\0\0\x2f\0\x03\0\0user\0joe\0"), Probe::No);
+        let seen = Script::new().orig(b"\xff\xff\xff\xff\0").any_chunking::<Kafka>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+        let whole = request(SASL_HANDSHAKE, 1, b"\0\x05PLAIN");
+        for end in 0..whole.len() {
+            assert!(Script::new().orig(&whole[..end]).any_chunking::<Kafka>().logins.is_empty());
+        }
+    }
+}

@@ -165,6 +165,7 @@ impl AppParser for Memcached {
                 let whole = matches!(*operation, 0x20 | SASL_AUTH | 0x22) || payload.len() == 24 + len && len > 0;
                 return if sound && small && none && whole { Probe::Yes } else { Probe::No };
             }
+            [0x80 | 0x81, operation, ..] if *operation > 0x3c => return Probe::No,
             [0x80 | 0x81, ..] => return Probe::NeedMore,
             [b'a'..=b'z' | b'A'..=b'Z', ..] => payload,
             _ => match of_datagram(payload) {
@@ -227,5 +228,68 @@ impl AppParser for Memcached {
         if (dir == Direction::Resp || std::mem::replace(&mut self.ended, true)) && self.untold {
             self.tell(emit);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn binary(magic: u8, operation: u8, status: u16, key: &[u8], value: &[u8]) -> Vec<u8> {
+        let mut out = vec![magic, operation];
+        out.extend_from_slice(&(key.len() as u16).to_be_bytes());
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&status.to_be_bytes());
+        out.extend_from_slice(&((key.len() + value.len()) as u32).to_be_bytes());
+        out.extend_from_slice(&[0; 12]);
+        out.extend_from_slice(key);
+        out.extend_from_slice(value);
+        out
+    }
+
+    #[test]
+    fn a_login_with_sasl() {
+        let script = |status| {
+            Script::new()
+                .orig(binary(0x80, SASL_AUTH, 0, b"PLAIN", b"\0joe\0hunter22"))
+                .resp(binary(0x81, SASL_AUTH, status, b"", b"x"))
+        };
+        for (status, success) in [(0, "true"), (0x20, "false")] {
+            let seen = script(status).any_chunking::<Memcached>();
+            assert_eq!((seen.cell("username"), seen.cell("success")), ("joe".into(), success.into()));
+            assert!(!format!("{seen:?}").contains("hunter22"));
+        }
+    }
+
+    #[test]
+    fn who_is_served() {
+        let set = Script::new().orig("set k 0 0 4\r\nset \r\nget k\r\n").resp("STORED\r\n").any_chunking::<Memcached>();
+        assert_eq!(set.cell("without_login"), "true");
+        let stats =
+            Script::new().orig("stats\r\n").resp("STAT pid 5\r\nSTAT version 1.6.18\r\n").any_chunking::<Memcached>();
+        assert_eq!(stats.cell("server_version"), "memcached 1.6.18");
+        let udp =
+            Script::new().orig(b"\0\x01\0\0\0\x01\0\0stats\r\n").resp(b"\0\x01\0\0\0\x01\0\0STAT version 1.5\r\n");
+        assert_eq!(udp.datagrams::<Memcached>().cell("without_login"), "true");
+        let refused =
+            Script::new().orig("get k\r\n").resp("CLIENT_ERROR unauthenticated\r\n").any_chunking::<Memcached>();
+        assert_eq!(refused.cell("without_login"), "false");
+    }
+
+    #[test]
+    fn probes() {
+        for (bytes, want) in [
+            (&b"set k 0 60 4\r\n"[..], Probe::Yes),
+            (b"set the table\r\n", Probe::No),
+            (b"stats\r\n", Probe::Yes),
+            (b"get k\r\n", Probe::No),
+            (b"VALUE k 0 4\r\n", Probe::Yes),
+            (b"\x80\x80\x80\x80", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Memcached>(Direction::Orig, bytes), want, "{bytes:?}");
+        }
+        assert_eq!(Memcached::probe(Direction::Orig, b"\0\x01\0\0\0\x01\0\0stats\r\n"), Probe::Yes, "a datagram");
+        assert_eq!(probe_all::<Memcached>(Direction::Orig, &binary(0x80, SASL_AUTH, 0, b"PLAIN", b"x")), Probe::Yes);
     }
 }

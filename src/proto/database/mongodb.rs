@@ -324,3 +324,104 @@ impl AppParser for Mongodb {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn text(name: &str, value: &str) -> Vec<u8> {
+        let mut out = vec![2];
+        out.extend_from_slice(name.as_bytes());
+        out.push(0);
+        out.extend_from_slice(&(value.len() as u32 + 1).to_le_bytes());
+        out.extend_from_slice(value.as_bytes());
+        out.push(0);
+        out
+    }
+
+    fn binary(name: &str, value: &[u8]) -> Vec<u8> {
+        let mut out = vec![5];
+        out.extend_from_slice(name.as_bytes());
+        out.push(0);
+        out.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        out.push(0);
+        out.extend_from_slice(value);
+        out
+    }
+
+    fn number(name: &str, value: i32) -> Vec<u8> {
+        [&[16][..], name.as_bytes(), &[0], &value.to_le_bytes()].concat()
+    }
+
+    /// OP_MSG with a document of these elements.
+    fn msg(answers: u32, parts: &[Vec<u8>]) -> Vec<u8> {
+        let inner = parts.concat();
+        let document = [&(inner.len() as u32 + 5).to_le_bytes()[..], &inner, &[0]].concat();
+        let mut out = (document.len() as u32 + 21).to_le_bytes().to_vec();
+        out.extend_from_slice(&7_u32.to_le_bytes());
+        out.extend_from_slice(&answers.to_le_bytes());
+        out.extend_from_slice(&MSG.to_le_bytes());
+        out.extend_from_slice(&[0; 5]);
+        out.extend(document);
+        out
+    }
+
+    #[test]
+    fn scram_and_plain() {
+        // The exchange of RFC 7677, section 3.
+        let first = msg(
+            0,
+            &[
+                number("saslStart", 1),
+                text("mechanism", "SCRAM-SHA-256"),
+                binary("payload", b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO"),
+                text("$db", "admin"),
+            ],
+        );
+        let challenge = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+        let last = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+        let seen = Script::new()
+            .orig(&first)
+            .resp(msg(7, &[binary("payload", challenge), number("ok", 1)]))
+            .orig(msg(0, &[number("saslContinue", 1), binary("payload", last)]))
+            .resp(msg(7, &[number("ok", 1), number("done", 1)]))
+            .any_chunking::<Mongodb>();
+        assert_eq!((seen.cell("username"), seen.cell("success")), ("user".into(), "true".into()));
+        assert!(seen.logins[0].contains("Some(Scram)"));
+        assert_eq!(probe_all::<Mongodb>(Direction::Orig, &first), Probe::Yes);
+        let plain = Script::new()
+            .orig(msg(0, &[number("saslStart", 1), text("mechanism", "PLAIN"), binary("payload", b"\0joe\0hunter22")]))
+            .resp(msg(7, &[number("ok", 0), number("code", 18)]))
+            .any_chunking::<Mongodb>();
+        assert_eq!((plain.cell("username"), plain.cell("success")), ("joe".into(), "false".into()));
+        assert!(!format!("{plain:?}").contains("hunter22"));
+    }
+
+    #[test]
+    fn who_is_served_without_a_login() {
+        let hello = [msg(0, &[number("hello", 1)]), msg(0, &[text("find", "users"), text("$db", "shop")])];
+        let seen = Script::new()
+            .orig(&hello[0])
+            .resp(msg(7, &[number("ok", 1), text("version", "7.0.5")]))
+            .orig(&hello[1])
+            .resp(msg(7, &[number("ok", 1)]))
+            .any_chunking::<Mongodb>();
+        assert_eq!((seen.cell("without_login"), seen.cell("database")), ("true".into(), "shop".into()));
+        assert_eq!(seen.cell("server_version"), "MongoDB 7.0.5");
+        let refused = Script::new().orig(&hello[1]).resp(msg(7, &[number("ok", 0), number("code", 13)]));
+        assert!(refused.any_chunking::<Mongodb>().rows.is_empty());
+    }
+
+    #[test]
+    fn damage() {
+        let whole =
+            msg(0, &[number("saslStart", 1), text("mechanism", "PLAIN"), binary("payload", b"\0joe\0hunter22")]);
+        for end in 0..whole.len() {
+            assert!(Script::new().orig(&whole[..end]).run::<Mongodb>().logins.is_empty());
+        }
+        let seen = Script::new().orig([15, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xdd, 7, 0, 0]).any_chunking::<Mongodb>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+        assert_eq!(probe_all::<Mongodb>(Direction::Orig, b"GET / HTTP/1.1\r\nHost: x\r\n"), Probe::No);
+    }
+}

@@ -271,6 +271,13 @@ impl AppParser for Mssql {
             (RESPONSE, [0x81, n, 0, _, _, _, _, ..]) if *n > 0 => Probe::Yes,
             (RESPONSE, [0xe3 | 0xaa | 0xab | 0xad, _, 0 | 1, ..]) => Probe::Yes,
             (RESPONSE, [0xfd | 0xfe, 0..=0x7f, 0 | 1, ..]) if len == 21 => Probe::Yes,
+            (1 | 3 | 0xe, short) => {
+                if [0x16, 0, 0, 0, 0x12, 0, 0, 0, 2, 0].starts_with(short) {
+                    need
+                } else {
+                    Probe::No
+                }
+            }
             (_, short) if short.len() < 11 => need,
             _ => Probe::No,
         }
@@ -284,5 +291,115 @@ impl AppParser for Mssql {
         if (dir == Direction::Resp || std::mem::replace(&mut self.ended, true)) && self.untold {
             self.tell(emit);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut out = vec![kind, 1];
+        out.extend_from_slice(&(body.len() as u16 + 8).to_be_bytes());
+        out.extend_from_slice(&[0, 0, 1, 0]);
+        out.extend_from_slice(body);
+        out
+    }
+
+    fn prelogin(kind: u8, encryption: u8) -> Vec<u8> {
+        packet(kind, &[0, 0, 11, 0, 6, 1, 0, 17, 0, 1, 0xff, 15, 0, 0x10, 0x2e, 0, 0, encryption])
+    }
+
+    fn login(user: &str, password: &str) -> Vec<u8> {
+        let wide = |s: &str| s.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let scrambled: Vec<u8> = wide(password).iter().map(|b| b.rotate_left(4) ^ 0xa5).collect();
+        let texts =
+            [wide("PC7"), wide(user), scrambled, wide("isql"), wide("db"), vec![], wide("lib"), vec![], wide("shop")];
+        let mut place = 36 + 4 * 9 + 6 + 4 * 3;
+        let mut table = Vec::new();
+        for t in &texts {
+            table.extend_from_slice(&(place as u16).to_le_bytes());
+            table.extend_from_slice(&(t.len() as u16 / 2).to_le_bytes());
+            place += t.len();
+        }
+        table.extend_from_slice(&[0; 6 + 12]);
+        let mut body = (place as u32).to_le_bytes().to_vec();
+        body.extend_from_slice(&[4, 0, 0, 0x74]);
+        body.extend_from_slice(&[0; 28]);
+        body.extend(table);
+        body.extend(texts.concat());
+        packet(LOGIN7, &body)
+    }
+
+    #[test]
+    fn a_login_in_clear_is_unscrambled() {
+        // The example of MS-TDS, section 4.2: `A` with its halves swapped and turned round.
+        assert_eq!(unscrambled(&[0xa2, 0xa5, 0xb3, 0xa5, 0x92, 0xa5]), b"p\0a\0s\0");
+        let seen = Script::new()
+            .orig(prelogin(PRELOGIN, 2))
+            .resp(prelogin(RESPONSE, 2))
+            .orig(login("sa", "hunter22"))
+            .resp(packet(RESPONSE, &[0xe3, 2, 0, 1, 2, 0xad, 1, 0, 1]))
+            .any_chunking::<Mssql>();
+        assert_eq!((seen.cell("username"), seen.cell("database")), ("sa".into(), "shop".into()));
+        assert_eq!((seen.cell("application"), seen.cell("client_host")), ("isql".into(), "PC7".into()));
+        assert_eq!((seen.cell("success"), seen.cell("encryption")), ("true".into(), "-".into()));
+        assert_eq!(seen.cell("server_version"), "Microsoft SQL Server 15.0.4142");
+        assert!(!format!("{seen:?}").contains("hunter22"));
+        assert_eq!(seen.logins.len(), 1);
+        let refused = Script::new().orig(login("sa", "hunter22")).resp(packet(RESPONSE, &[0xaa, 1, 0, 1]));
+        assert_eq!(refused.any_chunking::<Mssql>().cell("success"), "false");
+    }
+
+    #[test]
+    fn what_encryption_was_agreed_on() {
+        for (client, server, want) in [(0, 0, "login-only"), (1, 1, "tls"), (0, 3, "tls"), (1, 2, "refused")] {
+            let seen = Script::new()
+                .orig(prelogin(PRELOGIN, client))
+                .resp(prelogin(RESPONSE, server))
+                .orig(packet(PRELOGIN, &[0x16, 3, 1, 0, 5]))
+                .any_chunking::<Mssql>();
+            assert_eq!(seen.cell("encryption"), if want == "refused" { "tls" } else { want }, "{client} {server}");
+            assert!(seen.logins.is_empty());
+        }
+        let seen =
+            Script::new().orig(prelogin(PRELOGIN, 1)).resp(prelogin(RESPONSE, 2)).orig(login("sa", "x")).run::<Mssql>();
+        assert_eq!(seen.cell("encryption"), "refused");
+    }
+
+    #[test]
+    fn the_old_login_has_its_lengths_behind_its_texts() {
+        let mut body = Vec::new();
+        for text in ["PC7", "sa", "hunter22"] {
+            let mut field = text.as_bytes().to_vec();
+            field.resize(30, 0);
+            field.push(text.len() as u8);
+            body.extend(field);
+        }
+        body.resize(504, 0);
+        let whole = packet(OLD_LOGIN, &body);
+        assert_eq!(probe_all::<Mssql>(Direction::Orig, &whole), Probe::Yes);
+        let seen = Script::new().orig(&whole).any_chunking::<Mssql>();
+        assert_eq!((seen.cell("username"), seen.logins.len()), ("sa".into(), 1));
+        assert!(!format!("{seen:?}").contains("hunter22"));
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(probe_all::<Mssql>(Direction::Orig, &prelogin(PRELOGIN, 0)), Probe::Yes);
+        assert_eq!(probe_all::<Mssql>(Direction::Resp, &prelogin(RESPONSE, 0)), Probe::Yes);
+        assert_eq!(probe_all::<Mssql>(Direction::Orig, &login("a", "b")), Probe::Yes);
+        assert_eq!(probe_all::<Mssql>(Direction::Orig, b"\x03\0\0\x0b\x06\xe0\0\0\0\0\0"), Probe::No);
+        let whole = login("sa", "hunter22");
+        for end in 8..whole.len() - 8 {
+            // Texts whose place is outside of what there is.
+            let seen = Script::new().orig(packet(LOGIN7, &whole[8..end])).run::<Mssql>();
+            assert!(!format!("{seen:?}").contains("hunter22"));
+        }
+        assert!(matches!(
+            Script::new().orig([0x12, 1, 0, 7, 0, 0, 0, 0]).run::<Mssql>().stopped,
+            Some(Progress::Violation(_))
+        ));
     }
 }

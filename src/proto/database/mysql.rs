@@ -353,3 +353,116 @@ impl AppParser for Mysql {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn packet(number: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = (payload.len() as u32).to_le_bytes()[..3].to_vec();
+        out.push(number);
+        out.extend_from_slice(payload);
+        out
+    }
+
+    fn greeting(plugin: &str) -> Vec<u8> {
+        let mut p = b"\x0a8.0.36\0\x07\0\0\0abcdefgh\0\xff\xff\x08\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0"
+            .to_vec();
+        p.extend_from_slice(plugin.as_bytes());
+        p.push(0);
+        packet(0, &p)
+    }
+
+    /// Capabilities: protocol 4.1, secure connection, a database, a plugin.
+    fn response(answer: &[u8], plugin: &str) -> Vec<u8> {
+        let mut p = b"\x08\x82\x08\0\0\0\0\x01\x21".to_vec();
+        p.extend_from_slice(&[0; 23]);
+        p.extend_from_slice(b"joe\0");
+        p.push(answer.len() as u8);
+        p.extend_from_slice(answer);
+        p.extend_from_slice(b"shop\0");
+        p.extend_from_slice(plugin.as_bytes());
+        p.push(0);
+        packet(1, &p)
+    }
+
+    #[test]
+    fn a_native_login_with_all_that_a_guess_needs() {
+        let seen = Script::new()
+            .resp(greeting("mysql_native_password"))
+            .orig(response(&[7; 20], "mysql_native_password"))
+            .resp(packet(2, &[0, 0, 0, 2, 0, 0, 0]))
+            .any_chunking::<Mysql>();
+        assert_eq!((seen.cell("username"), seen.cell("database")), ("joe".into(), "shop".into()));
+        assert_eq!((seen.cell("mechanism"), seen.cell("success")), ("mysql-native".into(), "true".into()));
+        assert_eq!(seen.cell("server_version"), "MySQL 8.0.36");
+        assert!(seen.logins[0].contains("Some(MysqlNative)"));
+        // The scramble without the zero behind it.
+        assert!(seen.events[0].contains(&format!("salt: {:?}", b"abcdefghijklmnopqrst")));
+    }
+
+    #[test]
+    fn the_whole_password_when_the_server_asks_for_it() {
+        let seen = Script::new()
+            .resp(greeting("caching_sha2_password"))
+            .orig(response(&[7; 32], "caching_sha2_password"))
+            .resp(packet(2, &[1, 4]))
+            .orig(packet(3, b"hunter22\0"))
+            .resp(packet(4, &[0, 0, 0, 2, 0, 0, 0]))
+            .any_chunking::<Mysql>();
+        assert_eq!((seen.cell("mechanism"), seen.cell("success")), ("plain".into(), "true".into()));
+        assert!(seen.logins[0].contains("Password") && !format!("{seen:?}").contains("hunter22"));
+        // Encrypted with the server's key: the first answer stays what there is.
+        let seen = Script::new()
+            .resp(greeting("caching_sha2_password"))
+            .orig(response(&[7; 32], "caching_sha2_password"))
+            .resp(packet(2, &[1, 4]))
+            .orig(packet(3, &[2]))
+            .resp(packet(4, b"\x01-----BEGIN PUBLIC KEY-----"))
+            .orig(packet(5, &[9; 256]))
+            .resp(packet(6, b"\xff\x15\x04#28000Access denied"))
+            .any_chunking::<Mysql>();
+        assert_eq!((seen.cell("mechanism"), seen.cell("success")), ("mysql-sha2".into(), "false".into()));
+    }
+
+    #[test]
+    fn a_switch_of_method_and_one_to_tls() {
+        let seen = Script::new()
+            .resp(greeting("mysql_native_password"))
+            .orig(response(&[], "mysql_native_password"))
+            .resp(packet(2, b"\xfemysql_clear_password\0"))
+            .orig(packet(3, b"hunter22\0"))
+            .resp(packet(4, &[0, 0, 0, 2, 0, 0, 0]))
+            .any_chunking::<Mysql>();
+        assert_eq!(seen.cell("mechanism"), "plain");
+        let mut ssl = b"\x08\x8a\x08\0\0\0\0\x01\x21".to_vec();
+        ssl.extend_from_slice(&[0; 23]);
+        let seen =
+            Script::new().resp(greeting("x")).orig(packet(1, &ssl)).orig(b"\x16\x03\x01").any_chunking::<Mysql>();
+        assert_eq!((seen.cell("encryption"), seen.cell("mechanism")), ("tls".into(), "-".into()));
+        assert!(seen.logins.is_empty());
+    }
+
+    #[test]
+    fn mariadb_says_its_own_version() {
+        let p = b"\x0a5.5.5-10.11.6-MariaDB\0\x07\0\0\0abcdefgh\0\xff\xf7\x08\x02\0\xff\x81\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0mysql_native_password\0";
+        let seen = Script::new().resp(packet(0, p)).any_chunking::<Mysql>();
+        assert_eq!(seen.cell("server_version"), "10.11.6-MariaDB");
+        assert!(seen.logins.is_empty());
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(probe_all::<Mysql>(Direction::Resp, &greeting("x")), Probe::Yes);
+        assert_eq!(probe_all::<Mysql>(Direction::Orig, &response(&[7; 20], "x")), Probe::Yes);
+        assert_eq!(probe_all::<Mysql>(Direction::Resp, b"\x45\0\0\0\xff\x6a\x04Host 'x' is not allowed"), Probe::Yes);
+        assert_eq!(probe_all::<Mysql>(Direction::Resp, b"\x20\0\0\0\x0aSSH-2.0 x"), Probe::No);
+        assert_eq!(probe_all::<Mysql>(Direction::Orig, b"GET / HTTP/1.1\r\n"), Probe::No);
+        let whole = greeting("mysql_native_password");
+        for end in 0..whole.len() {
+            assert!(Script::new().resp(&whole[..end]).run::<Mysql>().rows.is_empty());
+        }
+        assert_eq!(Script::new().orig([0xff, 0xff, 0xff, 1, 0]).run::<Mysql>().stopped, Some(Progress::Finished));
+    }
+}

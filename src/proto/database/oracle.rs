@@ -156,3 +156,53 @@ impl AppParser for Oracle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    const TEXT: &str = "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCP)(HOST=db.example)(PORT=1521))(CONNECT_DATA=(SERVICE_NAME=orcl)(CID=(PROGRAM=sqlplus)(HOST=pc7)(USER=joe))))";
+
+    fn connect() -> Vec<u8> {
+        let mut body = vec![1, 0x3b, 1, 0x2c, 0x0c, 0x41, 0x20, 0, 0xff, 0xff, 0x7f, 8, 0, 0, 1, 0];
+        body.extend_from_slice(&(TEXT.len() as u16).to_be_bytes());
+        body.extend_from_slice(&[0, 58]);
+        body.resize(50, 0);
+        body.extend_from_slice(TEXT.as_bytes());
+        let mut out = (body.len() as u16 + 8).to_be_bytes().to_vec();
+        out.extend_from_slice(&[0, 0, 1, 0, 0, 0]);
+        out.extend(body);
+        out
+    }
+
+    #[test]
+    fn who_connects_to_what() {
+        let mut accept = vec![0, 32, 0, 0, 2, 0, 0, 0, 1, 0x3b];
+        accept.resize(32, 0);
+        let seen = Script::new()
+            .orig(connect())
+            .resp([0, 8, 0, 0, 11, 0, 0, 0])
+            .orig(connect())
+            .resp(&accept)
+            .any_chunking::<Oracle>();
+        assert_eq!((seen.cell("database"), seen.cell("application")), ("orcl".into(), "sqlplus".into()));
+        assert_eq!((seen.cell("client_host"), seen.cell("username")), ("pc7".into(), "joe".into()));
+        assert_eq!((seen.cell("success"), seen.cell("server_version")), ("true".into(), "Oracle TNS 315".into()));
+        assert!(seen.logins.is_empty(), "the login itself is encrypted");
+        assert_eq!(probe_all::<Oracle>(Direction::Orig, &connect()), Probe::Yes);
+        assert_eq!(probe_all::<Oracle>(Direction::Resp, &accept), Probe::Yes);
+    }
+
+    #[test]
+    fn damage_and_strangers() {
+        let whole = connect();
+        for end in 0..whole.len() {
+            assert!(Script::new().orig(&whole[..end]).run::<Oracle>().rows.is_empty());
+        }
+        assert_eq!(value(b"(SID = x)(USER=)", b"SID"), Some(&b"x"[..]));
+        assert_eq!(value(b"(SIDE=x", b"SID"), None);
+        assert_eq!(probe_all::<Oracle>(Direction::Orig, b"\0\0\0\x2f\0\x03\0\0user\0joe\0"), Probe::No);
+        assert_eq!(probe_all::<Oracle>(Direction::Orig, b"GET / HTTP/1.1\r\n"), Probe::No);
+    }
+}

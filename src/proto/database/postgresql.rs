@@ -297,3 +297,111 @@ impl AppParser for Postgresql {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    const STARTUP: &[u8] = b"\0\0\0\x36\0\x03\0\0user\0joe\0database\0shop\0application_name\0psql\0\0";
+
+    fn typed(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut out = vec![kind];
+        out.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+        out.extend_from_slice(body);
+        out
+    }
+
+    #[test]
+    fn a_password_in_clear_after_encryption_was_refused() {
+        assert_eq!(STARTUP.len(), 0x36);
+        let seen = Script::new()
+            .orig([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f])
+            .resp("N")
+            .orig(STARTUP)
+            .resp(typed(b'R', &[0, 0, 0, 3]))
+            .orig(typed(b'p', b"hunter22\0"))
+            .resp([typed(b'R', &[0; 4]), typed(b'S', b"server_version\x0017.2\0"), typed(b'Z', b"I")].concat())
+            .any_chunking::<Postgresql>();
+        assert_eq!((seen.cell("username"), seen.cell("database")), ("joe".into(), "shop".into()));
+        assert_eq!((seen.cell("mechanism"), seen.cell("success")), ("plain".into(), "true".into()));
+        assert_eq!(
+            (seen.cell("encryption"), seen.cell("server_version")),
+            ("refused".into(), "PostgreSQL 17.2".into())
+        );
+        assert!(seen.logins[0].contains("Password") && seen.logins[0].contains("packet: 5"));
+        assert!(!format!("{seen:?}").contains("hunter22"));
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn md5_and_scram_keep_what_a_guess_needs() {
+        let seen = Script::new()
+            .orig(STARTUP)
+            .resp(typed(b'R', &[0, 0, 0, 5, 1, 2, 3, 4]))
+            .orig(typed(b'p', b"md5b9cd23fd4c15511e25389f7173173f2d\0"))
+            .resp(typed(b'E', b"SFATAL\0C28P01\0Mpassword authentication failed\0\0"))
+            .any_chunking::<Postgresql>();
+        assert_eq!((seen.cell("mechanism"), seen.cell("success")), ("md5".into(), "false".into()));
+        assert!(seen.logins[0].contains("PostgresMd5") && seen.logins[0].contains("ChallengeResponse"));
+        // The exchange of RFC 7677, section 3.
+        let first = b"SCRAM-SHA-256\0\0\0\0\x20n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
+        let server: &[u8] =
+            b"\0\0\0\x0br=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+        let last = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+        let seen = Script::new()
+            .orig(STARTUP)
+            .resp(typed(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0"))
+            .orig(typed(b'p', first))
+            .resp(typed(b'R', server))
+            .orig(typed(b'p', last))
+            .resp([typed(b'R', b"\0\0\0\x0cv=6rri"), typed(b'R', &[0; 4]), typed(b'Z', b"I")].concat())
+            .any_chunking::<Postgresql>();
+        assert_eq!((seen.cell("mechanism"), seen.cell("success")), ("scram".into(), "true".into()));
+        assert!(seen.logins[0].contains("Some(Scram)"));
+        assert!(seen.events[0].contains("W22ZaJ0SNY7soEsUEjb6gQ") || seen.events[0].contains("server_first: ["));
+    }
+
+    #[test]
+    fn encryption_and_trust() {
+        let seen = Script::new()
+            .orig([0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f])
+            .resp("S")
+            .orig(b"\x16\x03\x01")
+            .any_chunking::<Postgresql>();
+        assert_eq!(seen.cell("encryption"), "tls");
+        let trusted = Script::new().orig(STARTUP).resp([typed(b'R', &[0; 4]), typed(b'Z', b"I")].concat());
+        let seen = trusted.any_chunking::<Postgresql>();
+        assert_eq!((seen.cell("without_login"), seen.cell("mechanism")), ("true".into(), "-".into()));
+        assert!(seen.logins.is_empty());
+    }
+
+    #[test]
+    fn the_client_alone() {
+        let seen = Script::new().orig(STARTUP).orig(typed(b'p', b"hunter22\0")).any_chunking::<Postgresql>();
+        assert_eq!((seen.cell("mechanism"), seen.cell("success")), ("plain".into(), "-".into()));
+        for bytes in [&b"\0\0\0\x07\0\x03\0\0"[..], b"\0\xff\xff\xff\0\x03\0\0", b"\0\0\0\x09\0\x02\0\0x"] {
+            let seen = Script::new().orig(bytes).any_chunking::<Postgresql>();
+            assert!(matches!(seen.stopped, Some(Progress::Violation(_))), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn probes() {
+        for (dir, bytes, want) in [
+            (Direction::Orig, STARTUP, Probe::Yes),
+            (Direction::Orig, &[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f], Probe::Yes),
+            (Direction::Orig, b"\0\0\0\x85\xffSMB", Probe::No),
+            (Direction::Resp, b"R\0\0\0\x08\0\0\0\x03", Probe::Yes),
+            (Direction::Resp, b"Z\0\0\0\x05I", Probe::Yes),
+            (Direction::Resp, b"S", Probe::NeedMore),
+            (Direction::Resp, b"SSH-2.0", Probe::No),
+        ] {
+            // One byte of an answer may be anything: what follows tells.
+            if bytes != b"SSH-2.0" {
+                assert_eq!(probe_all::<Postgresql>(dir, bytes), want, "{bytes:?}");
+            }
+            assert_eq!(Postgresql::probe(dir, bytes), want, "{bytes:?}");
+        }
+    }
+}

@@ -391,3 +391,83 @@ impl AppParser for Redis {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    #[test]
+    fn logins_with_and_without_a_name() {
+        let seen = Script::new()
+            .orig("*2\r\n$4\r\nAUTH\r\n$8\r\nhunter22\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
+            .resp("-WRONGPASS invalid username-password pair\r\n-NOAUTH Authentication required.\r\n")
+            .orig("*3\r\n$4\r\nauth\r\n$3\r\njoe\r\n$9\r\nhunter222\r\n")
+            .resp("+OK\r\n")
+            .orig("*1\r\n$4\r\nINFO\r\n")
+            .resp("$23\r\nredis_version:7.0.15\r\n.\r\n")
+            .any_chunking::<Redis>();
+        assert_eq!(seen.cells("username"), ["-", "joe"]);
+        assert_eq!(seen.cells("success"), ["false", "true"]);
+        assert_eq!(seen.cells("without_login"), ["false", "false"]);
+        assert_eq!(seen.logins.len(), 2);
+        assert!(!format!("{seen:?}").contains("hunter22"));
+    }
+
+    #[test]
+    fn hello_may_log_in_too_and_words_do_as_commands() {
+        let seen = Script::new()
+            .orig("*5\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH\r\n$2\r\nop\r\n$8\r\nhunter22\r\n")
+            .resp("%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n")
+            .any_chunking::<Redis>();
+        assert_eq!((seen.cell("username"), seen.cell("success")), ("op".into(), "true".into()));
+        let seen = Script::new().orig("AUTH hunter22\r\nPING\r\n").resp("+OK\r\n+PONG\r\n").any_chunking::<Redis>();
+        assert_eq!((seen.cell("mechanism"), seen.cell("success")), ("plain".into(), "true".into()));
+    }
+
+    #[test]
+    fn who_is_served_without_a_login() {
+        let open = Script::new().orig("*1\r\n$4\r\nINFO\r\n").resp("$25\r\n# S\r\nredis_version:7.0\r\nxx\r\n");
+        let seen = open.any_chunking::<Redis>();
+        assert_eq!((seen.cell("without_login"), seen.cell("server_version")), ("true".into(), "Redis 7.0".into()));
+        assert!(seen.logins.is_empty());
+        let asked = Script::new().orig("PING\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n").resp("+PONG\r\n-NOAUTH no\r\n");
+        assert!(asked.any_chunking::<Redis>().rows.is_empty(), "a ping is free, and the rest was refused");
+    }
+
+    #[test]
+    fn a_login_without_an_answer_and_values_without_end() {
+        let seen = Script::new().orig("*2\r\n$4\r\nAUTH\r\n$8\r\nhunter22\r\n").any_chunking::<Redis>();
+        assert_eq!(seen.cell("success"), "-");
+        let big = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$90000\r\n{}\r\n*1\r\n$4\r\nPING\r\n", "x".repeat(90_000));
+        let seen = Script::new().orig(big).resp("+OK\r\n+PONG\r\n").run::<Redis>();
+        assert_eq!(seen.cell("without_login"), "true");
+        let many = "*1\r\n$4\r\nPING\r\n".repeat(3000);
+        assert_eq!(Script::new().orig(many).run::<Redis>().stopped, Some(Progress::Finished));
+        let seen = Script::new().orig("*999999999999\r\nxx\r\n").any_chunking::<Redis>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+    }
+
+    #[test]
+    fn probes() {
+        use Direction::{Orig, Resp};
+        for (dir, bytes, want) in [
+            (Orig, "*1\r\n$4\r\nPING\r\n", Probe::Yes),
+            (Orig, "PING\r\n", Probe::Yes),
+            (Orig, "PING irc.example.org\r\n", Probe::No),
+            (Orig, "AUTH PLAIN\r\n", Probe::NeedMore),
+            (Orig, "AUTH x\r\nINFO\r\n", Probe::Yes),
+            (Orig, "INFO /x RTSP\r\n", Probe::No),
+            (Orig, "* LIST\r\n", Probe::No),
+            (Orig, "GET / HTTP/1.1\r\n", Probe::No),
+            (Resp, "+PONG\r\n", Probe::Yes),
+            (Resp, "-NOAUTH Authentication required.\r\n", Probe::Yes),
+            (Resp, "-ERR unknown command 'x'\r\n", Probe::Yes),
+            (Resp, "-ERR no such user\r\n", Probe::No),
+            (Resp, "+OK POP3 ready\r\n", Probe::No),
+            (Resp, "$5\r\nhello\r\n", Probe::Yes),
+        ] {
+            assert_eq!(probe_all::<Redis>(dir, bytes.as_bytes()), want, "{bytes:?}");
+        }
+    }
+}

@@ -179,3 +179,32 @@ impl AppParser for Stomp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    #[test]
+    fn a_login_and_its_answer() {
+        let connect = "CONNECT\naccept-version:1.2\nhost:/v\nlogin:joe\npasscode:hunter\\c22\n\n\0\n";
+        for (answer, success) in
+            [("CONNECTED\nserver:RabbitMQ/3.12\n\n\0", "true"), ("ERROR\nmessage:no\n\n\0", "false")]
+        {
+            let seen = Script::new().orig(connect).resp(answer).any_chunking::<Stomp>();
+            assert_eq!((seen.cell("username"), seen.cell("success")), ("joe".into(), success.into()));
+            assert!(seen.logins[0].contains("packet: 1") && !format!("{seen:?}").contains("hunter"));
+        }
+        assert_eq!(Script::new().orig(connect).any_chunking::<Stomp>().cell("success"), "-");
+        assert_eq!(unescaped(b"a\\cb\\\\n\\x"), b"a:b\\n\\x");
+    }
+
+    #[test]
+    fn probes_and_frames_without_end() {
+        assert_eq!(probe_all::<Stomp>(Direction::Orig, b"STOMP\r\nhost:x\r\n"), Probe::Yes);
+        assert_eq!(probe_all::<Stomp>(Direction::Resp, b"CONNECTED\nversion:1.1\n"), Probe::Yes);
+        assert_eq!(probe_all::<Stomp>(Direction::Orig, b"CONNECT example.org:443 HTTP/1.1\r\n"), Probe::No);
+        let long = [b"CONNECT\nlogin:".to_vec(), vec![b'x'; 100_000]].concat();
+        assert_eq!(Script::new().orig(long).any_chunking::<Stomp>().stopped, Some(Progress::Finished));
+    }
+}

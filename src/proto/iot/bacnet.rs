@@ -428,3 +428,76 @@ impl AppParser for Bacnet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::Script;
+
+    /// A BVLC frame around an NPDU without addresses and this APDU.
+    fn frame(function: u8, apdu: &[u8]) -> Vec<u8> {
+        let mut out = vec![0x81, function];
+        out.extend_from_slice(&(apdu.len() as u16 + 6).to_be_bytes());
+        out.extend_from_slice(&[1, 0]);
+        out.extend_from_slice(apdu);
+        out
+    }
+
+    /// I-Am of device 1234, maker 5 (clause F.4.1 has the like).
+    const I_AM: &[u8] = &[0x10, 0, 0xc4, 2, 0, 4, 0xd2, 0x22, 5, 0xc4, 0x91, 3, 0x21, 5];
+    /// Write of the present value of analog value 1.
+    const WRITE: &[u8] = &[0, 4, 2, 15, 0x0c, 0, 0x80, 0, 1, 0x19, 0x55, 0x3e, 0x44, 0x41, 0xa0, 0, 0, 0x3f];
+
+    #[test]
+    fn what_devices_say_of_themselves() {
+        // Answer to a read of the device's model name.
+        let model = b"\x30\x02\x0c\x0c\x02\0\x04\xd2\x19\x46\x3e\x75\x06\0FX-16\x3f";
+        let seen = Script::new()
+            .orig(frame(0x0b, &[0x10, 8]))
+            .orig(frame(0x0b, I_AM))
+            .resp(frame(0x0a, model))
+            .datagrams::<Bacnet>();
+        assert_eq!(seen.cells("action"), ["who-is", "i-am", "properties"]);
+        assert_eq!(seen.cells("unit"), ["-", "1234", "1234"]);
+        assert_eq!(seen.cells("vendor")[1], "Johnson Controls");
+        assert_eq!(seen.cells("model")[2], "FX-16");
+    }
+
+    #[test]
+    fn what_is_changed() {
+        let reinitialize =
+            frame(0x0a, &[0, 4, 3, 20, 9, 0, 0x1d, 9, 0, b'h', b'u', b'n', b't', b'e', b'r', b'2', b'2']);
+        let seen =
+            Script::new().orig(frame(0x0a, WRITE)).orig(frame(0x0a, WRITE)).orig(&reinitialize).datagrams::<Bacnet>();
+        assert_eq!(seen.cells("action"), ["write-property", "reinitialize-device"]);
+        assert_eq!(seen.cells("object"), ["analog-value 1 present-value", "-"]);
+        assert_eq!(seen.cells("changes"), ["true", "true"]);
+        assert!(!format!("{seen:?}").contains("hunter"));
+        let register = [0x81, 5, 0, 6, 0, 60];
+        assert_eq!(Script::new().orig(register).datagrams::<Bacnet>().cell("action"), "register-foreign-device");
+    }
+
+    #[test]
+    fn behind_a_router_it_is_not_the_sender() {
+        let mut routed = vec![0x81, 0x0b, 0, 0, 1, 8, 0, 9, 1, 7];
+        routed.extend_from_slice(I_AM);
+        routed[3] = routed.len() as u8;
+        let seen = Script::new().orig(&routed).datagrams::<Bacnet>();
+        assert_eq!((seen.cell("unit"), seen.cell("vendor")), ("1234".into(), "-".into()));
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        let whole = frame(0x0b, I_AM);
+        assert_eq!(Bacnet::probe(Direction::Orig, &whole), Probe::Yes);
+        assert_eq!(Bacnet::probe(Direction::Orig, &[0x81, 0x0b, 0, 8, 2, 0, 1, 1]), Probe::No);
+        assert_eq!(Bacnet::probe(Direction::Orig, &[0x81, 0x0b, 0, 9, 1, 0, 1, 1]), Probe::No);
+        for end in 1..whole.len() {
+            let seen = Script::new().orig(&whole[..end]).datagrams::<Bacnet>();
+            assert!(matches!(seen.stopped, Some(Progress::Violation(_))), "{end}");
+            Script::new().orig(frame(0x0b, &I_AM[..end.min(I_AM.len())])).datagrams::<Bacnet>();
+        }
+        let long_tag = frame(0x0a, &[0x30, 2, 12, 0x0d, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        assert!(Script::new().resp(long_tag).datagrams::<Bacnet>().rows.is_empty());
+    }
+}

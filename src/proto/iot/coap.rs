@@ -34,6 +34,8 @@ struct Message {
     host: Vec<u8>,
     format: Option<u32>,
     observe: bool,
+    /// Whether there is an option that means nothing.
+    strange: bool,
 }
 
 /// What a code is called (RFC 7252, section 12.1; RFC 8132; RFC 8323, section 5).
@@ -67,6 +69,12 @@ fn add(to: &mut Vec<u8>, before: u8, part: &[u8]) {
     }
 }
 
+/// Options that have a meaning (IANA, "CoAP Option Numbers"), as far as they are met.
+const fn is_known(option: u32) -> bool {
+    matches!(option, 1 | 3..=9 | 11 | 12 | 14..=17 | 19..=21 | 23 | 27 | 28 | 31 | 35 | 39 | 60 | 252 | 258 | 292)
+        || option >= 2048
+}
+
 /// Options (section 3.1) up to the payload; the reader stands behind the token.
 fn options(r: &mut Reader<'_>, out: &mut Message) -> Result<(), ReadError> {
     let mut number = 0_u32;
@@ -78,6 +86,7 @@ fn options(r: &mut Reader<'_>, out: &mut Message) -> Result<(), ReadError> {
         number = number.saturating_add(extended(r, first >> 4)?);
         let len = extended(r, first & 15)?;
         let value = r.take("option", len as usize)?;
+        out.strange |= !is_known(number);
         match number {
             URI_HOST => out.host = value.to_vec(),
             OBSERVE => out.observe = true,
@@ -146,7 +155,7 @@ impl Coap {
         if !m.query.is_empty() {
             object += &String::from_utf8_lossy(&blanked(&m.query));
         }
-        if class >= 2 {
+        if (2..6).contains(&class) {
             object = format!("{}.{:02}", class, m.code & 31);
         }
         if let Some(format) = m.format {
@@ -186,6 +195,7 @@ impl AppParser for Coap {
                     None => Probe::No,
                 }
             }
+            [0x10 | 0x20 | 0x30 | 0x40 | 0x50 | 0x60] => Probe::NeedMore,
             [first, ..] if first >> 6 != 1 => Probe::No,
             _ if payload.len() < 4 => {
                 if payload.len() == 1 {
@@ -196,13 +206,13 @@ impl AppParser for Coap {
             }
             _ => match datagram(payload) {
                 // What asks for nothing is a ping, and may be anything; so may an answer without a format.
-                Ok(m) if m.code == 0 => Probe::No,
+                Ok(m) if m.code == 0 || m.strange => Probe::No,
                 Ok(m) if m.code < 32 => {
                     let named = !m.path.is_empty() || !m.query.is_empty() || !m.host.is_empty() || m.observe;
                     let text = m.path.iter().chain(&m.query).chain(&m.host).all(|c| *c >= 0x20 && *c != 0x7f);
                     if named && text { Probe::Yes } else { Probe::No }
                 }
-                Ok(m) if dir == Direction::Resp || m.format.is_some() => Probe::Yes,
+                Ok(m) if dir == Direction::Resp && matches!(m.code, 65..=69 | 95 | 128..=143 | 160..=165) => Probe::Yes,
                 _ => Probe::No,
             },
         }
@@ -244,4 +254,57 @@ impl AppParser for Coap {
 /// Whether these bytes are options and nothing else.
 fn options_fit(bytes: &[u8], out: &mut Message) -> bool {
     options(&mut Reader::new(bytes), out).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    /// The example of RFC 7252, appendix A: a confirmable GET of /temperature.
+    const GET: &[u8] = b"\x40\x01\x7d\x34\xbbtemperature";
+    const ANSWER: &[u8] = b"\x60\x45\x7d\x34\xff22.3 C";
+
+    #[test]
+    fn what_is_asked_and_changed() {
+        let put = b"\x42\x03\0\x01ab\xb5light\x46token=\x05\xff1";
+        let secret = b"\x41\x02\0\x02t\xb3cfg\x4ctoken=hunter\xff1";
+        let observe = b"\x40\x01\0\x03\x60\x51s";
+        let seen =
+            Script::new().orig(GET).resp(ANSWER).orig(secret).orig(observe).orig(b"\x40\0\0\x09").datagrams::<Coap>();
+        assert_eq!(seen.cells("action"), ["get", "answer", "post", "observe"]);
+        assert_eq!(seen.cells("object"), ["/temperature", "2.05", "/cfg?token=[blanked]", "/s"]);
+        assert_eq!(seen.cells("changes"), ["false", "false", "true", "false"]);
+        assert!(Script::new().orig(put).datagrams::<Coap>().rows.len() <= 1);
+        assert!(!format!("{seen:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn over_tcp_with_capabilities_first() {
+        // CSM with the longest message (RFC 8323, section 5.3.1), then GET /t with a token of one byte.
+        let seen = Script::new().orig(b"\x20\xe1\x21\x40").orig(b"\x21\x01a\xb1t").any_chunking::<Coap>();
+        assert_eq!(seen.cells("action"), ["capabilities", "get"]);
+        assert_eq!(seen.cells("object"), ["-", "/t"]);
+        assert_eq!(probe_all::<Coap>(Direction::Orig, b"\x20\xe1\x21\x40"), Probe::Yes);
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        for (dir, bytes, want) in [
+            (Direction::Orig, GET, Probe::Yes),
+            (Direction::Resp, ANSWER, Probe::Yes),
+            (Direction::Orig, b"AAAAAAAAAAAAAAAA", Probe::No),
+            // A call of another kind with zeros where options would stand.
+            (Direction::Orig, b"\x41\x02\x03\x04\0\0\0\0\0\0\0\x02\0\x01\x86\xa0", Probe::No),
+            (Direction::Orig, b"\x40\x00\x12\x34", Probe::No),
+            (Direction::Orig, b"\x49\x01\x12\x34123456789\xb1a", Probe::No),
+        ] {
+            assert_eq!(Coap::probe(dir, bytes), want, "{bytes:?}");
+        }
+        for end in 0..GET.len() {
+            Script::new().orig(&GET[..end]).datagrams::<Coap>();
+        }
+        assert!(datagram(b"\x40\x01\x7d\x34\xff").is_err(), "a marker without a payload");
+        assert!(datagram(b"\x40\x01\x7d\x34\xf0").is_err(), "a length that is reserved");
+    }
 }

@@ -97,6 +97,9 @@ fn path(bytes: &[u8]) -> String {
             0x91 => {
                 let Ok(mut symbol) = r.vec8("symbol") else { break };
                 let symbol = symbol.rest();
+                if !out.is_empty() {
+                    out.push(' ');
+                }
                 out += &format!("tag {}", String::from_utf8_lossy(front(symbol, 64)));
                 break;
             }
@@ -234,10 +237,71 @@ impl AppParser for Enip {
             return Probe::No;
         }
         let Ok(options) = r.take("context", 8).and_then(|_| r.le32("options")) else { return Probe::NeedMore };
-        if options != 0 { Probe::No } else { Probe::Yes }
+        // A question to everybody is a message of its own, and so is the answer.
+        let whole = HEADER + usize::from(len) == payload.len();
+        if options != 0 || matches!(*code, 4 | 0x63 | 0x64) && !whole { Probe::No } else { Probe::Yes }
     }
 
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Operation<'_>)) -> Progress {
         walk(bytes, |rest| self.message(&cx, dir, rest, emit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn message(code: u16, body: &[u8]) -> Vec<u8> {
+        let mut out = code.to_le_bytes().to_vec();
+        out.extend_from_slice(&(body.len() as u16).to_le_bytes());
+        out.extend_from_slice(&[0; 20]);
+        out.extend_from_slice(body);
+        out
+    }
+
+    fn identity_item() -> Vec<u8> {
+        let mut item = vec![1, 0];
+        item.extend_from_slice(&[0; 16]);
+        item.extend_from_slice(&[1, 0, 14, 0, 54, 0, 20, 11, 0x60, 0, 0x78, 0x56, 0x34, 0x12, 6]);
+        item.extend_from_slice(b"1756-L\x03");
+        let mut out = vec![1, 0, 0x0c, 0];
+        out.extend_from_slice(&(item.len() as u16).to_le_bytes());
+        out.extend(item);
+        out
+    }
+
+    #[test]
+    fn who_it_is_and_what_is_done_to_it() {
+        let reset = [0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0xb2, 0, 7, 0, 5, 2, 0x20, 1, 0x24, 1, 0];
+        let seen = Script::new()
+            .orig(message(LIST_IDENTITY, b""))
+            .resp(message(LIST_IDENTITY, &identity_item()))
+            .orig(message(SEND_RR_DATA, &reset))
+            .any_chunking::<Enip>();
+        assert_eq!(seen.cells("action"), ["list-identity", "identity", "reset"]);
+        assert_eq!(seen.cells("vendor")[1], "Rockwell Automation");
+        assert_eq!((seen.cells("model")[1].as_str(), seen.cells("firmware")[1].as_str()), ("1756-L", "20.011"));
+        assert_eq!(
+            (seen.cells("object")[2].as_str(), seen.cells("changes")[2].as_str()),
+            ("class 1 instance 1", "true")
+        );
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(probe_all::<Enip>(Direction::Orig, &message(LIST_IDENTITY, b"")), Probe::Yes);
+        assert_eq!(Enip::probe(Direction::Orig, &message(0x65, &[1, 0, 0, 0])), Probe::Yes);
+        assert_eq!(
+            Enip::probe(Direction::Orig, b"\x04\0\x28\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xf8\x91"),
+            Probe::No
+        );
+        let whole = identity_item();
+        for end in 0..whole.len() {
+            Script::new().resp(message(LIST_IDENTITY, &whole[..end])).any_chunking::<Enip>();
+        }
+        assert_eq!(path(&[0x21, 0, 0x6c, 0, 0x91, 3, b'T', b'a', b'g']), "class 108 tag Tag");
+        let seen = Script::new().orig([0xff, 0xff, 0, 0]).run::<Enip>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
     }
 }

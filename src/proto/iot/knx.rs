@@ -134,3 +134,47 @@ impl AppParser for Knx {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::Script;
+
+    fn description() -> Vec<u8> {
+        let mut block =
+            vec![54, 1, 2, 0, 0x11, 0x05, 0, 0, 0, 0xa6, 1, 2, 3, 4, 224, 0, 23, 12, 0, 0x24, 0x6d, 1, 2, 3];
+        block.extend_from_slice(b"IP Router");
+        block.resize(54, 0);
+        block
+    }
+
+    fn message(service: u16, body: &[u8]) -> Vec<u8> {
+        [&[6, 0x10][..], &service.to_be_bytes(), &(body.len() as u16 + 6).to_be_bytes(), body].concat()
+    }
+
+    #[test]
+    fn what_a_device_says_of_itself() {
+        let endpoint = [8, 1, 192, 168, 0, 9, 0x0e, 0x57];
+        let seen = Script::new()
+            .orig(message(0x0201, &endpoint))
+            .resp(message(0x0202, &[&endpoint[..], &description()].concat()))
+            .resp(message(0x0204, &description()))
+            .datagrams::<Knx>();
+        assert_eq!(seen.cells("action"), ["search", "search-response", "description"]);
+        assert_eq!(seen.cells("model"), ["-", "IP Router", "IP Router"]);
+        assert_eq!(seen.cells("object"), ["-", "1.1.5", "1.1.5"]);
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(Knx::probe(Direction::Orig, &message(0x0201, &[8, 1, 0, 0, 0, 0, 0, 0])), Probe::Yes);
+        assert_eq!(Knx::probe(Direction::Orig, &message(0x7777, &[8])), Probe::No);
+        let whole = message(0x0204, &description());
+        for end in 1..whole.len() {
+            let seen = Script::new().resp(&whole[..end]).datagrams::<Knx>();
+            assert!(seen.rows.is_empty(), "{end}");
+        }
+        let zero = Script::new().orig([6, 0x10, 2, 1, 0, 0, 1]).any_chunking::<Knx>();
+        assert!(zero.rows.len() <= 1);
+    }
+}

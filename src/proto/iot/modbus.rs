@@ -98,6 +98,28 @@ impl Modbus {
     }
 }
 
+/// Whether a function with these bytes behind it has the length of a request or of an answer (section 6).
+fn fits(code: u8, body: &[u8]) -> bool {
+    let len = body.len();
+    let counted = |at: usize| body.get(at).is_some_and(|n| at + 1 + usize::from(*n) == len);
+    match code {
+        0x80.. => len == 1 && body.first().is_some_and(|e| (1..=11).contains(e)),
+        1..=4 => len == 4 || counted(0),
+        5 | 6 => len == 4,
+        7 => len < 2,
+        8 => len >= 4,
+        11 | 12 => len == 0 || len == 4 || counted(0),
+        15 | 16 => len == 4 || counted(4),
+        17 => len == 0 || counted(0),
+        20 | 21 => counted(0),
+        22 => len == 6,
+        23 => counted(8) || counted(0),
+        24 => len == 2 || len >= 4,
+        43 => matches!(body, [0x0d | 0x0e, ..]),
+        _ => true,
+    }
+}
+
 /// Device identification (section 6.21): objects with number, length and text.
 fn identification(unit: Option<u32>, body: &[u8], dir: Direction, tell: &mut dyn FnMut(Operation<'_>)) {
     let [0x0e, _, _, _, _, count, objects @ ..] = body else { return };
@@ -142,11 +164,13 @@ impl AppParser for Modbus {
             return if fits { Probe::NeedMore } else { Probe::No };
         };
         let len = usize::from(u16::from_be_bytes([*l1, *l0]));
+        let body = payload.get(8..payload.len().min(len + 6)).unwrap_or_default();
         let known = matches!(code & 0x7f, 1..=8 | 11 | 12 | 15..=17 | 20..=24 | 43 | 0x5a);
         // Nothing follows a message before its answer: it is all there is, or the next one begins likewise.
         match payload.len().cmp(&(len + 6)) {
             _ if (*p1, *p0) != (0, 0) || !(2..=LENGTH_MAX).contains(&len) || !known => Probe::No,
             std::cmp::Ordering::Less => Probe::NeedMore,
+            _ if !fits(*code, body) => Probe::No,
             std::cmp::Ordering::Equal => Probe::Yes,
             std::cmp::Ordering::Greater => match payload.get(len + 6..) {
                 Some([_, _, 0, 0, 0, ..] | [_, _, 0, 0] | [_, _, 0] | [_, _] | [_]) => Probe::Yes,
@@ -162,5 +186,62 @@ impl AppParser for Modbus {
     fn on_gap(&mut self, _cx: Cx<'_>, _dir: Direction, _missing: u64) -> Progress {
         // Messages begin with segments: the next one shows.
         Progress::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    const READ: &[u8] = &[0, 1, 0, 0, 0, 6, 17, 3, 0, 107, 0, 3];
+    const WRITE: &[u8] = &[0, 2, 0, 0, 0, 6, 17, 5, 0, 172, 0xff, 0];
+    /// Two objects, maker and version.
+    const IDENTITY: &[u8] = b"\0\x03\0\0\0\x12\x11\x2b\x0e\x01\x01\0\0\x02\0\x04Acme\x02\x02V1";
+
+    #[test]
+    fn what_is_read_and_written() {
+        let seen = Script::new()
+            .orig([READ, READ, WRITE].concat())
+            .resp([0, 1, 0, 0, 0, 9, 17, 3, 6, 0, 1, 0, 2, 0, 3])
+            .resp([0, 2, 0, 0, 0, 3, 17, 0x85, 2])
+            .resp(IDENTITY)
+            .any_chunking::<Modbus>();
+        assert_eq!(
+            seen.cells("action"),
+            ["read-holding-registers", "write-single-coil", "exception", "device-identification"]
+        );
+        assert_eq!(seen.cells("object"), ["107-109", "172", "exception 2 to write-single-coil", "-"]);
+        assert_eq!(seen.cells("changes"), ["false", "true", "false", "false"]);
+        assert_eq!(seen.cells("unit"), ["17"; 4]);
+        assert_eq!((seen.cells("vendor")[3].as_str(), seen.cells("firmware")[3].as_str()), ("Acme", "V1"));
+    }
+
+    #[test]
+    fn a_restart_changes_something_and_an_echo_does_not() {
+        for (sub, changes) in [(0, "false"), (1, "true")] {
+            let seen = Script::new().orig([0, 1, 0, 0, 0, 6, 1, 8, 0, sub, 0, 0]).any_chunking::<Modbus>();
+            assert_eq!(seen.cell("changes"), changes);
+        }
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(probe_all::<Modbus>(Direction::Orig, READ), Probe::Yes);
+        assert_eq!(probe_all::<Modbus>(Direction::Resp, IDENTITY), Probe::Yes);
+        // LDAP with a length of four bytes looks much like it.
+        let ldap = b"\x30\x84\0\0\0\x0d\x02\x01\x01\x60\x84\0\0\0\x04\x02\x01\x03\x04";
+        assert_eq!(probe_all::<Modbus>(Direction::Orig, ldap), Probe::No);
+        assert_eq!(probe_all::<Modbus>(Direction::Orig, &[0, 1, 0, 0, 0, 6, 17, 99, 0, 0, 0, 0]), Probe::No);
+        for len in [0, 1, 255] {
+            let seen = Script::new().orig([0, 1, 0, 0, 0, len, 1, 3]).any_chunking::<Modbus>();
+            assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+        }
+        let mut many = Vec::new();
+        for i in 0..200 {
+            many.extend_from_slice(&[0, 1, 0, 0, 0, 6, 1, 6, 0, i, 0, 0]);
+        }
+        let seen = Script::new().orig(&many).any_chunking::<Modbus>();
+        assert_eq!(seen.rows.len(), limits::CONTROLLER_OPERATIONS_MAX);
     }
 }

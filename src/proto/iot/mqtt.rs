@@ -339,3 +339,106 @@ impl AppParser for Mqtt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    const CONNECT_31: &[u8] = b"\x10\x1e\0\x06MQIsdp\x03\xc2\0\x3c\0\x04cam7\0\x04user\0\x04pass";
+    const CONNECT_311: &[u8] = b"\x10\x26\0\x04MQTT\x04\xce\0\x3c\0\x02c1\0\x04last\0\x01x\0\x03joe\0\x08hunter22";
+    /// With a session expiry, an authentication-free CONNECT of version 5.
+    const CONNECT_5: &[u8] = b"\x10\x16\0\x04MQTT\x05\x02\0\x1e\x05\x11\0\0\0\x0a\0\x04tv-2";
+
+    #[test]
+    fn a_client_logs_in_and_speaks() {
+        let seen = Script::new()
+            .orig(CONNECT_311)
+            .resp(b"\x20\x02\0\0")
+            .orig(b"\x82\x0a\0\x01\0\x05a/+/b\x01")
+            .resp(b"\x90\x03\0\x01\x01")
+            .orig(b"\x31\x0c\0\x08room/tmp21\x33\x09\0\x03x/y\0\x07on")
+            .orig(b"\x31\x0c\0\x08room/tmp22")
+            .resp(b"\x30\x07\0\x03a/bon")
+            .orig(b"\xe0\0")
+            .any_chunking::<Mqtt>();
+        assert_eq!(seen.cells("action"), ["connect", "subscribe", "publish", "publish", "receive"]);
+        assert_eq!(seen.cells("topic"), ["last", "a/+/b", "room/tmp", "x/y", "a/b"]);
+        assert_eq!(seen.cells("qos"), ["-", "1", "0", "1", "0"]);
+        assert_eq!(seen.cells("version")[0], "3.1.1");
+        assert_eq!(seen.cells("username")[0], "joe");
+        assert_eq!(seen.cells("return_code")[0], "0");
+        assert_eq!(seen.cells("keep_alive_s")[0], "60");
+        assert_eq!(seen.logins.len(), 1);
+        assert!(seen.logins[0].contains("success: Some(true)") && seen.logins[0].contains("packet: 1"));
+        assert!(!format!("{seen:?}").contains("hunter22"));
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn old_and_new_versions_and_no_answer() {
+        let seen = Script::new().orig(CONNECT_31).any_chunking::<Mqtt>();
+        assert_eq!((seen.cell("version"), seen.cell("client_id")), ("3.1".into(), "cam7".into()));
+        assert!(seen.logins[0].contains("success: None"));
+        let seen = Script::new().orig(CONNECT_31).resp(b"\x20\x02\0\x05").any_chunking::<Mqtt>();
+        assert!(seen.logins[0].contains("success: Some(false)"));
+        let seen = Script::new().orig(CONNECT_5).resp(b"\x20\x03\0\0\0").any_chunking::<Mqtt>();
+        assert_eq!((seen.cell("version"), seen.cell("username")), ("5".into(), "-".into()));
+        assert!(seen.logins.is_empty(), "nobody logged in");
+    }
+
+    #[test]
+    fn a_topic_that_repeats_the_password_is_blanked() {
+        let seen =
+            Script::new().orig(CONNECT_311).resp(b"\x20\x02\0\0").orig(b"\x30\x10\0\x0cdev/hunter22ok").run::<Mqtt>();
+        assert_eq!(seen.cells("topic")[1], "dev/[blanked]");
+    }
+
+    #[test]
+    fn messages_without_end_are_passed_over() {
+        let mut script = Script::new().orig(CONNECT_5).resp(b"\x20\x03\0\0\0");
+        // Each has another topic: only so many are told.
+        for i in 0..200 {
+            script = script.orig(format!("\x30\x08\0\x05t/{i:03}x"));
+        }
+        let seen = script.run::<Mqtt>();
+        assert_eq!(seen.rows.len(), 1 + limits::MQTT_TOPICS_MAX);
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+        // A body of 256 MiB is not waited for.
+        let mut big = b"\x30\xff\xff\xff\x7f\0\x03a/b".to_vec();
+        big.resize(5000, 7);
+        assert_eq!(Script::new().orig(big).any_chunking::<Mqtt>().cell("topic"), "a/b");
+    }
+
+    #[test]
+    fn what_is_no_packet_ends_it() {
+        for bytes in
+            [&b"\x10\x0c\0\x04MQTX\x04\x02\0\0\0\0"[..], b"\x30\xff\xff\xff\xff\x7f", b"\x00\x01a", b"\x30\x03\0\x05ab"]
+        {
+            let seen = Script::new().orig(bytes).any_chunking::<Mqtt>();
+            assert!(matches!(seen.stopped, Some(Progress::Violation(_))) && seen.rows.is_empty(), "{bytes:?}");
+        }
+        for end in 0..CONNECT_311.len() {
+            assert!(Script::new().orig(&CONNECT_311[..end]).run::<Mqtt>().rows.is_empty());
+        }
+    }
+
+    #[test]
+    fn probes() {
+        use Direction::{Orig, Resp};
+        for (dir, bytes, want) in [
+            (Orig, CONNECT_31, Probe::Yes),
+            (Orig, CONNECT_311, Probe::Yes),
+            (Orig, CONNECT_5, Probe::Yes),
+            (Resp, b"\x20\x02\0\0", Probe::Yes),
+            (Resp, b"\x20\x02\0\x09", Probe::No),
+            (Orig, b"\x30\x0c\0\x08room/tmp21", Probe::Yes),
+            (Orig, b"\x30\x0c\0\x08room tmp21", Probe::No),
+            (Orig, b"\x30\x82\x01\x02\x02\x01\x03", Probe::No),
+            (Orig, b"\x10\x0c\0\x04HTTP\x04\x02\0\0\0\0", Probe::No),
+            (Orig, b"GET / HTTP/1.1\r\n", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Mqtt>(dir, bytes), want, "{bytes:?}");
+        }
+    }
+}

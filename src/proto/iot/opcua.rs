@@ -136,3 +136,64 @@ impl AppParser for Opcua {
         walk(bytes, |rest| self.message(&cx, dir, rest, emit))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn message(kind: &str, body: &[u8]) -> Vec<u8> {
+        [kind.as_bytes(), &(body.len() as u32 + 8).to_le_bytes(), body].concat()
+    }
+
+    fn text(value: &str) -> Vec<u8> {
+        [&(value.len() as u32).to_le_bytes()[..], value.as_bytes()].concat()
+    }
+
+    fn hello() -> Vec<u8> {
+        message("HELF", &[vec![0; 20], text("opc.tcp://plc.example:4840")].concat())
+    }
+
+    fn open(policy: &str) -> Vec<u8> {
+        let uri = text(&format!("http://opcfoundation.org/UA/SecurityPolicy#{policy}"));
+        message("OPNF", &[vec![0; 4], uri, vec![0xff; 8]].concat())
+    }
+
+    fn activate() -> Vec<u8> {
+        let token = [text("username"), text("joe"), text("hunter22"), vec![0xff; 4]].concat();
+        message(
+            "MSGF",
+            &[&[7; 30][..], b"\x01\0\x44\x01\x01", &(token.len() as u32).to_le_bytes(), &token, &[0; 8]].concat(),
+        )
+    }
+
+    #[test]
+    fn a_channel_without_security_shows_the_login() {
+        let seen =
+            Script::new().orig(hello()).orig(open("None")).resp(open("None")).orig(activate()).any_chunking::<Opcua>();
+        assert_eq!(seen.cells("action"), ["hello", "open-channel-without-security", "activate-session"]);
+        assert_eq!(seen.cells("object")[0], "opc.tcp://plc.example:4840");
+        assert_eq!(seen.logins.len(), 1);
+        assert!(seen.logins[0].contains("Some([106, 111, 101])") && !format!("{seen:?}").contains("hunter22"));
+    }
+
+    #[test]
+    fn a_protected_one_does_not() {
+        let seen = Script::new().orig(hello()).orig(open("Basic256Sha256")).orig(activate()).any_chunking::<Opcua>();
+        assert_eq!(seen.cells("action"), ["hello", "open-channel"]);
+        assert!(seen.logins.is_empty());
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(probe_all::<Opcua>(Direction::Orig, &hello()), Probe::Yes);
+        assert_eq!(probe_all::<Opcua>(Direction::Orig, b"HELO mail.example.org\r\n"), Probe::No);
+        let whole = activate();
+        for end in 8..whole.len() {
+            let seen = Script::new().orig(open("None")).orig(message("MSGF", &whole[8..end])).any_chunking::<Opcua>();
+            assert!(!format!("{seen:?}").contains("hunter22"));
+        }
+        let seen = Script::new().orig(b"HELF\x07\0\0\0").any_chunking::<Opcua>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+    }
+}

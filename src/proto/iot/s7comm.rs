@@ -230,3 +230,62 @@ impl AppParser for S7 {
         walk(bytes, |rest| self.message(&cx, dir, rest, emit))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    const CONNECT: &[u8] = &[3, 0, 0, 22, 17, 0xe0, 0, 0, 0, 1, 0, 0xc1, 2, 1, 0, 0xc2, 2, 1, 2, 0xc0, 1, 10];
+
+    fn data(s7: &[u8]) -> Vec<u8> {
+        let mut out = vec![3, 0];
+        out.extend_from_slice(&(s7.len() as u16 + 7).to_be_bytes());
+        out.extend_from_slice(&[2, 0xf0, 0x80]);
+        out.extend_from_slice(s7);
+        out
+    }
+
+    fn user_data(head: &[u8], payload: &[u8]) -> Vec<u8> {
+        let mut s7 = vec![0x32, 7, 0, 0, 0, 1];
+        s7.extend_from_slice(&(head.len() as u16).to_be_bytes());
+        s7.extend_from_slice(&(payload.len() as u16).to_be_bytes());
+        data(&[&s7, head, payload].concat())
+    }
+
+    #[test]
+    fn a_controller_says_what_it_is_and_is_stopped() {
+        let mut entry = [0_u8; 34];
+        entry[1] = 7;
+        entry[2..14].copy_from_slice(b"CPU 315-2 DP");
+        let state = [&[0xff, 9, 0, 42, 0, 0x1c, 0, 7, 0, 34, 0, 1][..], &entry].concat();
+        let seen = Script::new()
+            .orig(CONNECT)
+            .resp([3, 0, 0, 11, 6, 0xd0, 0, 1, 0, 2, 0])
+            .orig(data(&[0x32, 1, 0, 0, 0, 0, 0, 8, 0, 0, 0xf0, 0, 0, 1, 0, 1, 1, 0xe0]))
+            .orig(user_data(&[0, 1, 0x12, 4, 0x11, 0x44, 1, 0], &[0xff, 9, 0, 4, 0, 0x1c, 0, 0]))
+            .resp(user_data(&[0, 1, 0x12, 8, 0x12, 0x84, 1, 1, 0, 0, 0, 0], &state))
+            .orig(data(b"\x32\x01\0\0\0\x02\0\x10\0\0\x29\0\0\0\0\0\x09P_PROGRAM"))
+            .any_chunking::<S7>();
+        assert_eq!(seen.cells("action"), ["connect", "setup", "read-system-state", "identity", "stop"]);
+        assert_eq!(seen.cells("object")[0], "from 0100 to 0102");
+        assert_eq!(seen.cells("service"), ["cotp", "s7comm", "s7comm", "s7comm", "s7comm"]);
+        assert_eq!(seen.cells("model")[3], "CPU 315-2 DP");
+        assert_eq!(seen.cells("changes")[4], "true");
+    }
+
+    #[test]
+    fn probes_and_damage() {
+        assert_eq!(probe_all::<S7>(Direction::Orig, CONNECT), Probe::Yes);
+        let job = data(&[0x32, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0x29]);
+        assert_eq!(probe_all::<S7>(Direction::Orig, &job), Probe::Yes);
+        // A remote desktop asks for its own protocols behind the same header (MS-RDPBCGR, section 2.2.1.1).
+        let rdp = [3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0];
+        assert_eq!(probe_all::<S7>(Direction::Orig, &rdp), Probe::No);
+        for end in 8..job.len() {
+            Script::new().orig(data(&job[7..end])).any_chunking::<S7>();
+        }
+        let seen = Script::new().orig([3, 0, 0, 4, 0, 0]).any_chunking::<S7>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+    }
+}

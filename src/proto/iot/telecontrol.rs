@@ -213,3 +213,64 @@ impl AppParser for Iec104 {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn link(control: u8, to: u16, from: u16, user: &[u8]) -> Vec<u8> {
+        let mut out = vec![0x05, 0x64, user.len() as u8 + 5, control];
+        out.extend_from_slice(&to.to_le_bytes());
+        out.extend_from_slice(&from.to_le_bytes());
+        out.extend_from_slice(&check(&out).to_le_bytes());
+        for block in user.chunks(16) {
+            out.extend_from_slice(block);
+            out.extend_from_slice(&check(block).to_le_bytes());
+        }
+        out
+    }
+
+    #[test]
+    fn the_check_is_that_of_the_standard() {
+        // A reset of the link between stations 1 and 1024, as in many captures.
+        assert_eq!(check(&[0x05, 0x64, 0x05, 0xc0, 0x01, 0x00, 0x00, 0x04]), 0x21e9);
+    }
+
+    #[test]
+    fn stations_and_functions_of_dnp3() {
+        let seen = Script::new()
+            .orig(link(0xc4, 10, 1, &[0xc0, 0xc1, 1, 60, 2, 6]))
+            .resp(link(0x44, 1, 10, &[0xc0, 0xc1, 129, 0, 0]))
+            .orig(link(0xc4, 10, 1, &[0xc1, 0xc2, 13]))
+            .any_chunking::<Dnp3>();
+        assert_eq!(seen.cells("action"), ["read", "response", "cold-restart"]);
+        assert_eq!(seen.cells("unit"), ["10"; 3]);
+        assert_eq!(seen.cells("changes"), ["false", "false", "true"]);
+        let whole = link(0xc4, 10, 1, &[0xc0, 0xc1, 1]);
+        assert_eq!(probe_all::<Dnp3>(Direction::Orig, &whole), Probe::Yes);
+        let mut wrong = whole;
+        wrong[8] ^= 1;
+        assert_eq!(probe_all::<Dnp3>(Direction::Orig, &wrong), Probe::No);
+        let seen = Script::new().orig([0x05, 0x64, 4, 0, 0, 0, 0, 0, 0, 0, 0]).any_chunking::<Dnp3>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+    }
+
+    #[test]
+    fn reports_and_commands_of_104() {
+        let command = [0x68, 14, 0, 0, 0, 0, 45, 1, 6, 0, 3, 0, 7, 1, 0, 1];
+        let seen = Script::new()
+            .orig([0x68, 4, 7, 0, 0, 0])
+            .resp([0x68, 4, 0x0b, 0, 0, 0])
+            .orig(command)
+            .resp([0x68, 14, 0, 0, 2, 0, 45, 1, 7, 0, 3, 0, 7, 1, 0, 1])
+            .any_chunking::<Iec104>();
+        assert_eq!(seen.cells("action"), ["start-transfer", "start-transfer", "command", "command"]);
+        assert_eq!((seen.cells("unit")[2].as_str(), seen.cells("object")[2].as_str()), ("3", "object 263"));
+        assert_eq!(seen.cells("changes"), ["false", "false", "true", "false"]);
+        assert_eq!(probe_all::<Iec104>(Direction::Orig, &command), Probe::Yes);
+        assert_eq!(probe_all::<Iec104>(Direction::Orig, b"hello, world"), Probe::No);
+        let seen = Script::new().orig([0x68, 0, 0x68, 4, 7]).any_chunking::<Iec104>();
+        assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
+    }
+}

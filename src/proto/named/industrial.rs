@@ -98,3 +98,33 @@ fn cotp(g: &Glance<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::named::name;
+
+    fn named(transport: Transport, dir: Direction, port: u16, payload: &[u8]) -> Option<&'static str> {
+        name(transport, &Glance { dir, payload, ports: [40_000, port] })
+    }
+
+    #[test]
+    fn first_bytes_and_ports() {
+        use Direction::Orig;
+        use Transport::{Tcp, Udp};
+        for (transport, port, payload, want) in [
+            (Tcp, 10_051, &b"ZBXD\x01\x0f\0\0\0\0\0\0\0{\"request\":1}"[..], Some("zabbix")),
+            (Tcp, 10_050, b"agent.ping\n", Some("zabbix")),
+            (Tcp, 9999, b"agent.ping\n", None),
+            (Udp, 5094, b"\x01\0\0\0\0\x02\0\x0d\x01\0\0\x4e\x20", Some("hart-ip")),
+            (Udp, 9999, b"\x01\0\x03\0\0\x02\0\x0d\x01\0\0\x4e\x20", None),
+            (Udp, 1884, b"\x08\x04\x04\x01\0\x3cab", Some("mqtt-sn")),
+            (Udp, 1884, b"\x09\x04\x04\x01\0\x3cab", None),
+            (Udp, 2222, b"\x02\0\x02\x80\x08\0\x01\0\0\0\x07\0\0\0\xb1\0\x02\0", Some("enip")),
+            (Tcp, 102, b"\x03\0\0\x0b\x06\xe0\0\0\0\x01\0", Some("cotp")),
+            (Tcp, 102, b"\x03\0\0\x0c\x06\xe0\0\0\0\x01\0", None),
+        ] {
+            assert_eq!(named(transport, Orig, port, payload), want, "{payload:?}");
+        }
+    }
+}
