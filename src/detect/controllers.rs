@@ -36,11 +36,27 @@ pub fn operation(home: &HomeNet, cx: &Cx<'_>, o: &Operation<'_>, first: bool, ou
     let to_all = cx.flow.resp_ip.is_multicast() || matches!(cx.flow.resp_ip.as_v4(), Some([.., 255]));
     let mut push = |rule, evidence| {
         let mut sighting = on_flow(rule, home, cx.flow, o.service, (cx.ts, cx.packet), evidence);
-        if is_told(o.action) && o.from == Direction::Orig {
-            sighting.device = Party { ip: cx.flow.orig_ip, mac: cx.flow.orig_mac };
-            sighting.peer = Some(Party { ip: cx.flow.resp_ip, mac: cx.flow.resp_mac }).filter(|_| !to_all);
-        } else if to_all {
-            return;
+        // Who tells is the device, and so is who is told to change: whichever of them spoke first on the flow.
+        let about = match o.from {
+            _ if is_told(o.action) => Some(o.from),
+            from if o.changes => Some(from.other()),
+            _ => None,
+        };
+        let ends = [
+            Party { ip: cx.flow.orig_ip, mac: cx.flow.orig_mac },
+            Party { ip: cx.flow.resp_ip, mac: cx.flow.resp_mac },
+        ];
+        match (about, ends) {
+            (Some(Direction::Orig), [device, peer]) => {
+                sighting.device = device;
+                sighting.peer = Some(peer).filter(|_| !to_all);
+            }
+            _ if to_all => return,
+            (Some(Direction::Resp), [peer, device]) => {
+                sighting.device = device;
+                sighting.peer = Some(peer);
+            }
+            (None, _) => {}
         }
         out.push(sighting);
     };
@@ -119,6 +135,12 @@ mod tests {
         assert!(judged("255.255.255.255", &ask, true).is_empty());
         let tell = Operation::new("bacnet", Direction::Orig, "i-am");
         assert_eq!(judged("255.255.255.255", &tell, true), [("bacnet-in-use", "10.0.0.9".to_owned())]);
+        let back = Operation { changes: true, ..Operation::new("bacnet", Direction::Resp, "write-property") };
+        assert_eq!(
+            judged("10.0.0.5", &back, false),
+            [("bacnet-write", "10.0.0.9".to_owned())],
+            "the one that is written to"
+        );
         let told = Operation::new("bacnet", Direction::Resp, "i-am");
         assert_eq!(judged("10.0.0.5", &told, true), [("bacnet-in-use", "10.0.0.5".to_owned())]);
     }

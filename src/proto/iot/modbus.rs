@@ -103,7 +103,8 @@ fn fits(code: u8, body: &[u8]) -> bool {
     let len = body.len();
     let counted = |at: usize| body.get(at).is_some_and(|n| at + 1 + usize::from(*n) == len);
     match code {
-        0x80.. => len == 1 && body.first().is_some_and(|e| (1..=11).contains(e)),
+        // Some devices put a byte behind it that does not belong there.
+        0x80.. => len <= 2 && body.first().is_some_and(|e| (1..=11).contains(e)),
         1..=4 => len == 4 || counted(0),
         5 | 6 => len == 4,
         7 => len < 2,
