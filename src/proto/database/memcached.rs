@@ -72,19 +72,17 @@ impl Memcached {
                     self.untold |= self.session.sasl_plain(cx, response);
                 }
             }
-            (0x81, SASL_AUTH | 0x22) => {
-                // Success, or a login that was turned down; 0x21 asks to go on.
-                if status != 0x21 {
-                    self.session.success = Some(status == 0);
-                    if self.session.at.1 == 0 {
-                        self.session.at = (cx.ts, cx.packet);
-                    }
-                    self.tell(emit);
-                    return Step::Finished;
+            // Success, or a login that was turned down; 0x21 asks to go on.
+            (0x81, SASL_AUTH | 0x22) if status != 0x21 => {
+                self.session.success = Some(status == 0);
+                if self.session.at.1 == 0 {
+                    self.session.at = (cx.ts, cx.packet);
                 }
+                self.tell(emit);
+                return Step::Finished;
             }
             // The list of mechanisms, the version, nothing: anybody may ask.
-            (0x81, 0x20 | 0x0b | 0x0a) => {}
+            (0x81, 0x20 | SASL_AUTH | 0x22 | 0x0b | 0x0a) => {}
             (0x81, _) => {
                 self.session.open = matches!(status, 0..=5);
                 if self.session.at.1 == 0 {

@@ -215,7 +215,7 @@ impl Mysql {
         self.salt = salt;
     }
 
-    fn from_client(&mut self, cx: &Cx<'_>, payload: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
+    fn client_says(&mut self, cx: &Cx<'_>, payload: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
         if !self.answered {
             return match self.response(cx, payload, emit) {
                 Ok(true) => Step::Finished,
@@ -244,7 +244,7 @@ impl Mysql {
         Step::Used(0)
     }
 
-    fn from_server(&mut self, cx: &Cx<'_>, number: u8, payload: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
+    fn server_says(&mut self, cx: &Cx<'_>, number: u8, payload: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
         match (payload, self.answered) {
             ([0xff, ..], _) => {
                 self.session.success = if self.session.mechanism.is_empty() { None } else { Some(false) };
@@ -340,8 +340,8 @@ impl AppParser for Mysql {
             let Some(payload) = body.get(..len) else { return Step::Need(len + 4) };
             self.messages += 1;
             let step = match dir {
-                Direction::Orig => self.from_client(&cx, payload, emit),
-                Direction::Resp => self.from_server(&cx, *number, payload, emit),
+                Direction::Orig => self.client_says(&cx, payload, emit),
+                Direction::Resp => self.server_says(&cx, *number, payload, emit),
             };
             if step == Step::Used(0) { Step::Used(len as u64 + 4) } else { step }
         })

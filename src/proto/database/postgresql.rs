@@ -99,7 +99,7 @@ impl Postgresql {
         }
     }
 
-    fn from_client(&mut self, cx: &Cx<'_>, bytes: &[u8]) -> Step {
+    fn client_says(&mut self, cx: &Cx<'_>, bytes: &[u8]) -> Step {
         if !self.started && bytes.first() == Some(&0) {
             return self.startup(cx, bytes);
         }
@@ -154,7 +154,7 @@ impl Postgresql {
         self.untold = true;
     }
 
-    fn from_server(&mut self, cx: &Cx<'_>, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
+    fn server_says(&mut self, cx: &Cx<'_>, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
         if self.requests > 0
             || !self.started && matches!(bytes, [b'S' | b'N'] | [b'S', 0x16, ..] | [b'N', b'R' | b'E', ..])
         {
@@ -286,8 +286,8 @@ impl AppParser for Postgresql {
 
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Progress {
         walk(bytes, |rest| match dir {
-            Direction::Orig => self.from_client(&cx, rest),
-            Direction::Resp => self.from_server(&cx, rest, emit),
+            Direction::Orig => self.client_says(&cx, rest),
+            Direction::Resp => self.server_says(&cx, rest, emit),
         })
     }
 

@@ -84,7 +84,7 @@ impl Redis {
     }
 
     /// The next part of a command.
-    fn from_client(&mut self, cx: &Cx<'_>, dir: Direction, bytes: &[u8]) -> Step {
+    fn client_says(&mut self, cx: &Cx<'_>, dir: Direction, bytes: &[u8]) -> Step {
         if self.commands > limits::REDIS_COMMANDS_MAX {
             cx.limit_hit();
             return Step::Finished;
@@ -150,7 +150,7 @@ impl Redis {
     }
 
     /// The next element of a reply.
-    fn from_server(&mut self, cx: &Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
+    fn server_says(&mut self, cx: &Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
         let [orig, resp] = &mut self.lines;
         let lines = if dir == Direction::Orig { orig } else { resp };
         let mut look = *lines;
@@ -380,7 +380,7 @@ impl AppParser for Redis {
             if command { dir.other() } else { dir }
         });
         walk(bytes, |rest| {
-            if dir == server { self.from_server(&cx, dir, rest, emit) } else { self.from_client(&cx, dir, rest) }
+            if dir == server { self.server_says(&cx, dir, rest, emit) } else { self.client_says(&cx, dir, rest) }
         })
     }
 

@@ -55,9 +55,8 @@ impl Modbus {
             return Step::Violation("header");
         }
         let Some([unit, code, body @ ..]) = rest.get(..len) else { return Step::Need(len + 6) };
-        let client = *self
-            .client
-            .get_or_insert_with(|| if cx.flow.orig_port == 502 { Direction::Resp } else { Direction::Orig });
+        let usual = if cx.flow.orig_port == 502 { Direction::Resp } else { Direction::Orig };
+        let client = *self.client.get_or_insert(usual);
         let (action, changes) = function(code & 0x7f);
         let unit = Some(u32::from(*unit));
         if dir == client {

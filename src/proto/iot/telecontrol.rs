@@ -158,10 +158,7 @@ impl AppParser for Iec104 {
                 Some(_) => Probe::No,
             },
             // A count of what was received.
-            [0x68, 4, 1, 0, low, _, rest @ ..] if low & 1 == 0 => match rest {
-                [] | [0x68, ..] => Probe::Yes,
-                _ => Probe::No,
-            },
+            [0x68, 4, 1, 0, low, _] | [0x68, 4, 1, 0, low, _, 0x68, ..] if low & 1 == 0 => Probe::Yes,
             // Kind, count, cause with its two flags, of a numbered frame.
             [0x68, len @ 14..=253, s0, _, r0, _, kind @ 1..=127, count, cause, _, ..] if s0 & 1 == 0 && r0 & 1 == 0 => {
                 let known = matches!(kind, 1..=40 | 45..=51 | 58..=64 | 70 | 100..=107 | 110..=113 | 120..=127);
