@@ -7,7 +7,7 @@
 //! response:  capabilities(4) longest packet(4) charset(1) 0(23) user NUL, answer, [database NUL], [plugin NUL], [attributes]
 //! ```
 
-use super::session::{Answer, Encryption, Event, Session, TABLE, short};
+use super::session::{Answer, Encryption, Event, Session, TABLE, hexadecimal, short};
 use crate::base::secret::SecretBuf;
 use crate::base::{ReadError, Reader, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
@@ -133,7 +133,7 @@ impl Mysql {
             let answer = if low & CONNECT_WITH_DB != 0 { text(&mut r)? } else { r.rest() };
             self.session.database = short(until_nul(r.peek_rest()).map_or(r.peek_rest(), |t| t.0));
             // The hash of versions before 4.1: eight bytes that cannot be told a guess from with `Proof`.
-            self.session.login(cx, "mysql-old", Some(SecretBuf::new(answer)).filter(|a| !a.borrow().is_empty()));
+            self.session.login(cx, "mysql-old", (!answer.is_empty()).then(|| hexadecimal(answer)));
             self.session.answer = Some(Answer::Other);
             self.untold = true;
             return Ok(false);
@@ -194,17 +194,17 @@ impl Mysql {
     /// What the client makes of the scramble, or its password.
     fn answer(&mut self, cx: &Cx<'_>, answer: &[u8]) {
         self.untold = true;
-        let secret = (!answer.is_empty()).then(|| SecretBuf::new(answer));
+        let response = SecretBuf::new(answer);
         let salt = std::mem::take(&mut self.salt);
         match self.plugin {
             _ if answer.is_empty() => self.session.login(cx, "none", None),
             Plugin::Native => {
-                self.session.login(cx, "mysql-native", secret);
-                self.session.answer = Some(Answer::MysqlNative { salt: salt.clone() });
+                self.session.login(cx, "mysql-native", Some(hexadecimal(answer)));
+                self.session.answer = Some(Answer::MysqlNative { salt: salt.clone(), response });
             }
             Plugin::Sha2 => {
-                self.session.login(cx, "mysql-sha2", secret);
-                self.session.answer = Some(Answer::MysqlSha2 { salt: salt.clone() });
+                self.session.login(cx, "mysql-sha2", Some(hexadecimal(answer)));
+                self.session.answer = Some(Answer::MysqlSha2 { salt: salt.clone(), response });
             }
             Plugin::Clear => {
                 let password = answer.strip_suffix(b"\0").unwrap_or(answer);

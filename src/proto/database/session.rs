@@ -42,9 +42,11 @@ pub static TABLE: Table = Table {
 pub enum Answer {
     MysqlNative {
         salt: Vec<u8>,
+        response: SecretBuf,
     },
     MysqlSha2 {
         salt: Vec<u8>,
+        response: SecretBuf,
     },
     PostgresMd5 {
         salt: Vec<u8>,
@@ -200,6 +202,12 @@ impl Session {
     }
 }
 
+/// An answer that is no text, in hexadecimal: how it is shown.
+pub fn hexadecimal(answer: &[u8]) -> SecretBuf {
+    let digits: String = answer.iter().map(|b| format!("{b:02x}")).collect();
+    SecretBuf::new(digits.as_bytes())
+}
+
 /// A name of bounded length, owned.
 pub fn short(bytes: &[u8]) -> Vec<u8> {
     front(bytes, limits::DATABASE_NAME_BYTES_MAX).to_vec()
@@ -249,8 +257,12 @@ impl ApiEvent for Event<'_> {
         let secret = s.secret.as_ref().map(SecretBuf::borrow);
         let response = secret.map(|s| s.expose()).unwrap_or_default();
         let proof = s.answer.as_ref().and_then(|answer| match answer {
-            Answer::MysqlNative { salt } => Some(Proof::MysqlNative { salt, response }),
-            Answer::MysqlSha2 { salt } => Some(Proof::MysqlSha2 { salt, response }),
+            Answer::MysqlNative { salt, response } => {
+                Some(Proof::MysqlNative { salt, response: response.borrow().expose() })
+            }
+            Answer::MysqlSha2 { salt, response } => {
+                Some(Proof::MysqlSha2 { salt, response: response.borrow().expose() })
+            }
             Answer::PostgresMd5 { salt } => Some(Proof::PostgresMd5 { username: &s.username, salt, response }),
             Answer::Other => None,
             Answer::Scram(scram) => Some(Proof::Scram {

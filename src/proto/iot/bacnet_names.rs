@@ -96,3 +96,17 @@ pub const fn vendor(id: u32) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_without_a_name_stay_numbers() {
+        assert_eq!(object_type(8), "device");
+        assert_eq!(object_type(999), "object-type-999");
+        assert_eq!(property(85), "present-value");
+        assert_eq!(property(4_194_303), "property-4194303");
+        assert_eq!((vendor(36), vendor(65_000)), (Some("Tridium"), None));
+    }
+}

@@ -121,3 +121,38 @@ impl Told {
         self.seen.len() >= limits::CONTROLLER_OPERATIONS_MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Addr, Mac, Timestamp};
+    use crate::proto::api::{FlowView, LimitCount, Transport};
+
+    #[test]
+    fn each_operation_is_told_once_and_only_so_many() {
+        let flow = FlowView {
+            flow_id: 1,
+            capture: 0,
+            orig_ip: Addr::v4([192, 0, 2, 1]),
+            orig_port: 40_000,
+            resp_ip: Addr::v4([192, 0, 2, 2]),
+            resp_port: 502,
+            orig_mac: Mac([2, 0, 0, 0, 0, 1]),
+            resp_mac: Mac([2, 0, 0, 0, 0, 2]),
+            transport: Transport::Tcp,
+        };
+        let limited = LimitCount::default();
+        let cx = Cx { ts: Timestamp(0), packet: 1, flow: &flow, limited: &limited };
+        let mut told = Told::default();
+        let mut count = 0;
+        for i in 0..100 {
+            for _ in 0..2 {
+                let object = format!("register {i}");
+                let o = Operation { object: &object, ..Operation::new("modbus", Direction::Orig, "read-coils") };
+                told.tell(&cx, &o, &mut |_| count += 1);
+            }
+        }
+        assert_eq!(count, limits::CONTROLLER_OPERATIONS_MAX);
+        assert!(told.is_full() && limited.take() > 0);
+    }
+}
