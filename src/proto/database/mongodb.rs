@@ -163,12 +163,11 @@ impl Mongodb {
     }
 
     fn reply(&mut self, cx: &Cx<'_>, document: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Result<bool, ReadError> {
-        let (mut ok, mut done, mut unauthorized) = (None, None, false);
+        let (mut ok, mut unauthorized) = (None, false);
         let mut payload: &[u8] = b"";
         elements(document, |field, value| {
             match (field, value) {
                 (b"ok", Value::Number(n)) => ok = Some(n != 0.0),
-                (b"done", Value::Number(n)) => done = Some(n != 0.0),
                 (b"code", Value::Number(n)) => unauthorized = n == 13.0,
                 (b"version", Value::Text(v)) => self.session.server = short(&[b"MongoDB ", v].concat()),
                 (b"payload", Value::Binary(p) | Value::Text(p)) => payload = p,
@@ -202,7 +201,6 @@ impl Mongodb {
             }
             _ => {}
         }
-        let _ = done;
         Ok(false)
     }
 

@@ -34,8 +34,6 @@ pub struct Mssql {
     /// What each side said of encryption.
     encrypt: [Option<u8>; 2],
     untold: bool,
-    /// TLS was seen inside PRELOGIN packets.
-    tls: bool,
     messages: u32,
     ended: bool,
 }
@@ -192,7 +190,6 @@ impl Mssql {
                 if self.session.encryption != Some(Encryption::LoginOnly) {
                     self.session.encryption = Some(Encryption::Tls);
                 }
-                self.tls = true;
                 self.tell(emit);
                 return Step::Finished;
             }

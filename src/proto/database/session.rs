@@ -160,8 +160,6 @@ pub struct Session {
     pub mechanism: &'static str,
     /// The secret, or the answer to a challenge.
     pub secret: Option<SecretBuf>,
-    /// Whether it is a token rather than a password.
-    pub token: bool,
     /// The challenge, where it was one.
     pub answer: Option<Answer>,
     /// What the server said to the login.
@@ -273,11 +271,9 @@ impl ApiEvent for Event<'_> {
                 proof: scram.proof.borrow().expose(),
             }),
         });
-        let secret_kind = match (&s.answer, s.token) {
-            (Some(_), _) => SecretKind::ChallengeResponse,
-            (None, true) => SecretKind::Token,
-            (None, false) if secret.is_none() => SecretKind::ChallengeResponse,
-            (None, false) => SecretKind::Password,
+        let secret_kind = match (&s.answer, secret) {
+            (None, Some(_)) => SecretKind::Password,
+            _ => SecretKind::ChallengeResponse,
         };
         Some(Login {
             mechanism: s.mechanism,
