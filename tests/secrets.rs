@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use common::{Run, document, exit, read, scratch, table, tables};
 
 /// The invented passwords of the samples.
-const SAMPLE_SECRETS: [&str; 11] = [
+const SAMPLE_SECRETS: &[&str] = &[
     "wrong-Guess-0",
     "Sample-Printer-1",
     "Sample-Scan-2",
@@ -22,6 +22,9 @@ const SAMPLE_SECRETS: [&str; 11] = [
     "Sample-Chat-3",
     "Sample-Oper-1",
     "Sample-News-1",
+    "Sample-Broker-1",
+    "Sample-Cache-1",
+    "Sample-Database-1",
 ];
 
 /// Samples with a login in clear, and the secrets in it.
@@ -41,6 +44,8 @@ const LOGINS: &[(&str, &[&str])] = &[
         "chat-office.pcap",
         &["wrong-Guess-0", "Sample-Chat-1", "Sample-Chat-2", "Sample-Chat-3", "Sample-Oper-1", "Sample-News-1"],
     ),
+    ("mqtt.pcap", &["wrong-Guess-0", "Sample-Broker-1"]),
+    ("databases.pcap", &["wrong-Guess-0", "Sample-Cache-1", "Sample-Database-1"]),
 ];
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

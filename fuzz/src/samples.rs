@@ -11,7 +11,7 @@ use overhear::proto::api::{Direction, Probe, Transport};
 use overhear::proto::registry::Protocol;
 use overhear::source::{CaptureReader, Fill, ReadOptions};
 
-use super::{LINKS, protocol_of, script};
+use super::{LINKS, protocol_of, samples_data, script};
 
 /// Most bytes of one input to begin with.
 const INPUT_MAX: usize = 64 << 10;
@@ -90,6 +90,7 @@ impl Samples {
             "proto_ssh" => vec![ssh()],
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
+        inputs.extend(protocol_of(target).map(|p| samples_data::scripts(p.spec().name)).unwrap_or_default());
         inputs.sort_by_key(Vec::len);
         inputs
     }

@@ -252,3 +252,35 @@ pub const XML_TAG_BYTES_MAX: usize = 4096;
 pub const XML_TEXT_BYTES_MAX: usize = 4096;
 /// Stanzas of one XMPP stream that are read behind its login.
 pub const XMPP_STANZAS_MAX: u32 = 64;
+// Databases, caches and message brokers.
+
+/// Bytes of a name (user, database, application, version) that a session keeps.
+pub const DATABASE_NAME_BYTES_MAX: usize = 256;
+/// Bytes of one message that are looked at for a login; longer ones are passed over.
+pub const DATABASE_MESSAGE_BYTES_MAX: usize = 16 << 10;
+/// Messages of one side after which a session that shows no login is given up.
+pub const DATABASE_MESSAGES_MAX: u32 = 64;
+/// Arguments of one Redis command that are looked at.
+pub const REDIS_ARGUMENTS_MAX: usize = 8;
+/// Redis commands of one flow that wait for their replies.
+pub const REDIS_PENDING_MAX: usize = 64;
+/// Redis commands after which a flow is given up: a login comes before.
+pub const REDIS_COMMANDS_MAX: u32 = 1024;
+/// Elements of one BSON document that are looked at.
+pub const BSON_ELEMENTS_MAX: usize = 64;
+// Things, buildings and machines.
+
+/// Different topics of one MQTT flow that get a row each.
+pub const MQTT_TOPICS_MAX: usize = 64;
+/// Bytes of an MQTT name (client, user, topic) that are kept.
+pub const MQTT_NAME_BYTES_MAX: usize = 512;
+/// Bytes of an MQTT CONNECT packet that are looked at.
+pub const MQTT_CONNECT_BYTES_MAX: usize = 64 << 10;
+/// Different operations of one flow with a controller that get a row each.
+pub const CONTROLLER_OPERATIONS_MAX: usize = 64;
+/// Bytes of a text of a controller (name, model, path) that are kept.
+pub const CONTROLLER_TEXT_BYTES_MAX: usize = 256;
+/// Options of one CoAP message that are looked at.
+pub const COAP_OPTIONS_MAX: usize = 64;
+/// Tags of one BACnet message that are looked at.
+pub const BACNET_TAGS_MAX: usize = 256;

@@ -2,7 +2,7 @@
 
 use super::sighting::Sighting;
 use super::tls::weak_tls;
-use super::{cleartext, mail};
+use super::{cleartext, controllers, databases, mail};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -35,6 +35,29 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Nntp(e) => mail::session(home, cx, e, "nntp", out),
         Event::Irc(e) => mail::session(home, cx, e, "irc", out),
         Event::Xmpp(e) => mail::session(home, cx, e, "xmpp", out),
+        Event::Mqtt(e) => controllers::mqtt(home, cx, e, first, out),
+        Event::Postgresql(e)
+        | Event::Redis(e)
+        | Event::Mssql(e)
+        | Event::Mysql(e)
+        | Event::Amqp(e)
+        | Event::Stomp(e)
+        | Event::Mongodb(e)
+        | Event::Cassandra(e)
+        | Event::Oracle(e)
+        | Event::Memcached(e)
+        | Event::Kafka(e) => {
+            databases::session(home, cx, e, first, out);
+        }
+        Event::Bacnet(e)
+        | Event::Coap(e)
+        | Event::Modbus(e)
+        | Event::Opcua(e)
+        | Event::S7(e)
+        | Event::Dnp3(e)
+        | Event::Knx(e)
+        | Event::Enip(e)
+        | Event::Iec104(e) => controllers::operation(home, cx, e, first, out),
         _ => {}
     }
 }

@@ -2,7 +2,9 @@
 //! says where it saw it.
 
 pub mod cleartext;
+pub mod controllers;
 pub mod credentials;
+pub mod databases;
 pub mod egress;
 pub mod events;
 pub mod findings;

@@ -6,6 +6,7 @@ pub mod database;
 pub mod digest;
 pub mod discovery;
 pub mod files;
+pub mod framing;
 pub mod iot;
 pub mod mail;
 pub mod management;

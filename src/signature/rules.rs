@@ -22,8 +22,10 @@ pub const SCHEMA: i64 = 1;
 const BUILTIN: &[(&str, &str)] = &[
     ("capture.toml", include_str!("../../signatures/rules/capture.toml")),
     ("cleartext.toml", include_str!("../../signatures/rules/cleartext.toml")),
+    ("databases.toml", include_str!("../../signatures/rules/databases.toml")),
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
     ("mail.toml", include_str!("../../signatures/rules/mail.toml")),
+    ("machines.toml", include_str!("../../signatures/rules/machines.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
 ];
 

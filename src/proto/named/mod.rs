@@ -5,6 +5,7 @@
 //! where few bytes tell, the usual port is asked for as a second sign.
 
 mod home;
+pub mod industrial;
 mod office;
 mod peer;
 mod routing;
@@ -61,7 +62,8 @@ pub struct Named {
 }
 
 /// All lists, in the order in which they are asked.
-const LISTS: &[&[Named]] = &[secure::LIST, vpn::LIST, routing::LIST, peer::LIST, office::LIST, home::LIST];
+const LISTS: &[&[Named]] =
+    &[secure::LIST, vpn::LIST, routing::LIST, peer::LIST, office::LIST, home::LIST, industrial::LIST];
 
 /// Every protocol that is only named.
 pub fn all() -> impl Iterator<Item = &'static Named> {
