@@ -403,6 +403,12 @@ impl AppParser for Pjl {
                     return Progress::Partial { consumed: used, needed: rest.len() + 1 };
                 }
             }
+            // An answer ends with a form feed, and no line end behind it.
+            if !is_client && rest.first() == Some(&0x0c) {
+                self.answer(cx, b"\x0c", emit);
+                used += 1;
+                continue;
+            }
             let Some(lines) = self.lines.get_mut(dir.index()) else { return Progress::Finished };
             // Pages may come without ENTER LANGUAGE.
             let begun = rest.get(..PREFIX.len()).unwrap_or(rest);
@@ -492,7 +498,7 @@ mod tests {
             .orig("@PJL FSUPLOAD NAME=\"0:\\etc\\x\" OFFSET=0 SIZE=9\r\n")
             .resp("@PJL FSUPLOAD FORMAT:BINARY NAME=\"0:\\etc\\x\" OFFSET=0 SIZE=9\r\nroot:x\n\x0c@\x0c")
             .orig(
-                "@PJL FSDOWNLOAD FORMAT:BINARY SIZE=12 NAME=\"0:\\a\"\r\n@PJL no\r\nxx@PJL FSDELETE NAME=\"0:\\a\"\r\n",
+                "@PJL FSDOWNLOAD FORMAT:BINARY SIZE=11 NAME=\"0:\\a\"\r\n@PJL no\r\nxx@PJL FSDELETE NAME=\"0:\\a\"\r\n",
             )
             .any_chunking::<Pjl>();
         assert_eq!(seen.cells("command"), ["FSUPLOAD", "FSDOWNLOAD", "FSDELETE"]);

@@ -66,6 +66,7 @@ impl crate::proto::api::Event for Event<'_> {
 #[derive(Debug, Default)]
 pub struct RawPrint {
     began: Option<(Timestamp, u64)>,
+    told: bool,
 }
 
 fn language(bytes: &[u8]) -> Option<&'static str> {
@@ -81,8 +82,9 @@ fn comment<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 impl RawPrint {
-    fn tell(&self, cx: Cx<'_>, head: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Progress {
+    fn tell(&mut self, cx: Cx<'_>, head: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Progress {
         let Some(language) = language(head) else { return Progress::Violation("no page description") };
+        self.told = true;
         let head = head.get(..limits::PRINT_HEAD_BYTES_MAX).unwrap_or(head);
         let head = if language == "postscript" { head } else { &[] };
         let end = memchr::memmem::find(head, b"%%EndComments").unwrap_or(head.len());
@@ -135,7 +137,7 @@ impl AppParser for RawPrint {
     }
 
     fn on_end(&mut self, cx: Cx<'_>, _dir: Direction, rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
-        if !rest.is_empty() && language(rest).is_some() {
+        if !self.told && language(rest).is_some() {
             self.tell(cx, rest, emit);
         }
     }
