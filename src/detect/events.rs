@@ -3,6 +3,7 @@
 use super::cleartext;
 use super::sighting::Sighting;
 use super::tls::weak_tls;
+use super::voice;
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -28,6 +29,17 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
+        Event::Sip(e) => voice::sip(home, cx, e, first, out),
+        Event::Rtp(e) => voice::rtp(home, cx, e, out),
+        Event::Rtsp(e) => voice::rtsp(home, cx, e, first, out),
+        Event::Stun(e) => voice::stun(home, cx, e, out),
+        Event::Iax(e) => voice::iax(home, cx, e, first, out),
+        Event::Skinny(_) | Event::Mgcp(_) | Event::Megaco(_) | Event::H225(_) => {
+            voice::signalling(home, cx, event.protocol().spec().name, first, out);
+        }
+        Event::Pjl(e) => voice::pjl(home, cx, e, first, out),
+        Event::RawPrint(e) => voice::raw_print(home, cx, e, out),
+        Event::Lpd(e) => voice::lpd(home, cx, e, first, out),
         _ => {}
     }
 }

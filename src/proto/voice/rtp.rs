@@ -136,6 +136,11 @@ impl<'a> Report<'a> {
     }
 }
 
+/// The codec of a payload type that has a fixed meaning.
+pub fn codec_name(payload_type: u8) -> Option<String> {
+    super::rtp_codec::static_name(payload_type).map(str::to_owned)
+}
+
 /// Whether the second byte is that of RTCP.
 fn is_report(bytes: &[u8]) -> bool {
     matches!(bytes, [128..=191, 200..=207, ..])
@@ -167,7 +172,8 @@ impl Rtp {
         if self.believed.is_none_or(|before| before == "rtcp" && service != "rtcp") {
             self.believed = Some(service);
             let codec = self.words().codec(payload_type).unwrap_or_default();
-            emit(Event::Recognised { service, payload_type, codec });
+            let announced = self.words.is_some();
+            emit(Event::Recognised { service, payload_type, codec, announced });
         }
     }
 

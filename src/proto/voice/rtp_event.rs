@@ -87,6 +87,8 @@ pub enum Event<'e> {
         payload_type: u8,
         /// Codec that was announced.
         codec: &'e [u8],
+        /// Whether something announced the flow.
+        announced: bool,
     },
     /// A stream has ended.
     Ended(&'e Stream),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::auth::{self, Auth, without_passwords};
 use super::head::{Found, Head, kept};
 use super::sdp;
-pub use super::sip_event::{Event, TABLE, Transaction, key_in_clear};
+pub use super::sip_event::{Event, TABLE, Transaction};
 use crate::base::{hash, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::proto::text;

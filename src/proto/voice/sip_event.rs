@@ -1,7 +1,7 @@
 //! What the SIP parser tells: transactions, and the media that they open.
 
 use super::auth::Auth;
-use super::sdp::{Medium, Protection};
+use super::sdp::Medium;
 use crate::base::Timestamp;
 use crate::base::secret::Reveal;
 use crate::proto::api::{About, Announcement, Direction, Fact, Login};
@@ -197,11 +197,6 @@ fn account(field: &[u8]) -> &[u8] {
     let rest = field.get(at + 4..).unwrap_or_default();
     let end = rest.iter().position(|c| matches!(c, b'>' | b';' | b' ')).unwrap_or(rest.len());
     rest.get(..end).unwrap_or_default()
-}
-
-/// Whether one of some media has its key in the description.
-pub fn key_in_clear(media: &[Medium]) -> bool {
-    media.iter().any(|m| m.protection == Protection::Sdes)
 }
 
 #[cfg(test)]

@@ -108,6 +108,13 @@ pub struct Event<'e> {
     login: bool,
 }
 
+impl Event<'_> {
+    /// Whether this exchange says what no earlier one of its flow did.
+    pub const fn is_new(&self) -> bool {
+        self.row
+    }
+}
+
 impl crate::proto::api::Event for Event<'_> {
     fn moment(&self) -> Option<(Timestamp, u64)> {
         Some(self.exchange.at)
@@ -164,6 +171,11 @@ impl crate::proto::api::Event for Event<'_> {
 }
 
 impl Exchange {
+    /// The address that the server lends the client.
+    pub const fn relayed(&self) -> Option<Endpoint> {
+        self.relayed
+    }
+
     /// Whether the credential was accepted.
     fn success(&self) -> Option<bool> {
         match (self.result, self.error.as_ref().map(|e| e.0)) {
