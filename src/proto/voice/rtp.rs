@@ -11,6 +11,8 @@ use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transpo
 
 /// Packets of one source in a row that are believed without an announcement.
 const CONVINCING: u8 = 4;
+/// Encrypted reports of one sender that are believed without an announcement.
+const ENCRYPTED_CONVINCING: u64 = 10;
 /// Datagrams in which they must be found.
 const PATIENCE: u8 = 24;
 
@@ -203,10 +205,17 @@ impl Rtp {
         if self.believed.is_none_or(|b| b == "rtcp") {
             let announced = self.words.is_some();
             let i = dir.index();
-            let fits = self.last.get(i).copied().flatten().is_some_and(|before| packet.follows(&before));
+            let before = self.last.get(i).copied().flatten();
+            // A capture may hold each packet twice; the second one says nothing for or against.
+            let again = before.is_some_and(|b| b.sequence == packet.sequence && b.ssrc == packet.ssrc);
+            let fits = before.is_some_and(|before| packet.follows(&before));
             let (Some(last), Some(fitting)) = (self.last.get_mut(i), self.fitting.get_mut(i)) else { return };
             *last = Some(packet);
-            *fitting = if fits { *fitting + 1 } else { 0 };
+            *fitting = match (fits, again) {
+                (true, _) => *fitting + 1,
+                (false, true) => *fitting,
+                (false, false) => 0,
+            };
             if announced || *fitting + 1 >= CONVINCING && packet.usual() {
                 let service = if self.words().encrypted { "srtp" } else { "rtp" };
                 self.believe(service, packet.payload_type, emit);
@@ -269,7 +278,9 @@ impl AppParser for Rtp {
         if is_report(bytes)
             && let Some(report) = Report::read(bytes)
         {
-            if report.whole || self.words.is_some() || self.streams.iter().any(|s| s.is_rtcp && s.ssrc == report.ssrc) {
+            // Of SRTCP little stands in the open: many must agree on their sender, unless it was announced.
+            let agreed = |s: &Stream| s.is_rtcp && s.ssrc == report.ssrc && s.packets >= ENCRYPTED_CONVINCING;
+            if report.whole || self.words.is_some() || self.streams.iter().any(agreed) {
                 self.believe("rtcp", 0, emit);
             }
             if let Some(stream) = self.stream(cx, dir, report.ssrc, true) {
@@ -340,6 +351,23 @@ mod tests {
         assert_eq!(seen.cell("ssrc"), 0xdead_beef_u32.to_string());
         assert_eq!(seen.cell("duration_us"), "5000000");
         assert_eq!(seen.cell("encrypted"), "-");
+    }
+
+    #[test]
+    fn packets_that_come_twice_are_believed_all_the_same() {
+        let packets: Vec<_> = (0..8_u16).map(|n| packet(0, n / 2, u32::from(n / 2) * 160)).collect();
+        assert!(play(&packets).events[0].contains("service: \"rtp\""));
+    }
+
+    #[test]
+    fn encrypted_reports_need_many_to_agree() {
+        // RFC 3711, section 3.4: eight bytes, noise, an index, a tag.
+        let report = b"\x80\xc9\0\x01\x73\x4e\x7b\x28\x80\0\0\x05\x11\x50\xdd\xd7\xba\xfe\xb9\xcb\xd7\xce".to_vec();
+        assert_eq!(play(&vec![report.clone(); 8]).events.len(), 0);
+        assert!(play(&vec![report; 12]).events[0].contains("rtcp"));
+        let stun = b"\0\x01\0\0!\x12\xa4Bxxxxxxxxxxxx".to_vec();
+        let mixed = [b"\x80\xc9\0\x01\0\0\0\x07\x80\0\0\x05\x11\x50\xdd\xd7".to_vec(), stun];
+        assert!(matches!(play(&mixed).stopped, Some(Progress::Violation(_))));
     }
 
     #[test]

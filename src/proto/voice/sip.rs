@@ -207,6 +207,8 @@ impl AppParser for Sip {
         ports: &[5060],
         reference: "RFC 3261, RFC 3428, RFC 8866",
         table: Some(&TABLE),
+        // Empty lines alone keep a way open, for SIP and for others.
+        tentative: true,
         yields: "calls, registrations, logins, user agents, media descriptions",
         ..Spec::EMPTY
     };
@@ -214,6 +216,9 @@ impl AppParser for Sip {
 
     fn probe(_dir: Direction, payload: &[u8]) -> Probe {
         let line = payload.trim_ascii_start();
+        if matches!(payload, b"\r\n" | b"\r\n\r\n") {
+            return Probe::Yes;
+        }
         // A status line, or a request: its first letter declines most of all else.
         if let Some(rest) = line.strip_prefix(b"SIP/2.0 ") {
             return if rest.len() < 3 {
@@ -256,7 +261,12 @@ impl AppParser for Sip {
             used += blank;
             let rest = rest.get(blank..).unwrap_or_default();
             if rest.is_empty() {
-                return Progress::Done;
+                // Before the first message, empty lines may be anybody's.
+                let waits = Progress::Partial { consumed: 0, needed: bytes.len() + 1 };
+                return if self.understood { Progress::Done } else { waits };
+            }
+            if !self.understood && Self::probe(dir, rest) == Probe::No {
+                return Progress::Violation("not SIP");
             }
             if let Some(lost) = self.lost.get_mut(dir.index()).filter(|lost| **lost) {
                 match find_start(rest) {
@@ -272,7 +282,14 @@ impl AppParser for Sip {
             let rest = bytes.get(used..).unwrap_or_default();
             let head = match Head::find(rest) {
                 Found::Whole(head) => head,
-                Found::Open => return Progress::Partial { consumed: used, needed: rest.len() + 1 },
+                Found::Open => {
+                    let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or_default();
+                    if !self.understood && Start::read(line.trim_ascii_end()).is_some() {
+                        self.understood = true;
+                        emit(Event::Begun);
+                    }
+                    return Progress::Partial { consumed: used, needed: rest.len() + 1 };
+                }
                 Found::TooLong => return Progress::Violation("a head without an end"),
             };
             let length = head.content_length().unwrap_or(0);
@@ -431,11 +448,18 @@ mod tests {
     }
 
     #[test]
+    fn empty_lines_are_given_back_to_whom_they_belong() {
+        let seen = Script::new().orig("\r\n").resp("SSH-2.0-x\r\n").orig("\r\n").run::<Sip>();
+        assert_eq!((seen.events.len(), seen.stopped.is_some()), (0, true));
+        let seen = Script::new().orig("\r\n\r\n").orig(REGISTER).any_chunking::<Sip>();
+        assert_eq!(seen.rows.len(), 1);
+    }
+
+    #[test]
     fn probes() {
         for (bytes, want) in [
             (&REGISTER[..], Probe::Yes),
             (ACCEPTED, Probe::Yes),
-            ("\r\n\r\nOPTIONS sip:a@b SIP/2.0\r\n", Probe::Yes),
             ("OPTIONS * HTTP/1.1\r\n", Probe::No),
             ("OPTIONS rtsp://x RTSP/1.0\r\n", Probe::No),
             ("SIP/2.0 99 x\r\n", Probe::No),
@@ -446,6 +470,9 @@ mod tests {
         ] {
             assert_eq!(probe_all::<Sip>(Direction::Orig, bytes.as_bytes()), want, "{bytes:?}");
         }
+        let kept_alive = b"\r\n\r\nOPTIONS sip:a@b SIP/2.0\r\n";
+        assert_eq!(Sip::probe(Direction::Orig, kept_alive), Probe::Yes);
+        assert_eq!(Sip::probe(Direction::Orig, b"\r\n"), Probe::Yes, "to be proven");
         let junk = b"DBREGISTER sip:1.1.1.1:5060 SIP/2.0\r\n";
         assert_eq!(Sip::probe(Direction::Orig, junk), Probe::Yes, "junk before the method, in a datagram");
     }
