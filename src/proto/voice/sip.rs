@@ -265,8 +265,16 @@ impl AppParser for Sip {
                 let waits = Progress::Partial { consumed: 0, needed: bytes.len() + 1 };
                 return if self.understood { Progress::Done } else { waits };
             }
-            if !self.understood && Self::probe(dir, rest) == Probe::No {
-                return Progress::Violation("not SIP");
+            let lost = self.lost.get(dir.index()) == Some(&true);
+            if !self.understood && !lost {
+                if Self::probe(dir, rest) == Probe::No {
+                    return Progress::Violation("not SIP");
+                }
+                let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or_default();
+                if Start::read(line.trim_ascii_end()).is_some() {
+                    self.understood = true;
+                    emit(Event::Begun);
+                }
             }
             if let Some(lost) = self.lost.get_mut(dir.index()).filter(|lost| **lost) {
                 match find_start(rest) {
@@ -282,14 +290,7 @@ impl AppParser for Sip {
             let rest = bytes.get(used..).unwrap_or_default();
             let head = match Head::find(rest) {
                 Found::Whole(head) => head,
-                Found::Open => {
-                    let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or_default();
-                    if !self.understood && Start::read(line.trim_ascii_end()).is_some() {
-                        self.understood = true;
-                        emit(Event::Begun);
-                    }
-                    return Progress::Partial { consumed: used, needed: rest.len() + 1 };
-                }
+                Found::Open => return Progress::Partial { consumed: used, needed: rest.len() + 1 },
                 Found::TooLong => return Progress::Violation("a head without an end"),
             };
             let length = head.content_length().unwrap_or(0);
