@@ -48,6 +48,8 @@ pub struct Job {
 pub struct Event<'e> {
     /// The job.
     pub job: &'e Job,
+    /// Whether it is all that will be known of it; else the flow has just shown that it is LPD.
+    row: bool,
 }
 
 impl crate::proto::api::Event for Event<'_> {
@@ -56,7 +58,7 @@ impl crate::proto::api::Event for Event<'_> {
     }
 
     fn has_row(&self) -> bool {
-        true
+        self.row
     }
 
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
@@ -73,6 +75,9 @@ impl crate::proto::api::Event for Event<'_> {
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        if !self.row {
+            return;
+        }
         let client = if self.job.from_orig { Direction::Orig } else { Direction::Resp };
         tell(Fact { about: About::Side(client), attribute: "hostname", value: &self.job.host });
         tell(Fact { about: About::Side(client), attribute: "user", value: &self.job.username });
@@ -124,24 +129,26 @@ impl Job {
 impl Lpd {
     fn tell(&mut self, emit: Emit<'_>) {
         if let Some(job) = self.job.take().filter(|j| j.proven) {
-            emit(Event { job: &job });
+            emit(Event { job: &job, row: true });
         }
     }
 
     fn command(&mut self, cx: Cx<'_>, dir: Direction, line: &[u8], emit: Emit<'_>) -> Option<Progress> {
         let (code, operands) = line.split_first()?;
         if let Some(job) = self.job.as_mut().filter(|j| j.command == "receive") {
-            return match code {
+            let proven = job.proven;
+            let progress = match code {
                 1 => Some(Progress::Done),
                 2 => {
                     let count = usize::try_from(file(operands, b"cf")?).ok()?;
                     job.proven = true;
                     if count > limits::LPD_CONTROL_BYTES_MAX {
                         cx.limit_hit();
-                        return Some(Progress::Skip(count as u64 + 1));
+                        Some(Progress::Skip(count as u64 + 1))
+                    } else {
+                        self.control = Some(count);
+                        Some(Progress::Done)
                     }
-                    self.control = Some(count);
-                    Some(Progress::Done)
                 }
                 3 => {
                     let count = file(operands, b"df")?;
@@ -153,6 +160,10 @@ impl Lpd {
                 }
                 _ => None,
             };
+            if job.proven && !proven {
+                emit(Event { job, row: false });
+            }
+            return progress;
         }
         let (queue, more) = text::word(operands);
         self.tell(emit);

@@ -202,9 +202,9 @@ pub struct Stun {
 
 type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
 
-/// The first byte of channel data (RFC 8656, section 12.4).
+/// The first byte of channel data (RFC 5766, section 11; RFC 8656 gives a part of the range back).
 const fn is_channel(first: u8) -> bool {
-    first >= 0x40 && first <= 0x4f
+    first >= 0x40 && first <= 0x7f
 }
 
 impl Stun {
