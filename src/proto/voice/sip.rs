@@ -39,7 +39,17 @@ enum Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    /// Reads a start line. Before the method there may be junk, with which some tools test servers.
+    /// Reads a start line. In a datagram there may be junk before the method, with which some tools test
+    /// servers.
+    fn read_datagram(line: &'a [u8]) -> Option<Self> {
+        Self::read(line).or_else(|| {
+            let (word, _) = text::word(line);
+            let method = METHODS.iter().find(|m| word.ends_with(m)).filter(|m| word.len() <= m.len() + 64)?;
+            Self::read(line.get(word.len() - method.len()..)?)
+        })
+    }
+
+    /// Reads a start line.
     fn read(line: &'a [u8]) -> Option<Self> {
         if let Some(rest) = line.strip_prefix(b"SIP/2.0 ") {
             let (code, reason) = rest.split_at_checked(3)?;
@@ -48,8 +58,23 @@ impl<'a> Start<'a> {
         }
         let line = line.trim_ascii_end().strip_suffix(b" SIP/2.0")?;
         let (word, uri) = text::word(line);
-        let method = METHODS.iter().copied().find(|m| word.ends_with(m)).filter(|m| word.len() <= m.len() + 64)?;
+        let method = METHODS.iter().copied().find(|m| *m == word)?;
         (!uri.is_empty()).then_some(Self::Request { method, uri })
+    }
+}
+
+/// Whether a stream begins with a message, as far as its first line is there: whatever may yet become a
+/// start line does.
+fn begins(bytes: &[u8]) -> bool {
+    let window = bytes.get(..limits::LINE_BYTES_MAX).unwrap_or(bytes);
+    match memchr::memchr(b'\n', window) {
+        Some(end) => Start::read(window.get(..end).unwrap_or_default().trim_ascii_end()).is_some(),
+        None => {
+            let (word, rest) = text::word(window);
+            let request = METHODS.iter().any(|m| *m == word || rest.is_empty() && m.starts_with(word));
+            let status = window.starts_with(b"SIP/2.0 ") || b"SIP/2.0 ".starts_with(window);
+            (request || status) && window.len() < limits::LINE_BYTES_MAX
+        }
     }
 }
 
@@ -68,7 +93,11 @@ pub struct Sip {
 impl Sip {
     /// Reads a message; `false` where it is none.
     fn message(&mut self, cx: Cx<'_>, dir: Direction, head: &Head<'_>, body: &[u8], emit: Emit<'_>) -> bool {
-        let Some(start) = Start::read(head.start) else { return false };
+        let start = match cx.flow.transport {
+            Transport::Udp => Start::read_datagram(head.start),
+            Transport::Tcp => Start::read(head.start.trim_ascii_end()),
+        };
+        let Some(start) = start else { return false };
         if !std::mem::replace(&mut self.understood, true) {
             emit(Event::Begun);
         }
@@ -236,7 +265,7 @@ impl AppParser for Sip {
         match memchr::memchr(b'\n', window) {
             Some(end) => {
                 let start = window.get(..end).unwrap_or_default();
-                if matches!(Start::read(start), Some(Start::Request { .. })) { Probe::Yes } else { Probe::No }
+                if matches!(Start::read_datagram(start), Some(Start::Request { .. })) { Probe::Yes } else { Probe::No }
             }
             None if window.len() == limits::LINE_BYTES_MAX => Probe::No,
             None => {
@@ -267,7 +296,7 @@ impl AppParser for Sip {
             }
             let lost = self.lost.get(dir.index()) == Some(&true);
             if !self.understood && !lost {
-                if Self::probe(dir, rest) == Probe::No {
+                if !begins(rest) {
                     return Progress::Violation("not SIP");
                 }
                 let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or_default();
