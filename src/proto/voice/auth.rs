@@ -104,12 +104,11 @@ impl Auth {
     }
 }
 
-/// The scheme that a challenge asks for (`WWW-Authenticate: Digest realm="x"`), and its realm.
-pub fn challenge(head: &Head<'_>) -> Option<(Box<[u8]>, Box<[u8]>)> {
+/// The realm of a challenge (`WWW-Authenticate: Digest realm="x"`).
+pub fn realm(head: &Head<'_>) -> Option<Box<[u8]>> {
     let value = head.field(b"www-authenticate", 0).or_else(|| head.field(b"proxy-authenticate", 0))?;
-    let (scheme, rest) = text::word(&value);
-    let realm = parameter(rest, b"realm").unwrap_or_default();
-    Some((super::head::kept(scheme), super::head::kept(&realm)))
+    let (_, rest) = text::word(&value);
+    Some(super::head::kept(&parameter(rest, b"realm")?))
 }
 
 /// An address or a field that holds one, without passwords: `sip:alice:secret@host` (RFC 3261, section

@@ -123,10 +123,7 @@ pub enum Event<'e> {
     /// A message.
     Message(&'e Shown<'e>),
     /// A login with the answer to it.
-    Login {
-        /// The attempt.
-        login: Login<'e>,
-    },
+    Login(&'e Login<'e>),
 }
 
 /// What a message shows.
@@ -141,7 +138,7 @@ impl crate::proto::api::Event for Event<'_> {
     fn moment(&self) -> Option<(Timestamp, u64)> {
         match self {
             Self::Message(_) => None,
-            Self::Login { login } => Some((login.ts, login.packet)),
+            Self::Login(login) => Some((login.ts, login.packet)),
         }
     }
 
@@ -160,7 +157,7 @@ impl crate::proto::api::Event for Event<'_> {
 
     fn login(&self) -> Option<Login<'_>> {
         match self {
-            Self::Login { login } => Some(*login),
+            Self::Login(login) => Some(**login),
             Self::Message(_) => None,
         }
     }
@@ -191,7 +188,7 @@ fn settle(attempt: &Attempt, success: Option<bool>, emit: Emit<'_>) {
         success,
         ..Login::at(attempt.at)
     };
-    emit(Event::Login { login });
+    emit(Event::Login(&login));
 }
 
 impl AppParser for Iax {
@@ -262,9 +259,8 @@ impl AppParser for Iax {
         {
             settle(&attempt, success, emit);
         }
-        match MESSAGES.iter().find(|(n, _)| *n == frame.subclass) {
-            Some((_, name)) => emit(Event::Message(&Shown { name, from_orig: dir == Direction::Orig, frame })),
-            None => {}
+        if let Some((_, name)) = MESSAGES.iter().find(|(n, _)| *n == frame.subclass) {
+            emit(Event::Message(&Shown { name, from_orig: dir == Direction::Orig, frame }));
         }
         Progress::Done
     }

@@ -125,7 +125,7 @@ impl Rtsp {
                 exchange.reason = kept(reason);
                 exchange.response_packet = Some(cx.packet);
                 exchange.server = field(head, b"server");
-                if let Some((_, realm)) = auth::challenge(head) {
+                if let Some(realm) = auth::realm(head) {
                     exchange.realm = realm;
                 }
                 if !media.is_empty() {

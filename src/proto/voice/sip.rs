@@ -166,7 +166,7 @@ impl Sip {
                 answered.server = Some(field(head, b"server", 0))
                     .filter(|s| !s.is_empty())
                     .unwrap_or_else(|| field(head, b"user-agent", 0));
-                if let Some((_, realm)) = auth::challenge(head) {
+                if let Some(realm) = auth::realm(head) {
                     answered.realm = realm;
                 }
                 for medium in media {
@@ -488,7 +488,7 @@ mod tests {
     #[test]
     fn probes() {
         for (bytes, want) in [
-            (&REGISTER[..], Probe::Yes),
+            (REGISTER, Probe::Yes),
             (ACCEPTED, Probe::Yes),
             ("OPTIONS * HTTP/1.1\r\n", Probe::No),
             ("OPTIONS rtsp://x RTSP/1.0\r\n", Probe::No),
