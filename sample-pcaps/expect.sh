@@ -66,6 +66,8 @@ class Frame(dict):
 
 def tshark(path):
     command = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"]
+    # Where RTSP announces media, tshark begins their stream anew, with a number of its own.
+    command += ["--disable-protocol", "rtsp"]
     for field in FIELDS:
         command += ["-e", field]
     text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout

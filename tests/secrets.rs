@@ -25,6 +25,10 @@ const SAMPLE_SECRETS: &[&str] = &[
     "Sample-Broker-1",
     "Sample-Cache-1",
     "Sample-Database-1",
+    "Sample-Phone-6",
+    "Sample-Stream-7",
+    "Sample-Relay-8",
+    "Sample-Pjl-9",
 ];
 
 /// Samples with a login in clear, and the secrets in it.
@@ -46,6 +50,8 @@ const LOGINS: &[(&str, &[&str])] = &[
     ),
     ("mqtt.pcap", &["wrong-Guess-0", "Sample-Broker-1"]),
     ("databases.pcap", &["wrong-Guess-0", "Sample-Cache-1", "Sample-Database-1"]),
+    ("camera-streams.pcap", &["Sample-Stream-7"]),
+    ("printing.pcap", &["Sample-Pjl-9"]),
 ];
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

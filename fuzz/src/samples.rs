@@ -11,7 +11,7 @@ use overhear::proto::api::{Direction, Probe, Transport};
 use overhear::proto::registry::Protocol;
 use overhear::source::{CaptureReader, Fill, ReadOptions};
 
-use super::{LINKS, protocol_of, samples_data, script};
+use super::{LINKS, protocol_of, samples_data, samples_voice, script};
 
 /// Most bytes of one input to begin with.
 const INPUT_MAX: usize = 64 << 10;
@@ -88,6 +88,7 @@ impl Samples {
             "rules" => vec![RULES.as_bytes().to_vec()],
             // No sample holds SSH.
             "proto_ssh" => vec![ssh()],
+            _ if samples_voice::of(target).is_some() => samples_voice::of(target).into_iter().collect(),
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
         inputs.extend(protocol_of(target).map(|p| samples_data::scripts(p.spec().name)).unwrap_or_default());

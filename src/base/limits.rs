@@ -284,3 +284,40 @@ pub const CONTROLLER_TEXT_BYTES_MAX: usize = 256;
 pub const COAP_OPTIONS_MAX: usize = 64;
 /// Tags of one BACnet message that are looked at.
 pub const BACNET_TAGS_MAX: usize = 256;
+
+// Voice, video and printing.
+
+/// Bytes of the head of a SIP or RTSP message (start line and fields).
+pub const MESSAGE_HEAD_BYTES_MAX: usize = 16 << 10;
+/// Bytes of the body of a SIP or RTSP message that are read; longer ones are passed over.
+pub const MESSAGE_BODY_BYTES_MAX: usize = 32 << 10;
+/// Bytes of one field of a SIP or RTSP message that are kept.
+pub const MESSAGE_FIELD_BYTES_MAX: usize = 512;
+/// Media of one session description that are kept.
+pub const SDP_MEDIA_MAX: usize = 8;
+/// SIP requests of one flow that wait for their responses, and answered ones that are remembered.
+pub const SIP_PENDING_MAX: usize = 32;
+/// RTSP requests of one flow that wait for their responses.
+pub const RTSP_PENDING_MAX: usize = 16;
+/// Different logins of one voice or video flow that are remembered, so that each is reported once.
+pub const VOICE_LOGINS_MAX: usize = 16;
+/// RTP streams (synchronization sources) of one flow that are counted.
+pub const RTP_STREAMS_MAX: usize = 8;
+/// STUN requests of one flow that wait for their responses, and different rows of one flow.
+pub const STUN_PENDING_MAX: usize = 16;
+/// Bytes of a STUN message with a login that are kept until its response.
+pub const STUN_MESSAGE_BYTES_MAX: usize = 1024;
+/// Rows of one STUN or MGCP flow: the same checks and answers come again and again.
+pub const STUN_ROWS_MAX: usize = 64;
+/// MGCP and IAX2 exchanges of one flow that wait for their answers.
+pub const MGCP_PENDING_MAX: usize = 16;
+/// Bytes of a binary signalling message (SCCP, H.225) that are read.
+pub const SIGNALLING_BYTES_MAX: usize = 8 << 10;
+/// PJL commands of one flow that wait for their answers.
+pub const PJL_PENDING_MAX: usize = 16;
+/// Bytes of the answer to a PJL command that are kept.
+pub const PJL_REPLY_BYTES_MAX: usize = 1024;
+/// Bytes of a print job that are searched for a head which tells who prints.
+pub const PRINT_HEAD_BYTES_MAX: usize = 4 << 10;
+/// Bytes of an LPD control file; longer ones are passed over.
+pub const LPD_CONTROL_BYTES_MAX: usize = 16 << 10;

@@ -2,6 +2,7 @@
 
 use super::sighting::Sighting;
 use super::tls::weak_tls;
+use super::voice;
 use super::{cleartext, controllers, databases, mail};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
@@ -58,6 +59,17 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         | Event::Knx(e)
         | Event::Enip(e)
         | Event::Iec104(e) => controllers::operation(home, cx, e, first, out),
+        Event::Sip(e) => voice::sip(home, cx, e, first, out),
+        Event::Rtp(e) => voice::rtp(home, cx, e, out),
+        Event::Rtsp(e) => voice::rtsp(home, cx, e, first, out),
+        Event::Stun(e) => voice::stun(home, cx, e, out),
+        Event::Iax(e) => voice::iax(home, cx, e, first, out),
+        Event::Skinny(_) | Event::Mgcp(_) | Event::Megaco(_) | Event::H225(_) => {
+            voice::signalling(home, cx, event.protocol().spec().name, first, out);
+        }
+        Event::Pjl(e) => voice::pjl(home, cx, e, first, out),
+        Event::RawPrint(e) => voice::raw_print(home, cx, e, out),
+        Event::Lpd(e) => voice::lpd(home, cx, e, first, out),
         _ => {}
     }
 }

@@ -13,6 +13,7 @@ pub mod names;
 pub mod quality;
 pub mod sighting;
 pub mod tls;
+pub mod voice;
 
 pub use credentials::CaseKey;
 pub use egress::{EgressFlow, EgressJudge};

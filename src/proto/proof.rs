@@ -174,6 +174,27 @@ pub enum Proof<'e> {
         /// Where the digest begins in the message.
         at: usize,
     },
+    /// A long-term credential of STUN (RFC 8489, section 9.2): HMAC over the message, with the key
+    /// MD5(`username:realm:password`).
+    StunLongTerm {
+        /// User name.
+        username: &'e [u8],
+        /// Realm.
+        realm: &'e [u8],
+        /// The message up to its integrity, with the length that was in it when that was computed.
+        message: &'e [u8],
+        /// The integrity, as sent: 20 bytes, or up to 32 for SHA-256.
+        digest: &'e [u8],
+        /// Whether the hash is SHA-256 instead of SHA-1.
+        sha256: bool,
+    },
+    /// IAX2 (RFC 5456, section 8.6.15): MD5 over the challenge and the password.
+    IaxMd5 {
+        /// The challenge as sent.
+        challenge: &'e [u8],
+        /// The answer in hexadecimal.
+        response: &'e [u8],
+    },
 }
 
 impl fmt::Debug for Proof<'_> {
@@ -193,6 +214,8 @@ impl fmt::Debug for Proof<'_> {
             Self::PostgresMd5 { .. } => "PostgresMd5",
             Self::Scram { .. } => "Scram",
             Self::SnmpUsm { .. } => "SnmpUsm",
+            Self::StunLongTerm { .. } => "StunLongTerm",
+            Self::IaxMd5 { .. } => "IaxMd5",
         })
     }
 }

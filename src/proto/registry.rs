@@ -160,6 +160,20 @@ protocols! {
     Bacnet => super::iot::bacnet::Bacnet,
     Coap => super::iot::coap::Coap,
     Modbus => super::iot::modbus::Modbus,
+    Sip => super::voice::sip::Sip,
+    Rtsp => super::voice::rtsp::Rtsp,
+    Stun => super::voice::stun::Stun,
+    Pjl => super::printing::pjl::Pjl,
+    Bjnp => super::printing::canon::Bjnp,
+    Enpc => super::printing::canon::Enpc,
+    Mgcp => super::voice::mgcp::Mgcp,
+    Megaco => super::voice::mgcp::Megaco,
+    H225 => super::voice::h323::H225,
+    RawPrint => super::printing::raw::RawPrint,
+    Iax => super::voice::iax::Iax,
+    Skinny => super::voice::sccp::Sccp,
+    Lpd => super::printing::lpd::Lpd,
+    Rtp => super::voice::rtp::Rtp,
 }
 
 impl Protocol {

@@ -27,6 +27,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("mail.toml", include_str!("../../signatures/rules/mail.toml")),
     ("machines.toml", include_str!("../../signatures/rules/machines.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
+    ("voice.toml", include_str!("../../signatures/rules/voice.toml")),
 ];
 
 /// How bad a finding is; later is worse.
