@@ -4,6 +4,7 @@
 //! A target panics where something that must always hold does not.
 
 pub mod samples;
+mod samples_management;
 mod script;
 
 use std::io::Read;

@@ -88,6 +88,8 @@ impl Samples {
             "rules" => vec![RULES.as_bytes().to_vec()],
             // No sample holds SSH.
             "proto_ssh" => vec![ssh()],
+            "proto_tacacs" => vec![super::samples_management::tacacs()],
+            "proto_ftp-data" => vec![super::samples_management::settings()],
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
         inputs.sort_by_key(Vec::len);

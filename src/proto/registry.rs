@@ -133,6 +133,13 @@ protocols! {
     Dhcp => super::discovery::dhcp::Dhcp,
     Ftp => super::files::ftp::Ftp,
     Telnet => super::remote::telnet::Telnet,
+    Snmp => super::management::snmp::Snmp,
+    Tacacs => super::management::tacacs::Tacacs,
+    Radius => super::management::radius::Radius,
+    Syslog => super::management::syslog::Syslog,
+    FtpData => super::files::ftp_data::FtpData,
+    Ntp => super::management::ntp::Ntp,
+    Tftp => super::files::tftp::Tftp,
 }
 
 impl Protocol {
