@@ -23,6 +23,8 @@ const BUILTIN: &[(&str, &str)] = &[
     ("capture.toml", include_str!("../../signatures/rules/capture.toml")),
     ("cleartext.toml", include_str!("../../signatures/rules/cleartext.toml")),
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
+    ("files.toml", include_str!("../../signatures/rules/files.toml")),
+    ("management.toml", include_str!("../../signatures/rules/management.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
 ];
 
