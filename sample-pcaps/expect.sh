@@ -65,7 +65,9 @@ class Frame(dict):
 
 
 def tshark(path):
-    command = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"]
+    # Its SNMP dissector makes a stream of its own of each answer.
+    command = ["tshark", "-n", "-r", path, "--disable-protocol", "snmp"]
+    command += ["-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"]
     for field in FIELDS:
         command += ["-e", field]
     text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
