@@ -66,8 +66,9 @@ class Frame(dict):
 
 def tshark(path):
     command = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"]
-    # Where RTSP announces media, tshark begins their stream anew, with a number of its own.
-    command += ["--disable-protocol", "rtsp"]
+    # Where RTSP announces media, tshark begins their stream anew, with a number of its own; and its SNMP
+    # dissector makes a stream of its own of each answer.
+    command += ["--disable-protocol", "rtsp", "--disable-protocol", "snmp"]
     for field in FIELDS:
         command += ["-e", field]
     text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout

@@ -29,6 +29,20 @@ const SAMPLE_SECRETS: &[&str] = &[
     "Sample-Stream-7",
     "Sample-Relay-8",
     "Sample-Pjl-9",
+    // communities, users of SNMPv3, a line of a log, a door's badge, the key of RADIUS
+    "Sample-Snmp-4",
+    "Sample-Snmp-5",
+    "Sample-Snmp-6",
+    "Sample-Snmp-7",
+    "Sample-Log-8",
+    "Sample-Door-9",
+    "Sample-Radius-3",
+    "Sample-Tacacs-5",
+    "Sample-Switch-4",
+    // in configuration files
+    "Sample-Phone-1",
+    "Sample-Phone-2",
+    "Sample-Switch-3",
 ];
 
 /// Samples with a login in clear, and the secrets in it.
@@ -52,6 +66,12 @@ const LOGINS: &[(&str, &[&str])] = &[
     ("databases.pcap", &["wrong-Guess-0", "Sample-Cache-1", "Sample-Database-1"]),
     ("camera-streams.pcap", &["Sample-Stream-7"]),
     ("printing.pcap", &["Sample-Pjl-9"]),
+    ("tacacs-door.pcap", &["wrong-Guess-0", "Sample-Switch-4"]),
+    ("snmp-printer.pcap", &["Sample-Snmp-4", "Sample-Snmp-5", "wrong-Guess-0"]),
+    (
+        "provisioning-phone.pcap",
+        &["Sample-Scan-2", "Sample-Phone-1", "Sample-Phone-2", "Sample-Switch-3", "Sample-Snmp-4"],
+    ),
 ];
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -232,7 +252,8 @@ fn the_same_secret_has_the_same_hmac_in_a_case_and_another_length_is_told() {
     let lengths: BTreeSet<_> = rows.iter().map(|r| (r[0].clone(), r[1].clone())).collect();
     let hmacs: BTreeSet<_> = rows.iter().map(|r| r[0].clone()).collect();
     assert_eq!(lengths.len(), hmacs.len(), "one secret has one length");
-    assert_eq!(hmacs.len(), SAMPLE_SECRETS.len(), "{rows:?}");
+    let in_clear: BTreeSet<_> = LOGINS.iter().flat_map(|(_, secrets)| *secrets).collect();
+    assert_eq!(hmacs.len(), in_clear.len(), "{rows:?}");
     assert!(rows.iter().all(|r| r[2] == "[blanked]"));
     // wrong-Guess-0 was tried over several protocols: reuse shows.
     let used = |hmac: &str| rows.iter().filter(|r| r[0] == hmac).map(|r| r[3].clone()).collect::<BTreeSet<_>>().len();

@@ -89,6 +89,8 @@ impl Samples {
             // No sample holds SSH.
             "proto_ssh" => vec![ssh()],
             _ if samples_voice::of(target).is_some() => samples_voice::of(target).into_iter().collect(),
+            "proto_tacacs" => vec![super::samples_management::tacacs()],
+            "proto_ftp-data" => vec![super::samples_management::settings()],
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
         inputs.extend(protocol_of(target).map(|p| samples_data::scripts(p.spec().name)).unwrap_or_default());

@@ -321,3 +321,39 @@ pub const PJL_REPLY_BYTES_MAX: usize = 1024;
 pub const PRINT_HEAD_BYTES_MAX: usize = 4 << 10;
 /// Bytes of an LPD control file; longer ones are passed over.
 pub const LPD_CONTROL_BYTES_MAX: usize = 16 << 10;
+// Management: snmp, syslog, ntp, radius, tacacs.
+
+/// Variables of one SNMP message that are looked at.
+pub const SNMP_BINDINGS_MAX: usize = 256;
+/// Bytes of an SNMP community that is believed to be one.
+pub const SNMP_COMMUNITY_BYTES_MAX: usize = 255;
+/// Different communities and users of one SNMP flow that are remembered, so that each is told once.
+pub const SNMP_LOGINS_MAX: usize = 16;
+/// SNMP requests of one flow that are remembered until they are answered.
+pub const SNMP_PENDING_MAX: usize = 32;
+/// Bytes of an authenticated SNMPv3 message that are kept as the proof of its login; a longer one has none.
+pub const SNMP_PROOF_BYTES_MAX: usize = 2048;
+/// Longest SNMP message that is read from a stream.
+pub const SNMP_MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Object identifiers of one SNMP message that reach its row.
+pub const SNMP_OIDS_MAX: usize = 16;
+/// Bytes of a syslog message that reach its row.
+pub const SYSLOG_TEXT_BYTES_MAX: usize = 256;
+/// Longest syslog message that is read from a stream (RFC 5425, section 4.3.1, asks for 8 KiB).
+pub const SYSLOG_MESSAGE_BYTES_MAX: usize = 16 << 10;
+/// RADIUS requests of one flow that wait for their answers; when one more comes, the oldest is written as unanswered.
+pub const RADIUS_PENDING_MAX: usize = 32;
+/// Bytes of a RADIUS message (RFC 2865, section 3).
+pub const RADIUS_MESSAGE_BYTES_MAX: usize = 4096;
+/// Bytes of a TACACS+ body (real ones have some hundred).
+pub const TACACS_BODY_BYTES_MAX: usize = 64 << 10;
+// Files: tftp, ftp-data, provisioning.
+
+/// Bytes of a configuration file that are searched for accounts.
+pub const SETTINGS_BYTES_MAX: usize = 64 << 10;
+/// Settings of one configuration file that are looked at.
+pub const SETTINGS_MAX: usize = 4096;
+/// Accounts of one configuration file that are told.
+pub const SETTINGS_LOGINS_MAX: usize = 32;
+/// Options of one TFTP request that are looked at.
+pub const TFTP_OPTIONS_MAX: usize = 16;

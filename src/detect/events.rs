@@ -3,7 +3,7 @@
 use super::sighting::Sighting;
 use super::tls::weak_tls;
 use super::voice;
-use super::{cleartext, controllers, databases, mail};
+use super::{cleartext, controllers, databases, mail, management, provisioning};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -14,6 +14,7 @@ use crate::proto::tls::{Handshake, TlsEvent};
 
 /// Judges an event; `first` says whether it is the first of its flow.
 pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &mut Vec<Sighting>) {
+    provisioning::judge(home, cx, event, out);
     match event {
         Event::Telnet(telnet::Event::Session { attempts, terminal_type, .. }) => {
             let seen = match (attempts, terminal_type.is_empty()) {
@@ -23,6 +24,7 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             };
             out.push(cleartext::telnet_in_use(home, cx, &seen));
         }
+        Event::Ftp(e) if e.auth_tls == Some(false) => provisioning::ftp_refused(home, cx, e, out),
         // One sighting a connection: its login, or the first command where that was missed.
         Event::Ftp(ftp::Event { command, .. })
             if *command == "USER" || first && !command.is_empty() && *command != "AUTH" =>
@@ -70,6 +72,12 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Pjl(e) => voice::pjl(home, cx, e, first, out),
         Event::RawPrint(e) => voice::raw_print(home, cx, e, out),
         Event::Lpd(e) => voice::lpd(home, cx, e, first, out),
+        Event::Snmp(e) => management::snmp(home, cx, e, out),
+        Event::Syslog(e) => management::syslog(home, cx, e, first, out),
+        Event::Ntp(e) => management::ntp(home, cx, e, out),
+        Event::Radius(e) => management::radius(home, cx, e, first, out),
+        Event::Tacacs(e) => management::tacacs(home, cx, e, first, out),
+        Event::Tftp(e) => provisioning::tftp(home, cx, e, first, out),
         _ => {}
     }
 }

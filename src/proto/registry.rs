@@ -174,6 +174,13 @@ protocols! {
     Skinny => super::voice::sccp::Sccp,
     Lpd => super::printing::lpd::Lpd,
     Rtp => super::voice::rtp::Rtp,
+    Snmp => super::management::snmp::Snmp,
+    Tacacs => super::management::tacacs::Tacacs,
+    Radius => super::management::radius::Radius,
+    Syslog => super::management::syslog::Syslog,
+    FtpData => super::files::ftp_data::FtpData,
+    Ntp => super::management::ntp::Ntp,
+    Tftp => super::files::tftp::Tftp,
 }
 
 impl Protocol {

@@ -26,6 +26,8 @@ const BUILTIN: &[(&str, &str)] = &[
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
     ("mail.toml", include_str!("../../signatures/rules/mail.toml")),
     ("machines.toml", include_str!("../../signatures/rules/machines.toml")),
+    ("files.toml", include_str!("../../signatures/rules/files.toml")),
+    ("management.toml", include_str!("../../signatures/rules/management.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
     ("voice.toml", include_str!("../../signatures/rules/voice.toml")),
 ];

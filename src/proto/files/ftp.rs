@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use super::ftp_endpoint::{extended, six_numbers};
+use super::ftp_probe::probe;
+use super::provisioning::is_settings_file;
 use crate::base::secret::{BLANK, Reveal, SecretBuf};
 use crate::base::{Addr, Endpoint, Secret, Timestamp, limits};
 use crate::proto::api::{
@@ -61,6 +64,8 @@ pub struct Event<'e> {
     /// The data connection that the command or its reply announces. Emitted as soon as it is
     /// known, in an event that has no row, and again in the row of the command.
     pub data: Option<DataChannel>,
+    /// The configuration file that the announced connection will carry, where the command names one.
+    pub file: Option<&'e [u8]>,
     /// For `AUTH`: whether the server agreed to speak TLS from here on.
     pub auth_tls: Option<bool>,
     /// The login that this command is.
@@ -115,7 +120,11 @@ impl crate::proto::api::Event for Event<'_> {
     fn announces(&self, tell: &mut dyn FnMut(Announcement<'_>)) {
         // Once as soon as it is known, not again with the command's row.
         if let Some(data) = self.data.filter(|_| !self.row) {
-            tell(Announcement { endpoint: data.endpoint, carries: Carries::Named("ftp-data"), words: &[] });
+            let (carries, words) = match self.file {
+                Some(file) => (Carries::Protocol("ftp-data"), file),
+                None => (Carries::Named("ftp-data"), &[][..]),
+            };
+            tell(Announcement { endpoint: data.endpoint, carries, words });
         }
     }
 }
@@ -138,10 +147,10 @@ struct Pending {
 
 /// A command verb: at most eight letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Verb([u8; 8]);
+pub(super) struct Verb([u8; 8]);
 
 impl Verb {
-    fn new(word: &[u8]) -> Self {
+    pub(super) fn new(word: &[u8]) -> Self {
         let mut verb = [0; 8];
         for (to, from) in verb.iter_mut().zip(word) {
             *to = if from.is_ascii_graphic() { from.to_ascii_uppercase() } else { b'?' };
@@ -149,7 +158,7 @@ impl Verb {
         Self(verb)
     }
 
-    fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         let len = self.0.iter().position(|c| *c == 0).unwrap_or(self.0.len());
         std::str::from_utf8(self.0.get(..len).unwrap_or_default()).unwrap_or_default()
     }
@@ -181,6 +190,8 @@ pub struct Ftp {
     greeted: bool,
     /// Replies were missed: the next one belongs to the last command.
     replies_lost: bool,
+    /// The data connection that was announced last.
+    channel: Option<DataChannel>,
     ended: bool,
     tls: bool,
 }
@@ -225,7 +236,14 @@ impl Ftp {
             reply_packet: None,
         };
         if data.is_some() {
+            self.channel = data;
             announce(pending.at, data, emit);
+        }
+        // Its name is known before the first byte of it comes: the announcement is made again with it.
+        if matches!(verb.as_str(), "RETR" | "STOR" | "APPE")
+            && let Some(data) = self.channel.take().filter(|_| is_settings_file(arg))
+        {
+            emit(Event { data: Some(data), file: Some(arg), ..blank(pending.at) });
         }
         if self.pending.len() >= limits::FTP_PENDING_MAX
             && let Some(oldest) = self.pending.pop_front()
@@ -284,6 +302,7 @@ impl Ftp {
         };
         let data = endpoint.map(|endpoint| DataChannel { endpoint, listener: dir });
         if data.is_some() {
+            self.channel = data;
             announce((cx.ts, cx.packet), data, emit);
         }
         if matches!(code, 120 | 220) && !self.greeted && self.pending.iter().all(|p| p.code.is_none()) {
@@ -348,6 +367,7 @@ impl Ftp {
             username: user,
             reply_packet: command.reply_packet,
             data: command.data,
+            file: None,
             auth_tls: (verb == "AUTH" && command.code.is_some()).then_some(matches!(command.code, Some(234 | 334))),
             login,
             known_secret: self.secret.as_ref().map(|s| s.borrow()),
@@ -367,7 +387,7 @@ fn harmless<'a>(command: &str, arg: &'a [u8]) -> Cow<'a, [u8]> {
 }
 
 /// An event that says nothing but when.
-const fn blank<'e>(at: (Timestamp, u64)) -> Event<'e> {
+pub(crate) const fn blank<'e>(at: (Timestamp, u64)) -> Event<'e> {
     Event {
         at,
         command: "",
@@ -377,6 +397,7 @@ const fn blank<'e>(at: (Timestamp, u64)) -> Event<'e> {
         username: None,
         reply_packet: None,
         data: None,
+        file: None,
         auth_tls: None,
         login: None,
         known_secret: None,
@@ -389,7 +410,7 @@ fn announce(at: (Timestamp, u64), data: Option<DataChannel>, emit: Emit<'_>) {
 }
 
 /// The code that a reply line begins with, and whether more lines of it follow.
-fn reply_head(line: &[u8]) -> Option<(u16, bool)> {
+pub(super) fn reply_head(line: &[u8]) -> Option<(u16, bool)> {
     let (code, rest) = line.split_first_chunk::<3>()?;
     let more = match rest.first() {
         None | Some(b' ') => false,
@@ -398,29 +419,6 @@ fn reply_head(line: &[u8]) -> Option<(u16, bool)> {
     };
     let code = text::decimal(code).and_then(|n| u16::try_from(n).ok())?;
     (100..=699).contains(&code).then_some((code, more))
-}
-
-/// The address and port in `h1,h2,h3,h4,p1,p2`, wherever it stands in a text (RFC 1123, section
-/// 4.1.2.6: the parentheses are not to be relied on).
-fn six_numbers(text: &[u8]) -> Option<Endpoint> {
-    let is_number = |c: &u8| c.is_ascii_digit() || *c == b',';
-    let place = text.split(|c| !is_number(c)).find(|part| part.iter().filter(|c| **c == b',').count() == 5)?;
-    let mut numbers = place.split(|c| *c == b',').map(|n| text::decimal(n).and_then(|n| u8::try_from(n).ok()));
-    let mut next = || numbers.next().flatten();
-    let ip = Addr::v4([next()?, next()?, next()?, next()?]);
-    let port = u16::from_be_bytes([next()?, next()?]);
-    (port != 0).then_some(Endpoint { ip, port })
-}
-
-/// The endpoint in `|protocol|address|port|` with any delimiter; where the address is left out, it
-/// is `default`.
-fn extended(text: &[u8], default: Addr) -> Option<Endpoint> {
-    let (delimiter, rest) = text.split_first()?;
-    let mut parts = rest.split(|c| c == delimiter);
-    let (_, address, port) = (parts.next()?, parts.next()?, parts.next()?);
-    let ip = if address.is_empty() { default } else { std::str::from_utf8(address).ok()?.parse().ok()? };
-    let port = text::decimal(port).and_then(|n| u16::try_from(n).ok())?;
-    (port != 0 && !ip.is_unspecified()).then_some(Endpoint { ip, port })
 }
 
 impl AppParser for Ftp {
@@ -436,7 +434,7 @@ impl AppParser for Ftp {
     type Event<'e> = Event<'e>;
 
     fn probe(_dir: Direction, payload: &[u8]) -> Probe {
-        if payload.first().is_some_and(u8::is_ascii_digit) { probe_replies(payload) } else { probe_commands(payload) }
+        probe(payload)
     }
 
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Progress {
@@ -498,74 +496,10 @@ impl AppParser for Ftp {
     }
 }
 
-/// Judges what a server may have said.
-fn probe_replies(payload: &[u8]) -> Probe {
-    let mut greeted = false;
-    for line in payload.split_inclusive(|c| *c == b'\n').take(64) {
-        if !text::is_text(line) {
-            return Probe::No;
-        }
-        let whole = line.ends_with(b"\n");
-        let head = reply_head(line.trim_ascii_end());
-        match head {
-            Some((220 | 120, _)) => greeted = true,
-            // "331 send the password" is said by FTP servers only; mail and news use 3xx otherwise.
-            Some((331 | 332, false)) if whole && (greeted || text::contains(line, b"pass")) => return Probe::Yes,
-            Some(_) if !greeted && line.len() >= 4 => return Probe::No,
-            None if !greeted && line.len() >= 4 => return Probe::No,
-            _ => {}
-        }
-        if !whole {
-            break;
-        }
-        if text::contains(line, b"smtp") || text::contains(line, b" mail") {
-            return Probe::No;
-        }
-        if text::contains(line, b"ftp") || text::contains(line, b"filezilla") {
-            return Probe::Yes;
-        }
-    }
-    if greeted || payload.len() < 4 { Probe::NeedMore } else { Probe::No }
-}
-
-/// Judges what a client may have said.
-fn probe_commands(payload: &[u8]) -> Probe {
-    let mut login = false;
-    for line in payload.split_inclusive(|c| *c == b'\n').take(16) {
-        let whole = line.ends_with(b"\n");
-        let (verb, arg) = text::word(line.trim_ascii_end());
-        if !text::is_text(line) || verb.len() > 5 || !verb.iter().all(u8::is_ascii_alphabetic) {
-            return Probe::No;
-        }
-        if !whole {
-            return Probe::NeedMore;
-        }
-        let verb = Verb::new(verb);
-        let said = match verb.as_str() {
-            "AUTH" => matches!(Verb::new(arg).as_str(), "TLS" | "SSL" | "TLS-C" | "TLS-P"),
-            "SYST" | "FEAT" | "PASV" | "EPSV" => arg.is_empty(),
-            "PORT" => six_numbers(arg).is_some(),
-            "EPRT" => arg.first() == Some(&b'|'),
-            "OPTS" => text::starts_with(arg, b"UTF"),
-            "TYPE" => matches!(arg, b"I" | b"A" | b"i" | b"a" | b"A N"),
-            // POP3 begins like this too; what follows, or the server, tells.
-            "USER" | "PASS" | "NOOP" | "QUIT" | "HOST" | "CLNT" => {
-                login |= matches!(verb.as_str(), "USER" | "PASS");
-                continue;
-            }
-            // POP3 (RFC 1939) knows none of these; behind a login, they are enough where only the client is seen.
-            "PWD" | "XPWD" | "CWD" | "CDUP" | "STOR" | "APPE" | "MKD" | "RMD" | "SIZE" | "MDTM" | "NLST" => login,
-            _ => false,
-        };
-        return if said { Probe::Yes } else { Probe::No };
-    }
-    Probe::NeedMore
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::testing::{Script, probe_all};
+    use crate::proto::testing::Script;
 
     #[test]
     fn secrets_leave_by_no_side_door() {
@@ -573,14 +507,6 @@ mod tests {
         assert_eq!(shown("SITE", b"PSWD old new"), "PSWD [blanked]");
         assert_eq!(shown("SITE", b"HELP"), "HELP");
         assert!(!shown("STOR", b"ftp://u:hunter2@h/x").contains("hunter2"));
-    }
-
-    #[test]
-    fn a_client_alone_is_told_from_one_of_pop3() {
-        assert_eq!(Ftp::probe(Direction::Orig, b"USER a\r\nPASS b\r\n"), Probe::NeedMore);
-        assert_eq!(Ftp::probe(Direction::Orig, b"USER a\r\nPASS b\r\nPWD\r\n"), Probe::Yes);
-        assert_eq!(Ftp::probe(Direction::Orig, b"USER a\r\nPASS b\r\nSTAT\r\n"), Probe::No);
-        assert_eq!(Ftp::probe(Direction::Orig, b"SIZE 5\r\n"), Probe::No, "without a login it may be anything");
     }
 
     #[test]
@@ -641,19 +567,38 @@ mod tests {
 
     #[test]
     fn announced_data_connections() {
-        assert_eq!(six_numbers(b"10,0,0,1,4,1").unwrap(), Endpoint { ip: Addr::v4([10, 0, 0, 1]), port: 1025 });
-        assert_eq!(six_numbers(b"Entering =10,0,0,1,4,1 now").unwrap().port, 1025);
-        assert_eq!(six_numbers(b"10,0,0,256,4,1"), None);
-        assert_eq!(six_numbers(b"1,2,3,4,5,6,7"), None);
-        assert_eq!(extended(b"|2|2001:db8::1|5282|", Addr::UNSPECIFIED).unwrap().ip.to_string(), "2001:db8::1");
-        assert_eq!(extended(b"|||6446|)", Addr::v4([1, 2, 3, 4])).unwrap().port, 6446);
-        assert_eq!(extended(b"|1||5282|", Addr::UNSPECIFIED), None);
         let seen = Script::new()
             .orig("EPSV\r\nPORT 192,0,2,1,200,1\r\n")
             .resp("229 Entering (|||4321|)\r\n200 ok\r\n")
             .any_chunking::<Ftp>();
         assert_eq!(seen.cells("data_port"), ["4321", "51201"]);
         assert_eq!(seen.cells("data_ip"), ["198.51.100.2", "192.0.2.1"]);
+    }
+
+    #[test]
+    fn a_configuration_file_is_announced_by_its_name() {
+        use crate::proto::api::Event as _;
+        let seen = |name: &str| {
+            let session = Script::new()
+                .orig("PASV\r\n")
+                .resp("227 Entering (198,51,100,2,4,210)\r\n")
+                .orig(format!("RETR {name}\r\n"))
+                .orig(format!("RETR {name}\r\n"));
+            let events = session.any_chunking::<Ftp>().events;
+            events.iter().filter(|e| e.contains("row: false") && e.contains("file: Some")).count()
+        };
+        assert_eq!(seen("conf/805ec01f3041.cfg"), 1, "one connection carries one file");
+        assert_eq!(seen("photo.jpg"), 0);
+        let data = Some(DataChannel {
+            endpoint: Endpoint { ip: Addr::v4([198, 51, 100, 2]), port: 1234 },
+            listener: Direction::Resp,
+        });
+        let mut told = Vec::new();
+        for file in [None, Some(&b"a.cfg"[..])] {
+            let event = Event { data, file, ..blank((Timestamp(0), 1)) };
+            event.announces(&mut |a| told.push((a.carries, a.words.to_vec())));
+        }
+        assert_eq!(told, [(Carries::Named("ftp-data"), vec![]), (Carries::Protocol("ftp-data"), b"a.cfg".to_vec())]);
     }
 
     #[test]
@@ -683,29 +628,5 @@ mod tests {
     fn flipped_flows_are_read_by_what_they_say() {
         let seen = Script::new().orig("220 x\r\n").resp("USER a\r\n").orig("331 pw\r\n").any_chunking::<Ftp>();
         assert_eq!(seen.cells("command"), ["-", "USER"]);
-    }
-
-    #[test]
-    fn probes() {
-        for (dir, bytes, want) in [
-            (Direction::Resp, "220 (vsFTPd 3.0.3)\r\n", Probe::Yes),
-            (Direction::Resp, "220 FileZilla Server\r\n", Probe::Yes),
-            (Direction::Resp, "220 mail.example.com ESMTP Postfix\r\n", Probe::No),
-            (Direction::Resp, "220 JD FD ready\r\n", Probe::NeedMore),
-            (Direction::Resp, "220 x\r\n331 Password required for a.\r\n", Probe::Yes),
-            (Direction::Resp, "+OK POP3\r\n", Probe::No),
-            (Direction::Resp, "200 news\r\n", Probe::No),
-            (Direction::Orig, "USER a\r\n", Probe::NeedMore),
-            (Direction::Orig, "USER a\r\nPASS b\r\n", Probe::NeedMore),
-            (Direction::Orig, "USER a\r\nPASS b\r\nSYST\r\n", Probe::Yes),
-            (Direction::Orig, "USER a\r\nPASS b\r\nSTAT\r\n", Probe::No),
-            (Direction::Orig, "AUTH TLS\r\n", Probe::Yes),
-            (Direction::Orig, "AUTH PLAIN\r\n", Probe::No),
-            (Direction::Orig, "EHLO x\r\n", Probe::No),
-            (Direction::Orig, "GET / HTTP/1.1\r\n", Probe::No),
-            (Direction::Orig, "\u{1}\u{2}", Probe::No),
-        ] {
-            assert_eq!(probe_all::<Ftp>(dir, bytes.as_bytes()), want, "{bytes:?}");
-        }
     }
 }

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use super::http_head::{self as head, Framing, RequestHead, ResponseHead};
 use super::http_login::{self as login, Form, Found};
-use super::http_provisioning as provisioning;
 use crate::base::{Timestamp, hash, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
+use crate::proto::files::provisioning;
 use crate::proto::text::{self, Line, Lines};
 
 pub use super::http_event::{Event, Exchange, TABLE};

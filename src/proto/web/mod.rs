@@ -4,4 +4,3 @@ pub mod http;
 pub mod http_event;
 pub mod http_head;
 pub mod http_login;
-pub mod http_provisioning;
