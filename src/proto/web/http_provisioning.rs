@@ -4,7 +4,6 @@
 
 use super::http_login::{Found, is_password_key};
 use crate::base::secret::SecretBuf;
-use crate::proto::api::SecretKind;
 use crate::proto::text;
 
 /// Settings of one file that are looked at.
@@ -66,7 +65,7 @@ pub fn logins(body: &[u8]) -> Vec<Found> {
         } else {
             best.iter().find(|b| b.0 == group(key)).map(|b| b.2.to_vec())
         };
-        Found { mechanism: "provisioning", user, secret: Some(SecretBuf::new(value)), kind: SecretKind::Password }
+        Found { user, secret: Some(SecretBuf::new(value)), ..Found::of("provisioning") }
     });
     found.collect()
 }
