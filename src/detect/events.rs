@@ -3,6 +3,7 @@
 use super::cleartext;
 use super::sighting::Sighting;
 use super::tls::weak_tls;
+use super::web;
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -28,6 +29,9 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
+        Event::Http(e) => web::http(home, cx, "http", e, out),
+        Event::Http2(e) => web::http(home, cx, "http2", e, out),
+        Event::Socks(e) => web::socks(home, cx, e, out),
         _ => {}
     }
 }

@@ -155,12 +155,14 @@ impl Request {
             let body = self.body.text();
             let message = ipp::Message::read(&body);
             if message.is_some() {
+                let first = ledger.is_new("ipp", b"");
                 let at = self.at;
                 emit(Event::Ipp(ipp::Exchange {
                     at,
                     request: message.as_ref(),
                     response: None,
                     response_packet: None,
+                    first,
                 }));
             }
         }
@@ -224,7 +226,13 @@ impl Response {
             }
             let at = self.request.as_ref().map_or(self.at, |r| r.at);
             let (request, response) = (request.as_ref(), response.as_ref());
-            let exchange = ipp::Exchange { at, request, response, response_packet: Some(self.at.1) };
+            let exchange = ipp::Exchange {
+                at,
+                request,
+                response,
+                response_packet: Some(self.at.1),
+                first: ledger.is_new("ipp", b""),
+            };
             emit(Event::Ipp(exchange));
             let told = exchange.told().filter(|(attribute, value)| ledger.is_new(attribute, value));
             let told: Vec<device::Told> = told.map(|(a, v)| (a, v.to_vec())).collect();

@@ -201,12 +201,19 @@ pub struct Exchange<'e> {
     pub response: Option<&'e Message<'e>>,
     /// Packet of the answer's head.
     pub response_packet: Option<u64>,
+    /// Whether it is the first one of the flow.
+    pub first: bool,
 }
 
 impl<'e> Exchange<'e> {
-    /// Whether the request is one that sends a document, or changes something.
+    /// What was asked for, where that has a name here.
     pub fn operation(&self) -> Option<&'static str> {
         operation(self.request?.code)
+    }
+
+    /// Whether a document was sent, or the address of one.
+    pub fn sends_document(&self) -> bool {
+        matches!(self.request.map(|m| m.code), Some(0x02 | 0x03 | 0x06 | 0x07))
     }
 
     fn value(&self, place: usize) -> Option<&'e [u8]> {
@@ -291,7 +298,8 @@ pub(super) mod tests {
             ],
         );
         let m = Message::read(&bytes).unwrap();
-        let exchange = Exchange { at: (Timestamp(0), 1), request: Some(&m), response: None, response_packet: None };
+        let exchange =
+            Exchange { at: (Timestamp(0), 1), request: Some(&m), response: None, response_packet: None, first: true };
         assert_eq!((exchange.operation(), exchange.user()), (Some("print-job"), Some(&b"jo"[..])));
         assert_eq!(m.value(JOB), Some(&b"Leave"[..]));
         for end in 0..bytes.len() {
