@@ -4,6 +4,8 @@
 //! They are asked after every parser's probe has declined. An entry must be as hard to fool as a probe:
 //! where few bytes tell, the usual port is asked for as a second sign.
 
+pub mod web;
+
 use super::api::{Direction, Transport};
 
 /// What is known of a flow whose payload is held against the list.
@@ -40,7 +42,7 @@ pub struct Named {
 }
 
 /// All lists, in the order in which they are asked.
-const LISTS: &[&[Named]] = &[];
+const LISTS: &[&[Named]] = &[web::LIST];
 
 /// Every protocol that is only named.
 pub fn all() -> impl Iterator<Item = &'static Named> {

@@ -75,6 +75,7 @@ impl fmt::Debug for Session {
 
 /// What was seen.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::large_enum_variant)] // made on the stack and lent, never stored
 pub enum Event<'e> {
     /// A request with the answer to it, or what there was of one.
     Session(&'e Session),

@@ -428,6 +428,7 @@ fn logins(head: &RequestHead<'_>, ntlm: Option<[u8; 8]>) -> Vec<Found> {
     let mut logins: Vec<Found> = fields.filter_map(|v| login::authorization(v, head.method, ntlm)).collect();
     logins.extend(head.keys.iter().flatten().filter_map(|v| login::key_field(v)));
     logins.extend(login::query_login(head.uri));
+    logins.extend(login::address_login(head.uri));
     logins
 }
 

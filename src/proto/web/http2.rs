@@ -9,7 +9,6 @@ use super::http_head::{Framing, RequestHead, ResponseHead};
 use super::http_ledger::Ledger;
 use super::http_login as login;
 use super::http_message::{Request, Response, Strings, session_of};
-use crate::base::secret::SecretBuf;
 use crate::base::{Reader, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::proto::text;
@@ -22,7 +21,6 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PUSH_PROMISE: u8 = 5;
-const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -154,10 +152,13 @@ impl Http2 {
             if kind == RST_STREAM {
                 self.reset(cx, stream, emit);
             }
-            if kind == GOAWAY && length > limits::HTTP_HEAD_BYTES_MAX || matches!(kind, HEADERS | CONTINUATION) {
-                cx.limit_hit();
-            }
             if let Some(half) = self.halves.get_mut(dir.index()) {
+                if matches!(kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
+                    // What is passed over would have changed the table.
+                    cx.limit_hit();
+                    half.decoder.lose();
+                    half.block = None;
+                }
                 half.data = Some((0, 0, length, false)).filter(|_| length > 0);
             }
             return Step::Used(9);
@@ -335,7 +336,7 @@ impl Http2 {
             version: "2",
             at: (cx.ts, cx.packet),
             body_len: None,
-            session: session.map(|s: SecretBuf| s),
+            session,
             stale: head.is_stale(),
             body: Body::new(response_kind(&head, request.as_ref()), coding),
             request,

@@ -68,8 +68,6 @@ pub struct Body {
     coding: Coding,
     bytes: Vec<u8>,
     cut: bool,
-    /// Whether a part of it never came.
-    holed: bool,
 }
 
 impl std::fmt::Debug for Body {
@@ -116,7 +114,6 @@ impl Body {
 
     /// A part of it never came: what comes behind the hole does not follow what came before it.
     pub fn hole(&mut self) {
-        self.holed = true;
         match self.kind {
             Kind::Title | Kind::Answer if self.coding == Coding::Plain && head::title(&self.bytes).is_some() => {}
             // The attributes stand at the front.
@@ -126,9 +123,10 @@ impl Body {
     }
 
     /// Whether something was cut off that may have told more. Pages are searched in their first
-    /// kilobytes only, and the document behind an IPP message is none of its attributes.
+    /// kilobytes only, a description begins with the device that it is about, and the document behind an
+    /// IPP message is none of its attributes.
     pub const fn is_cut(&self) -> bool {
-        self.cut && matches!(self.kind, Kind::Form(_) | Kind::Settings | Kind::Device)
+        self.cut && matches!(self.kind, Kind::Form(_) | Kind::Settings)
     }
 
     /// What was kept, decompressed.

@@ -69,6 +69,17 @@ pub(super) fn parameter_of_type<'a>(parameters: &'a [u8], name: &[u8]) -> Option
     })
 }
 
+/// The login in the user information of a whole address (RFC 3986, section 3.2.1), as some clients send it
+/// to a proxy.
+pub fn address_login(uri: &[u8]) -> Option<Found> {
+    let at = memchr::memmem::find(uri.get(..9).unwrap_or(uri), b"://")?;
+    let authority = uri.get(at + 3..)?.split(|c| matches!(c, b'/' | b'?' | b'#')).next()?;
+    let information = authority.get(..memchr::memrchr(b'@', authority)?)?;
+    let (user, password) = text::split_once(information, b':')?;
+    let decoded = |part: &[u8]| text::percent(part, false, limits::SECRET_BYTES_MAX);
+    Some(Found { user: Some(decoded(user)), secret: Some(SecretBuf::new(&decoded(password))), ..Found::of("url") })
+}
+
 /// The login in the query of an address.
 pub fn query_login(uri: &[u8]) -> Option<Found> {
     let (_, query) = text::split_once(uri, b'?')?;
@@ -357,6 +368,8 @@ pub(super) mod tests {
         assert_eq!(form("text/plain", "password=x"), "none");
         assert_eq!(shown(query_login(b"/login?ID=K&PASSWORD=0#x")), "form K 0");
         assert_eq!(shown(query_login(b"/login")), "none");
+        assert_eq!(shown(address_login(b"http://u:p%40q@host/a@b")), "url u p@q");
+        assert_eq!(shown(address_login(b"http://host/u:p@x")), "none");
     }
 
     #[test]

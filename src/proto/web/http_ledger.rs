@@ -73,3 +73,25 @@ impl Ledger {
         is_new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_is_not_new_again() {
+        let mut ledger = Ledger::default();
+        let exchange = Exchange { server: Some(b"s"), user_agent: Some(b"ua"), ..Exchange::default() };
+        assert_eq!(ledger.fresh(&exchange), 0b1001);
+        assert_eq!(ledger.fresh(&exchange), 0);
+        let other = Exchange { realm: Some(b"s"), ..exchange };
+        assert_eq!(ledger.fresh(&other), 0b10, "the same words of something else are new");
+    }
+
+    #[test]
+    fn a_server_that_says_something_else_each_time_ends() {
+        let mut ledger = Ledger::default();
+        let new = (0..1000_u32).filter(|n| ledger.is_new("title", &n.to_be_bytes())).count();
+        assert_eq!(new, limits::HTTP_FACTS_MAX);
+    }
+}

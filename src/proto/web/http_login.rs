@@ -8,7 +8,7 @@ use crate::proto::proof::Proof;
 use crate::proto::{ntlm, text};
 
 pub use super::http_blank::blanked;
-pub use super::http_form::{Form, is_password_key, query_login};
+pub use super::http_form::{Form, address_login, is_password_key, query_login};
 
 /// What a guess at a password is tested against, kept until the answer comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,11 +203,11 @@ pub fn session_cookie(set_cookie: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_session = EXACT.iter().any(|n| name.eq_ignore_ascii_case(n))
         || name.len() >= 3 && text::contains(name.get(name.len() - 3..)?, b"sid")
         || WITHIN.iter().any(|n| text::contains(name, n));
-    let gone = text::contains(rest, b"max-age=0")
-        || text::contains(rest, b"01 jan 1970")
-        || text::contains(rest, b"01-jan-1970");
-    let usable = value.len() >= 4 && !value.eq_ignore_ascii_case(b"deleted") && !gone;
-    (is_session && usable && !NEVER.iter().any(|n| text::contains(name, n))).then_some((name, value))
+    if !is_session || NEVER.iter().any(|n| text::contains(name, n)) {
+        return None;
+    }
+    let gone = [&b"max-age=0"[..], b"01 jan 1970", b"01-jan-1970"].iter().any(|w| text::contains(rest, w));
+    (value.len() >= 4 && !value.eq_ignore_ascii_case(b"deleted") && !gone).then_some((name, value))
 }
 
 #[cfg(test)]

@@ -291,3 +291,34 @@ impl Response {
 pub fn session_of(set_cookie: &[u8]) -> Option<SecretBuf> {
     session_cookie(set_cookie).map(|c| SecretBuf::new(c.1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_keep_their_places_and_are_cut() {
+        let long = vec![b'x'; 5000];
+        let strings = Strings::new([Some(b"a"), None, Some(&long), Some(b"")]);
+        assert_eq!((strings.get(0), strings.get(1), strings.get(3)), (Some(&b"a"[..]), None, Some(&b""[..])));
+        assert_eq!(strings.get(2).map(<[u8]>::len), Some(limits::HTTP_FIELD_BYTES_MAX));
+        assert_eq!(strings.get(4), None);
+    }
+
+    #[test]
+    fn a_proxy_is_asked_with_a_whole_address() {
+        let request = |uri: &[u8]| Request {
+            strings: Strings::new([Some(b"GET"), Some(uri), None, None, None, None]),
+            version: "1.1",
+            at: (Timestamp(0), 1),
+            depth: 1,
+            body_len: None,
+            body_open: false,
+            logins: Vec::new(),
+            body: Body::default(),
+        };
+        assert!(request(b"http://a/b").is_proxied() && request(b"https://a/").is_proxied());
+        assert!(!request(b"/a?u=http://b").is_proxied());
+        assert_eq!(session_of(b"sid=abcdef; path=/"), Some(SecretBuf::new(b"abcdef")));
+    }
+}

@@ -12,7 +12,8 @@ use crate::proto::text;
 pub fn login(body: &[u8]) -> Option<Found> {
     let at = memchr::memmem::find(body, b"UsernameToken")?;
     let token = body.get(at..)?;
-    let end = memchr::memmem::find(token, b"</").and_then(|_| memchr::memmem::rfind(token, b"UsernameToken>"));
+    // Where the closing tag is cut off, up to the end.
+    let end = memchr::memmem::rfind(token, b"UsernameToken>").filter(|end| *end > 0);
     let token = token.get(..end.unwrap_or(token.len()))?;
     let (mut user, mut password, mut nonce, mut created) = (None, None, None, None);
     let mut is_digest = false;
@@ -106,6 +107,8 @@ mod tests {
         let body = "<w:UsernameToken><w:Username>a</w:Username><w:Password Type='x#PasswordText'>p&lt;w</w:Password>\
                     </w:UsernameToken>";
         assert_eq!(shown(login(body.as_bytes())), "wsse-plain a p<w");
+        let cut = body.split_once("</w:UsernameToken>").unwrap().0;
+        assert_eq!(shown(login(cut.as_bytes())), "wsse-plain a p<w");
         assert!(login(b"<UsernameToken><Username>a</Username></UsernameToken>").is_none());
     }
 

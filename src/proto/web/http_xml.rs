@@ -20,9 +20,9 @@ pub fn walk<'a>(document: &'a [u8], tell: &mut dyn FnMut(&'a [u8], &'a [u8])) {
         if !piece.first().is_some_and(|c| c.is_ascii_alphabetic() || *c == b'_') {
             continue;
         }
-        let Some(end) = memchr::memchr(b'>', piece) else { return };
-        let next = starts.peek().map(|n| n - at - 1);
-        let Some(next) = next.filter(|n| *n > end) else { continue };
+        // A text ends with the next tag; without one it is cut.
+        let Some(next) = starts.peek().map(|n| n - at - 1) else { return };
+        let Some(end) = memchr::memchr(b'>', piece.get(..next).unwrap_or_default()) else { continue };
         let tag = piece.get(..end).unwrap_or_default();
         let text = piece.get(end + 1..next).unwrap_or_default().trim_ascii();
         let behind = piece.get(next..).unwrap_or_default();
