@@ -43,6 +43,13 @@ const SAMPLE_SECRETS: &[&str] = &[
     "Sample-Phone-1",
     "Sample-Phone-2",
     "Sample-Switch-3",
+    "Sample-Digest-4",
+    "Sample-Form-5",
+    "Sample-Onvif-6",
+    "Sample-Ntlm-7",
+    "Sample-Key-8",
+    "Sample-Proxy-9",
+    "Sample-Socks-10",
 ];
 
 /// Samples with a login in clear, and the secrets in it.
@@ -72,6 +79,8 @@ const LOGINS: &[(&str, &[&str])] = &[
         "provisioning-phone.pcap",
         &["Sample-Scan-2", "Sample-Phone-1", "Sample-Phone-2", "Sample-Switch-3", "Sample-Snmp-4"],
     ),
+    ("web-logins.pcap", &["wrong-Guess-0", "Sample-Form-5", "Sample-Onvif-6", "Sample-Key-8", "c0ffee-0731-5a3c"]),
+    ("web-proxies.pcap", &["wrong-Guess-0", "Sample-Proxy-9", "Sample-Socks-10", "Sample-Cam-3"]),
 ];
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

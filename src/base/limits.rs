@@ -357,3 +357,22 @@ pub const SETTINGS_MAX: usize = 4096;
 pub const SETTINGS_LOGINS_MAX: usize = 32;
 /// Options of one TFTP request that are looked at.
 pub const TFTP_OPTIONS_MAX: usize = 16;
+// The web and proxies.
+
+/// Bytes of a user identifier or a name in a SOCKS request of version 4.
+pub const SOCKS_TEXT_BYTES_MAX: usize = 255;
+/// Bytes of the header table of one direction of an HTTP/2 connection (RFC 7541, section 4.1): what a
+/// peer may ask for is not bounded; 4 KiB is usual.
+pub const HTTP2_TABLE_BYTES_MAX: usize = 64 << 10;
+/// Requests of one HTTP/2 connection that wait for their answers; the oldest is written as unanswered.
+pub const HTTP2_STREAMS_MAX: usize = 128;
+/// Bytes of a compressed body after decompression.
+pub const HTTP_INFLATED_BYTES_MAX: usize = 128 << 10;
+/// Bytes of an XML or JSON body that are searched for what a device says of itself.
+pub const HTTP_DEVICE_BYTES_MAX: usize = 32 << 10;
+/// Bytes of an IPP message that are read: its attributes, which stand before the document.
+pub const IPP_BYTES_MAX: usize = 128 << 10;
+/// Attributes of one IPP message.
+pub const IPP_ATTRIBUTES_MAX: usize = 1024;
+/// Things of one HTTP flow that were told of its two devices, so that each is told once.
+pub const HTTP_FACTS_MAX: usize = 32;

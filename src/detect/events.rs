@@ -3,6 +3,7 @@
 use super::sighting::Sighting;
 use super::tls::weak_tls;
 use super::voice;
+use super::web;
 use super::{cleartext, controllers, databases, mail, management, provisioning};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
@@ -78,6 +79,9 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Radius(e) => management::radius(home, cx, e, first, out),
         Event::Tacacs(e) => management::tacacs(home, cx, e, first, out),
         Event::Tftp(e) => provisioning::tftp(home, cx, e, first, out),
+        Event::Http(e) => web::http(home, cx, "http", e, out),
+        Event::Http2(e) => web::http(home, cx, "http2", e, out),
+        Event::Socks(e) => web::socks(home, cx, e, out),
         _ => {}
     }
 }

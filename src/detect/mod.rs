@@ -16,6 +16,7 @@ pub mod quality;
 pub mod sighting;
 pub mod tls;
 pub mod voice;
+pub mod web;
 
 pub use credentials::CaseKey;
 pub use egress::{EgressFlow, EgressJudge};

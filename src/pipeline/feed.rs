@@ -94,6 +94,7 @@ impl Feed {
                 chances: if is_tcp && !flow.sides.iter().any(|s| s.began_with_syn) { MIDSTREAM_CHANCES } else { 0 },
                 had_event: false,
                 used: false,
+                heard: [false; 2],
                 handovers: 0,
                 named: None,
                 carrier: None,

@@ -27,6 +27,9 @@ pub(super) struct Reader {
     pub(super) had_event: bool,
     /// Whether the parser has used any bytes: until then it may be withdrawn without a loss.
     pub(super) used: bool,
+    /// Of which directions it has taken bytes for its own. A side that turns out to speak another
+    /// protocol with its first bytes (a web client that calls an SSH server) may still be told by them.
+    pub(super) heard: [bool; 2],
     /// How often one protocol handed over to another.
     pub(super) handovers: u8,
     /// A protocol that is only named, where the payload is of one.
@@ -144,6 +147,7 @@ impl Reader {
                 let Some(found) = found else { return self.unrecognised(dir, before, rest) };
                 self.parser = Some((found, found.parser()));
                 self.used = false;
+                self.heard = [false; 2];
                 if !other_pending.is_empty() && other_taken.is_none() {
                     *other_taken = Some(self.parse(dir.other(), other_pending, at, emit));
                     if self.parser.is_none() {
@@ -153,7 +157,8 @@ impl Reader {
             }
             let guess = self.parser.as_ref().map(|p| p.0);
             let taken = self.parse(dir, rest, at, emit);
-            if self.outcome == Outcome::Violated && !self.used && !self.had_event {
+            let heard = self.heard.get(dir.index()).is_some_and(|h| *h);
+            if self.outcome == Outcome::Violated && !(self.used && heard) && !self.had_event {
                 // Nothing was lost by the wrong guess: the others have their turn.
                 emit.counters().violations += 1;
                 self.candidates &= !guess.map_or(0, Protocol::bit);
@@ -222,6 +227,9 @@ impl Reader {
         if let Progress::Handover { consumed } = progress {
             self.hand_over(at, emit);
             return Taken::Some { consumed, needed: 1 };
+        }
+        if let Some(heard) = self.heard.get_mut(dir.index()) {
+            *heard |= !matches!(progress, Progress::Violation(_));
         }
         self.judge(progress)
     }

@@ -152,10 +152,11 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
         &CAPTURE_STATS,
     ];
     for protocol in Protocol::ALL {
-        if let Some(table) = protocol.spec().table
-            && !all.iter().any(|t| std::ptr::eq(*t, table))
-        {
-            all.push(table);
+        let spec = protocol.spec();
+        for table in spec.table.iter().chain(spec.more_tables) {
+            if !all.iter().any(|t| std::ptr::eq(*t, *table)) {
+                all.push(table);
+            }
         }
     }
     all

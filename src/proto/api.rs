@@ -160,6 +160,8 @@ pub struct Spec {
     pub reference: &'static str,
     /// The table that its events go to, where it has one.
     pub table: Option<&'static Table>,
+    /// Further tables that some of its events go to ([`Event::table`]).
+    pub more_tables: &'static [&'static Table],
     /// Whether the first bytes prove too little to name the flow after: it gets the service only
     /// when the parser has emitted an event, and after a [`Progress::Violation`] before that the
     /// other protocols are tried.
@@ -178,6 +180,7 @@ impl Spec {
         port_bound: false,
         reference: "",
         table: None,
+        more_tables: &[],
         tentative: false,
         yields: "",
     };
@@ -296,6 +299,12 @@ pub trait Event {
 
     /// Whether this event makes a row of the protocol's table.
     fn has_row(&self) -> bool;
+
+    /// The table that the row goes to, where it is another than the protocol's (IPP inside HTTP): one
+    /// of [`Spec::more_tables`].
+    fn table(&self) -> Option<&'static Table> {
+        None
+    }
 
     /// Writes the protocol's own columns (not the prefix) in order. Called only where
     /// [`Event::has_row`] says so. Secrets are written through [`Secret::shown`].

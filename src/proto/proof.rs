@@ -123,6 +123,16 @@ pub enum Proof<'e> {
         /// The answer.
         response: &'e [u8],
     },
+    /// WS-Security UsernameToken with a digest (OASIS Username Token Profile 1.1, section 3.1), as ONVIF
+    /// cameras use it: `Base64(SHA-1(nonce + created + password))`.
+    WsseDigest {
+        /// The nonce, decoded from Base64; empty where none was sent.
+        nonce: &'e [u8],
+        /// The time stamp as sent; empty where none was sent.
+        created: &'e [u8],
+        /// The answer, decoded from Base64, 20 bytes.
+        digest: &'e [u8],
+    },
     /// NTLM.
     Ntlm(Ntlm<'e>),
     /// Kerberos.
@@ -207,6 +217,7 @@ impl fmt::Debug for Proof<'_> {
             Self::Chap { .. } => "Chap",
             Self::MsChap2 { .. } => "MsChap2",
             Self::Vnc { .. } => "Vnc",
+            Self::WsseDigest { .. } => "WsseDigest",
             Self::Ntlm(_) => "Ntlm",
             Self::Kerberos(_) => "Kerberos",
             Self::MysqlNative { .. } => "MysqlNative",

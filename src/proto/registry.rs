@@ -82,7 +82,9 @@ macro_rules! protocols {
 
             /// The table that the event's row goes to, where it has one.
             pub fn table(&self) -> Option<&'static Table> {
-                match self { $(Self::$name(e) => if e.has_row() { <$parser as AppParser>::SPEC.table } else { None }),+ }
+                match self {
+                    $(Self::$name(e) => if e.has_row() { e.table().or(<$parser as AppParser>::SPEC.table) } else { None }),+
+                }
             }
 
             /// See [`super::api::Event::write`].
@@ -126,6 +128,7 @@ macro_rules! protocols {
 protocols! {
     Tls => super::tls::TlsParser,
     Http => super::web::http::Http,
+    Http2 => super::web::http2::Http2,
     Ssh => super::remote::ssh::SshParser,
     Dns => super::discovery::dns::Dns,
     Mdns => super::discovery::dns::Mdns,
@@ -181,6 +184,7 @@ protocols! {
     FtpData => super::files::ftp_data::FtpData,
     Ntp => super::management::ntp::Ntp,
     Tftp => super::files::tftp::Tftp,
+    Socks => super::remote::socks::Socks,
 }
 
 impl Protocol {

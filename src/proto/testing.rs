@@ -370,7 +370,7 @@ impl Seen {
         self.logins.extend(event.login().map(|l| format!("{l:?}")));
         self.names.extend(event.server_name().map(|(s, n)| (s, String::from_utf8_lossy(n).into_owned())));
         if event.has_row() {
-            let table = spec.table.expect("an event that has a row has a table");
+            let table = event.table().or(spec.table).expect("an event that has a row has a table");
             let mut buffer = RowBuffer::default();
             event.write(&mut buffer.row(Timestamp(0), 0), Reveal::No);
             let row = buffer.index()[0];

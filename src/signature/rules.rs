@@ -30,6 +30,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("management.toml", include_str!("../../signatures/rules/management.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
     ("voice.toml", include_str!("../../signatures/rules/voice.toml")),
+    ("web.toml", include_str!("../../signatures/rules/web.toml")),
 ];
 
 /// How bad a finding is; later is worse.

@@ -33,10 +33,10 @@ pub fn login(line: &[u8]) -> Option<Found> {
         b"snmp-server" if word(1) == b"community" => {
             let name = word(2).trim_ascii();
             (!name.is_empty()).then(|| Found {
-                mechanism: "provisioning",
                 user: None,
                 secret: Some(SecretBuf::new(name)),
                 kind: SecretKind::Community,
+                ..Found::of("provisioning")
             })
         }
         b"tacacs-server" | b"radius-server" => {
@@ -54,10 +54,10 @@ pub fn login(line: &[u8]) -> Option<Found> {
 fn stored(words: &[&[u8]], user: Option<&[u8]>) -> Option<Found> {
     let first = words.first().copied().filter(|w| !w.is_empty())?;
     let found = |secret: &[u8], kind| Found {
-        mechanism: "provisioning",
         user: user.map(<[u8]>::to_vec),
         secret: Some(SecretBuf::new(secret)),
         kind,
+        ..Found::of("provisioning")
     };
     let typed = words.get(1).copied().filter(|_| first.len() == 1);
     match (first, typed) {

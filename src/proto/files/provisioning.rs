@@ -144,10 +144,10 @@ pub fn logins(body: &[u8]) -> Vec<Found> {
             _ => (user_of(all, at), *value),
         };
         found.push(Found {
-            mechanism: "provisioning",
             user,
             secret: Some(SecretBuf::new(value)),
             kind: SecretKind::Password,
+            ..Found::of("provisioning")
         });
     }
     found

@@ -2,92 +2,35 @@
 
 use std::collections::VecDeque;
 
+use super::http_body::{Body, Kind};
 use super::http_head::{self as head, Framing, RequestHead, ResponseHead};
+use super::http_ledger::Ledger;
 use super::http_login::{self as login, Form, Found};
-use crate::base::{Timestamp, hash, limits};
-use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
+use super::http_message::{Request, Response, Strings};
+use super::{http_probe, ipp};
+use crate::base::limits;
+use crate::base::secret::SecretBuf;
+use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::proto::files::provisioning;
 use crate::proto::text::{self, Line, Lines};
 
 pub use super::http_event::{Event, Exchange, TABLE};
-
-/// Some byte strings in one piece of memory.
-struct Strings<const N: usize> {
-    bytes: Vec<u8>,
-    spans: [Option<(u32, u32)>; N],
-}
-
-impl<const N: usize> Strings<N> {
-    fn new(values: [Option<&[u8]>; N], longest: usize) -> Self {
-        let cut = |v: &'_ [u8]| v.len().min(longest);
-        let mut bytes = Vec::with_capacity(values.iter().flatten().map(|v| cut(v)).sum());
-        let spans = values.map(|value| {
-            let value = value?;
-            let start = bytes.len() as u32;
-            bytes.extend_from_slice(value.get(..longest).unwrap_or(value));
-            Some((start, bytes.len() as u32))
-        });
-        Self { bytes, spans }
-    }
-
-    fn get(&self, n: usize) -> Option<&[u8]> {
-        let (start, end) = (*self.spans.get(n)?)?;
-        self.bytes.get(start as usize..end as usize)
-    }
-}
-
-/// A request that waits for its response.
-struct Request {
-    /// Method, address, host, user agent, referrer, authorization scheme.
-    strings: Strings<6>,
-    minor: u8,
-    at: (Timestamp, u64),
-    depth: u32,
-    body_len: Option<u64>,
-    body_open: bool,
-    logins: Vec<Found>,
-    form: Option<Form>,
-    body: Vec<u8>,
-}
-
-impl Request {
-    fn is(&self, method: &[u8]) -> bool {
-        self.strings.get(0) == Some(method)
-    }
-}
-
-/// A response whose body is being read, and the request that it answers.
-struct Response {
-    request: Option<Request>,
-    /// Reason, server, content type, location, scheme, realm.
-    strings: Strings<6>,
-    status: u16,
-    minor: u8,
-    at: (Timestamp, u64),
-    body_len: Option<u64>,
-    inspect: Inspect,
-    body: Vec<u8>,
-}
-
-/// What a response's body is kept for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Inspect {
-    Nothing,
-    Title,
-    Settings,
-}
 
 /// Where a direction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
     #[default]
     Head,
+    /// Behind the front of a head that is too long: passes over the rest of it, then reads the body.
+    HeadRest(Framing),
     Length(u64),
     ChunkSize,
     Chunk(u64),
     ChunkEnd,
     Trailer,
     UntilClose,
+    /// Behind a request for a tunnel: what comes next depends on the answer.
+    Tunnel,
     /// Bytes were missed: passes over everything up to something that begins like a message.
     Lost,
 }
@@ -111,10 +54,12 @@ pub struct Http {
     /// Requests that were given up before their responses came, which must not be taken for those
     /// of later ones.
     given_up: u64,
-    told: Vec<u64>,
+    ledger: Ledger,
+    /// The last challenge of NTLM: the login is one of the connection, not of a request.
+    ntlm: Option<[u8; 8]>,
+    answered: bool,
     flush: bool,
     ends: u8,
-    switched: bool,
 }
 
 impl std::fmt::Debug for Http {
@@ -138,31 +83,52 @@ impl Http {
         let Some(half) = self.halves.get_mut(dir.index()) else { return Step::Stop(Progress::Finished) };
         let state = half.state;
         match state {
+            State::Head if self.server == Some(dir) && !self.answered && b"SSH-".starts_with(front(bytes)) => {
+                // A web client that called a shell's port: what the server speaks counts.
+                match bytes.len() {
+                    ..4 => Step::More(4),
+                    _ => Step::Stop(Progress::Violation("SSH server")),
+                }
+            }
             State::Head => {
                 // Empty lines before a message are tolerated (RFC 9112, section 2.2).
                 let blank = bytes.iter().take_while(|c| matches!(c, b'\r' | b'\n')).count();
                 if blank > 0 && half.scanned == 0 {
                     return Step::Used(blank);
                 }
-                let Some(end) = head::end(bytes, &mut half.scanned) else {
-                    return if bytes.len() >= limits::HTTP_HEAD_BYTES_MAX {
-                        Step::Stop(Progress::Violation("HTTP head too long"))
-                    } else {
-                        Step::More(bytes.len() + 1)
-                    };
-                };
-                half.scanned = 0;
-                let Some(message) = bytes.get(..end) else { return Step::Stop(Progress::Finished) };
-                half.is_response = text::starts_with(message, b"HTTP/");
-                if half.is_response {
-                    self.server.get_or_insert(dir);
-                    self.response_head(cx, dir, message, emit)
-                } else {
-                    self.server.get_or_insert(dir.other());
-                    self.request_head(cx, dir, message, emit)
+                let window = bytes.get(..limits::HTTP_HEAD_BYTES_MAX).unwrap_or(bytes);
+                match head::end(window, &mut half.scanned) {
+                    Some(end) => self.head(cx, dir, bytes.get(..end).unwrap_or_default(), end, emit),
+                    None if window.len() < limits::HTTP_HEAD_BYTES_MAX => Step::More(bytes.len() + 1),
+                    None => {
+                        cx.limit_hit();
+                        let Some(end) = head::cut(window) else {
+                            return Step::Stop(Progress::Violation("HTTP start line too long"));
+                        };
+                        let front = [window.get(..end).unwrap_or_default(), b"\r\n\r\n"].concat();
+                        let step = self.head(cx, dir, &front, end, emit);
+                        if let (Step::Used(_), Some(half)) = (&step, self.halves.get_mut(dir.index())) {
+                            half.state = State::HeadRest(framing_of(half.state));
+                        }
+                        step
+                    }
                 }
-                .unwrap_or(Step::Used(end))
             }
+            State::HeadRest(framing) => match head::end(bytes, &mut half.scanned) {
+                Some(end) => {
+                    half.scanned = 0;
+                    self.begin(dir, framing);
+                    Step::Used(end)
+                }
+                None => {
+                    half.scanned = 0;
+                    // The end of the head may lie across two pieces.
+                    match bytes.len().checked_sub(3).filter(|n| *n > 0) {
+                        Some(n) => Step::Used(n),
+                        None => Step::More(bytes.len() + 1),
+                    }
+                }
+            },
             State::Length(left) | State::Chunk(left) => {
                 let there = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                 let body = bytes.get(..there).unwrap_or_default();
@@ -177,7 +143,7 @@ impl Http {
                 };
                 let wanted = self.body(is_response, body);
                 if !chunked && (left == 0 || !wanted) {
-                    self.body_done(is_response, emit);
+                    self.body_done(cx, is_response, emit);
                 }
                 if left > 0 && !wanted {
                     // All given bytes are body, and so are the next ones.
@@ -222,7 +188,7 @@ impl Http {
                 Line::Whole([], n) => {
                     half.state = State::Head;
                     let is_response = half.is_response;
-                    self.body_done(is_response, emit);
+                    self.body_done(cx, is_response, emit);
                     Step::Used(n)
                 }
                 Line::Rest(n) | Line::Whole(_, n) => Step::Used(n),
@@ -233,6 +199,9 @@ impl Http {
                 self.body(is_response, bytes);
                 Step::Used(bytes.len())
             }
+            // No client goes on before it has the answer: then that was missed.
+            State::Tunnel if !self.answered => Step::Stop(Progress::Handover { consumed: 0 }),
+            State::Tunnel => Step::More(bytes.len() + 1),
             State::Lost => {
                 if Self::probe(dir, bytes) == Probe::Yes {
                     half.state = State::Head;
@@ -242,6 +211,21 @@ impl Http {
                 }
             }
         }
+    }
+
+    /// Takes a head, which took so many bytes of the stream.
+    fn head(&mut self, cx: Cx<'_>, dir: Direction, message: &[u8], used: usize, emit: Emit<'_>) -> Step {
+        let Some(half) = self.halves.get_mut(dir.index()) else { return Step::Stop(Progress::Finished) };
+        half.scanned = 0;
+        half.is_response = text::starts_with(message, b"HTTP/");
+        let stop = if half.is_response {
+            self.server.get_or_insert(dir);
+            self.response_head(cx, dir, message, used, emit)
+        } else {
+            self.server.get_or_insert(dir.other());
+            self.request_head(cx, dir, message, emit)
+        };
+        stop.map_or(Step::Used(used), Step::Stop)
     }
 
     /// Begins the body that a head announces.
@@ -256,56 +240,65 @@ impl Http {
         }
     }
 
-    fn request_head(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Option<Step> {
-        let Some(head) = RequestHead::parse(bytes) else {
-            return Some(Step::Stop(Progress::Violation("HTTP request head")));
-        };
+    fn request_head(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Option<Progress> {
+        let Some(head) = RequestHead::parse(bytes) else { return Some(Progress::Violation("HTTP request head")) };
+        if head.cut {
+            cx.limit_hit();
+        }
         let authorization = head.authorization.or(head.proxy_authorization);
         let scheme = authorization.and_then(login::scheme);
-        let mut logins: Vec<Found> = [head.authorization, head.proxy_authorization]
-            .into_iter()
-            .flatten()
-            .filter_map(login::authorization)
-            .collect();
-        logins.extend(login::query_login(head.uri));
         let framing = head.framing();
-        let form = head.content_type.filter(|_| framing != Framing::None).and_then(Form::of);
         self.depth = self.depth.saturating_add(1);
         if self.requests.len() >= limits::HTTP_PENDING_MAX
             && let Some(oldest) = self.requests.pop_front()
         {
+            cx.limit_hit();
             self.given_up += 1;
-            self.unanswered(oldest, emit);
+            oldest.unanswered(cx, self.server, &mut self.ledger, emit);
         }
         if let Some(last) = self.requests.back_mut() {
             last.body_open = false;
         }
         self.requests.push_back(Request {
-            strings: Strings::new(
-                [Some(head.method), Some(head.uri), head.host, head.user_agent, head.referrer, scheme],
-                limits::HTTP_FIELD_BYTES_MAX,
-            ),
-            minor: head.minor,
+            strings: Strings::new([
+                Some(head.method),
+                Some(head.uri),
+                head.host,
+                head.user_agent,
+                head.referrer,
+                scheme,
+            ]),
+            version: head.version(),
             at: (cx.ts, cx.packet),
             depth: self.depth,
-            body_len: match framing {
-                Framing::None => None,
-                Framing::Length(n) => Some(n),
-                Framing::Chunked | Framing::UntilClose => Some(0),
-            },
+            body_len: framing.announced(),
             body_open: framing != Framing::None,
-            logins,
-            form,
-            body: Vec::new(),
+            logins: logins(&head, self.ntlm),
+            body: Body::new(request_kind(&head, framing), head.coding),
         });
-        self.begin(dir, framing);
+        if head.method == b"CONNECT" {
+            if let Some(half) = self.halves.get_mut(dir.index()) {
+                half.state = State::Tunnel;
+            }
+        } else {
+            self.begin(dir, framing);
+        }
         None
     }
 
-    fn response_head(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Option<Step> {
-        let Some(head) = ResponseHead::parse(bytes) else {
-            return Some(Step::Stop(Progress::Violation("HTTP response head")));
-        };
+    fn response_head(
+        &mut self,
+        cx: Cx<'_>,
+        dir: Direction,
+        bytes: &[u8],
+        used: usize,
+        emit: Emit<'_>,
+    ) -> Option<Progress> {
+        let Some(head) = ResponseHead::parse(bytes) else { return Some(Progress::Violation("HTTP response head")) };
+        if head.cut {
+            cx.limit_hit();
+        }
+        self.answered = true;
         if head.status < 200 && head.status != 101 {
             return None;
         }
@@ -317,48 +310,52 @@ impl Http {
             None => self.requests.pop_front(),
         };
         if let Some(request) = &mut request {
-            self.logins(request, Some(head.status), emit);
+            request.read_form();
         }
+        self.ntlm = head.ntlm().or(self.ntlm);
         let framing = head.framing(request.as_ref().is_some_and(|r| r.is(b"HEAD")));
-        let tunnel = request.as_ref().is_some_and(|r| r.is(b"CONNECT")) && (200..300).contains(&head.status);
+        let asked_tunnel = request.as_ref().is_some_and(|r| r.is(b"CONNECT"));
+        let tunnel = asked_tunnel && (200..300).contains(&head.status);
         let (scheme, realm) = head.challenge().unzip();
         let realm = realm.flatten();
-        let uri = request.as_ref().and_then(|r| r.strings.get(1));
-        let inspect = match framing {
-            _ if tunnel || head.encoded => Inspect::Nothing,
-            Framing::None => Inspect::Nothing,
-            _ if head.status == 200 && uri.is_some_and(provisioning::is_settings_file) => Inspect::Settings,
-            _ if head.is_page() => Inspect::Title,
-            _ => Inspect::Nothing,
+        let kind = match framing {
+            Framing::None => Kind::Nothing,
+            _ if tunnel => Kind::Nothing,
+            _ => response_kind(&head, request.as_ref()),
         };
-        let response = Response {
-            strings: Strings::new(
-                [Some(head.reason), head.server, head.content_type, head.location, scheme, realm.as_deref()],
-                limits::HTTP_FIELD_BYTES_MAX,
-            ),
+        let mut response = Response {
+            strings: Strings::new([
+                Some(head.reason),
+                head.server,
+                head.content_type,
+                head.location,
+                scheme,
+                realm.as_deref(),
+            ]),
             status: head.status,
-            minor: head.minor,
+            version: head.version(),
             at: (cx.ts, cx.packet),
-            body_len: match framing {
-                Framing::None => None,
-                Framing::Length(n) => Some(n),
-                Framing::Chunked | Framing::UntilClose => Some(0),
-            },
-            inspect,
-            body: Vec::new(),
+            body_len: framing.announced(),
+            session: head.session.map(SecretBuf::new),
+            stale: head.is_stale(),
+            body: Body::new(kind, head.coding),
             request,
         };
         if tunnel || head.status == 101 {
-            self.exchange(&response, emit);
+            response.tell(cx, self.server, &mut self.ledger, emit);
             let authority = response.request.as_ref().and_then(|r| r.strings.get(1)).filter(|_| tunnel);
             let protocol = if tunnel { b"connect" } else { head.upgrade.unwrap_or_default().trim_ascii() };
             emit(Event::Switch { at: response.at, protocol, authority });
-            self.switched = true;
-            return Some(Step::Stop(Progress::Finished));
+            let named = protocol.eq_ignore_ascii_case(b"websocket");
+            return Some(if named { Progress::Finished } else { Progress::Handover { consumed: used } });
+        }
+        if asked_tunnel && let Some(half) = self.halves.get_mut(dir.other().index()) {
+            // Refused: the client may ask again.
+            half.state = State::Head;
         }
         self.begin(dir, framing);
         match framing {
-            Framing::None => self.exchange(&response, emit),
+            Framing::None => response.tell(cx, self.server, &mut self.ledger, emit),
             _ => self.response = Some(response),
         }
         None
@@ -376,139 +373,98 @@ impl Http {
         }
     }
 
-    /// Takes a piece of a body; whether more of it is of interest.
-    fn body(&mut self, is_response: bool, bytes: &[u8]) -> bool {
-        let keep = |kept: &mut Vec<u8>, max: usize| {
-            let room = max.saturating_sub(kept.len());
-            kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-            kept.len() < max
-        };
+    /// The body that is being read.
+    fn open_body(&mut self, is_response: bool) -> Option<&mut Body> {
         if is_response {
-            let Some(response) = &mut self.response else { return false };
-            match response.inspect {
-                Inspect::Nothing => false,
-                Inspect::Settings => keep(&mut response.body, limits::HTTP_SETTINGS_BYTES_MAX),
-                Inspect::Title => {
-                    // The title's end may lie across two pieces.
-                    let seen = response.body.len().saturating_sub(8);
-                    keep(&mut response.body, limits::HTTP_TITLE_BYTES_MAX)
-                        && (head::find(response.body.get(seen..).unwrap_or_default(), b"</title").is_none()
-                            || !head::title_is_whole(&response.body))
-                }
-            }
+            self.response.as_mut().map(|r| &mut r.body)
         } else {
-            let Some(request) = self.requests.back_mut().filter(|r| r.body_open) else { return false };
-            request.form.is_some() && keep(&mut request.body, limits::HTTP_FORM_BYTES_MAX)
+            self.requests.back_mut().filter(|r| r.body_open).map(|r| &mut r.body)
         }
     }
 
-    fn body_done(&mut self, is_response: bool, emit: Emit<'_>) {
+    /// Takes a piece of a body; whether more of it is of interest.
+    fn body(&mut self, is_response: bool, bytes: &[u8]) -> bool {
+        self.open_body(is_response).is_some_and(|b| b.take(bytes))
+    }
+
+    fn body_done(&mut self, cx: Cx<'_>, is_response: bool, emit: Emit<'_>) {
         if is_response {
-            if let Some(response) = self.response.take() {
-                self.exchange(&response, emit);
+            if let Some(mut response) = self.response.take() {
+                response.tell(cx, self.server, &mut self.ledger, emit);
             }
         } else if let Some(request) = self.requests.back_mut() {
             request.body_open = false;
         }
     }
 
-    /// Emits the logins of a request, now that the status is known or will never be.
-    fn logins(&mut self, request: &mut Request, status: Option<u16>, emit: Emit<'_>) {
-        let form = request.form.take().and_then(|form| form.login(&request.body));
-        for found in request.logins.drain(..).chain(form) {
-            let success = match status {
-                Some(401 | 403 | 407) => Some(false),
-                // A form may be refused with a page like any other.
-                Some(200..=399) if found.mechanism != "form" => Some(true),
-                _ => None,
-            };
-            self.tell(found, request.at, success, emit);
-        }
-    }
-
-    /// Emits a login unless it was told before.
-    fn tell(&mut self, found: Found, at: (Timestamp, u64), success: Option<bool>, emit: Emit<'_>) {
-        let secret = found.secret.as_ref().map(|s| s.borrow());
-        let mut id = hash::stable64(success.map_or(2, u64::from), found.mechanism.as_bytes());
-        id = hash::stable64(id, found.user.as_deref().unwrap_or_default());
-        // Each answer to a challenge differs, and they all prove the same.
-        if found.kind != SecretKind::ChallengeResponse {
-            id = hash::stable64(id, secret.map_or(&[], |s| s.expose()));
-        }
-        if self.told.contains(&id) || self.told.len() >= limits::HTTP_LOGINS_MAX {
-            return;
-        }
-        self.told.push(id);
-        emit(Event::Login(Login {
-            ts: at.0,
-            packet: at.1,
-            mechanism: found.mechanism,
-            username: found.user.as_deref(),
-            secret,
-            secret_kind: found.kind,
-            proof: None,
-            success,
-        }));
-    }
-
-    fn unanswered(&mut self, mut request: Request, emit: Emit<'_>) {
-        self.logins(&mut request, None, emit);
-        emit(Event::Exchange(asked(&request)));
-    }
-
-    fn exchange(&mut self, response: &Response, emit: Emit<'_>) {
-        if response.inspect == Inspect::Settings {
-            for found in provisioning::logins(&response.body) {
-                self.tell(found, response.at, None, emit);
-            }
-        }
-        let mut exchange = response.request.as_ref().map(asked).unwrap_or_default();
-        if response.request.is_none() {
-            exchange.at = response.at;
-            exchange.minor = response.minor;
-        }
-        let strings = &response.strings;
-        emit(Event::Exchange(Exchange {
-            response_at: Some(response.at),
-            status: Some(response.status),
-            reason: strings.get(0),
-            server: strings.get(1),
-            content_type: strings.get(2),
-            response_body_len: response.body_len,
-            auth_scheme: exchange.auth_scheme.or(strings.get(4)),
-            realm: strings.get(5),
-            location: strings.get(3),
-            title: Some(response.body.as_slice()).filter(|_| response.inspect == Inspect::Title).and_then(head::title),
-            ..exchange
-        }));
-    }
-
-    fn flush(&mut self, emit: Emit<'_>) {
-        if let Some(response) = self.response.take() {
-            self.exchange(&response, emit);
+    fn flush(&mut self, cx: Cx<'_>, emit: Emit<'_>) {
+        if let Some(mut response) = self.response.take() {
+            response.tell(cx, self.server, &mut self.ledger, emit);
         }
         while let Some(request) = self.requests.pop_front() {
-            self.unanswered(request, emit);
+            request.unanswered(cx, self.server, &mut self.ledger, emit);
         }
         self.given_up = 0;
     }
 }
 
-/// The part of an exchange that the request tells.
-fn asked(request: &Request) -> Exchange<'_> {
-    let strings = &request.strings;
-    Exchange {
-        at: request.at,
-        method: strings.get(0),
-        uri: strings.get(1),
-        host: strings.get(2),
-        user_agent: strings.get(3),
-        referrer: strings.get(4),
-        auth_scheme: strings.get(5),
-        minor: request.minor,
-        request_body_len: request.body_len,
-        depth: request.depth,
-        ..Exchange::default()
+/// The first bytes of a message, which say who speaks.
+fn front(bytes: &[u8]) -> &[u8] {
+    bytes.get(..4).unwrap_or(bytes)
+}
+
+/// The framing that a state begins.
+const fn framing_of(state: State) -> Framing {
+    match state {
+        State::Length(n) => Framing::Length(n),
+        State::ChunkSize => Framing::Chunked,
+        State::UntilClose => Framing::UntilClose,
+        _ => Framing::None,
+    }
+}
+
+/// The logins in a request's head.
+fn logins(head: &RequestHead<'_>, ntlm: Option<[u8; 8]>) -> Vec<Found> {
+    let fields = [head.authorization, head.proxy_authorization].into_iter().flatten();
+    let mut logins: Vec<Found> = fields.filter_map(|v| login::authorization(v, head.method, ntlm)).collect();
+    logins.extend(head.keys.iter().flatten().filter_map(|v| login::key_field(v)));
+    logins.extend(login::query_login(head.uri));
+    logins.extend(login::address_login(head.uri));
+    logins
+}
+
+/// What the body of a request is kept for.
+pub(super) fn request_kind(head: &RequestHead<'_>, framing: Framing) -> Kind {
+    match head.content_type {
+        _ if framing == Framing::None => Kind::Nothing,
+        Some(media) if text::starts_with(media.trim_ascii_start(), b"application/ipp") => Kind::Ipp,
+        Some(media) => Form::of(media).map_or(Kind::Nothing, Kind::Form),
+        // Simple clients do not say what they post.
+        None if head.method == b"POST" => Kind::Form(Form::UrlEncoded),
+        None => Kind::Nothing,
+    }
+}
+
+/// What the body of a response is kept for.
+pub(super) fn response_kind(head: &ResponseHead<'_>, request: Option<&Request>) -> Kind {
+    let uri = request.and_then(|r| r.strings.get(1));
+    let is_page = head.is_type("text/html");
+    if head.status == 200 && uri.is_some_and(provisioning::is_settings_file) {
+        Kind::Settings
+    } else if head.is_type("application/ipp") {
+        Kind::Ipp
+    } else if request.is_some_and(Request::has_form_login)
+        && (is_page || head.is_xml() || head.is_type("application/json") || head.is_type("text/plain"))
+    {
+        Kind::Answer
+    } else if is_page {
+        Kind::Title
+    } else if head.is_xml() {
+        Kind::Device
+    } else if uri.is_some_and(|u| u.starts_with(b"/setup/eureka_info")) {
+        Kind::Cast
+    } else {
+        Kind::Nothing
     }
 }
 
@@ -518,81 +474,21 @@ impl AppParser for Http {
         title: "HTTP/1",
         transports: &[Transport::Tcp],
         ports: &[80, 8080, 8000, 8008, 8081, 8088, 8888, 3128, 631, 5985, 1900],
-        reference: "RFC 9110, RFC 9112",
+        reference: "RFC 9110, RFC 9112; RFC 8010 for IPP",
         table: Some(&TABLE),
+        more_tables: &[&ipp::TABLE],
+        yields: "requests and responses, logins of all kinds, titles, what devices say of themselves, print jobs, tunnels",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
 
     fn probe(_dir: Direction, payload: &[u8]) -> Probe {
-        let payload = payload.trim_ascii_start();
-        if let Some(rest) = payload.strip_prefix(b"HTTP/1.") {
-            return match rest {
-                [b'0'..=b'9', b' ', a, b, c, ..] if [a, b, c].iter().all(|d| d.is_ascii_digit()) => Probe::Yes,
-                [] | [b'0'..=b'9'] | [b'0'..=b'9', b' '] | [b'0'..=b'9', b' ', b'0'..=b'9'] => Probe::NeedMore,
-                [b'0'..=b'9', b' ', b'0'..=b'9', b'0'..=b'9'] => Probe::NeedMore,
-                _ => Probe::No,
-            };
-        }
-        if payload.len() < 7 && b"HTTP/1.".starts_with(payload) {
-            return Probe::NeedMore;
-        }
-        let (method, target) = match memchr::memchr(b' ', payload.get(..33).unwrap_or(payload)) {
-            Some(at) => payload.split_at(at),
-            None if payload.len() < 33 && payload.iter().all(is_method_byte) => return Probe::NeedMore,
-            None => return Probe::No,
-        };
-        if method.is_empty() || !method.iter().all(is_method_byte) {
-            return Probe::No;
-        }
-        let known = matches!(
-            method,
-            b"GET"
-                | b"POST"
-                | b"HEAD"
-                | b"PUT"
-                | b"DELETE"
-                | b"OPTIONS"
-                | b"TRACE"
-                | b"PATCH"
-                | b"CONNECT"
-                | b"PROPFIND"
-                | b"PROPPATCH"
-                | b"MKCOL"
-                | b"COPY"
-                | b"MOVE"
-                | b"LOCK"
-                | b"UNLOCK"
-                | b"SEARCH"
-                | b"REPORT"
-                | b"SUBSCRIBE"
-                | b"UNSUBSCRIBE"
-                | b"NOTIFY"
-                | b"M-SEARCH"
-                | b"SOURCE"
-                | b"RPC_IN_DATA"
-                | b"RPC_OUT_DATA"
-        );
-        let target = target.trim_ascii_start();
-        match memchr::memchr(b'\n', target) {
-            // The version token tells: SIP and RTSP have their own.
-            Some(end) => {
-                let line = target.get(..end).unwrap_or_default().trim_ascii_end();
-                let version = line.rsplit(|c| *c == b' ').next().unwrap_or_default();
-                let is_http = version.len() == 8 && version.starts_with(b"HTTP/1.");
-                if is_http { Probe::Yes } else { Probe::No }
-            }
-            None if target.iter().any(|c| matches!(c, 0..=8 | 14..=31)) => Probe::No,
-            // A long address: what follows it will not be seen in time.
-            None if known && target.len() > 1024 && matches!(target.first(), Some(b'/')) => Probe::Yes,
-            None if target.len() > 3000 => Probe::No,
-            None => Probe::NeedMore,
-        }
+        http_probe::probe(payload)
     }
 
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Progress {
         if std::mem::take(&mut self.flush) {
-            self.flush(emit);
+            self.flush(cx, emit);
         }
         let mut used = 0;
         loop {
@@ -603,6 +499,7 @@ impl AppParser for Http {
             match self.step(cx, dir, rest, emit) {
                 Step::Used(n) => used += n,
                 Step::More(needed) => return Progress::Partial { consumed: used, needed },
+                Step::Stop(Progress::Handover { consumed }) => return Progress::Handover { consumed: used + consumed },
                 Step::Stop(progress) => return progress,
             }
         }
@@ -623,33 +520,24 @@ impl AppParser for Http {
                 return Progress::Done;
             }
         }
-        if is_response && let Some(response) = &mut self.response {
-            // What comes behind the hole does not follow what came before it.
-            if response.inspect == Inspect::Title && head::title(&response.body).is_none() {
-                response.inspect = Inspect::Nothing;
-            }
-        } else if !is_response && let Some(request) = self.requests.back_mut().filter(|r| r.body_open) {
-            request.form = None;
+        if let Some(body) = self.open_body(is_response) {
+            body.hole();
         }
         Progress::Done
     }
 
-    fn on_end(&mut self, _cx: Cx<'_>, dir: Direction, _rest: &[u8], emit: Emit<'_>) {
+    fn on_end(&mut self, cx: Cx<'_>, dir: Direction, _rest: &[u8], emit: Emit<'_>) {
         self.ends = self.ends.saturating_add(1);
         if self.server == Some(dir) || self.ends >= 2 || self.flush {
-            self.flush(emit);
+            self.flush(cx, emit);
         }
     }
-}
-
-const fn is_method_byte(c: &u8) -> bool {
-    matches!(c, b'A'..=b'Z' | b'-' | b'_')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::testing::{Script, probe_all};
+    use crate::proto::testing::Script;
 
     #[test]
     fn an_end_of_title_before_its_beginning_makes_no_difference() {
@@ -790,7 +678,7 @@ mod tests {
             .resp("HTTP/1.1 200 OK\r\n\r\n")
             .orig(b"\x16\x03\x01")
             .any_chunking::<Http>();
-        assert_eq!(seen.stopped, Some(Progress::Finished));
+        assert_eq!(seen.stopped, Some(Progress::Handover { consumed: 0 }));
         assert_eq!(seen.cell("uri"), "host:443");
         assert!(seen.events.iter().any(|e| e.contains(r#"Switch("connect")"#)));
         let seen = Script::new()
@@ -829,30 +717,135 @@ mod tests {
     fn a_thousand_pipelined_requests_and_an_endless_head() {
         let seen = Script::new().orig("GET /a HTTP/1.1\r\n\r\n".repeat(1000)).any_chunking::<Http>();
         assert_eq!(seen.rows.len(), 1000);
-        let endless = "GET / HTTP/1.1\r\n".to_owned() + &"A: b\r\n".repeat(20_000);
-        assert!(matches!(Script::new().orig(endless).run::<Http>().stopped, Some(Progress::Violation(_))));
+        let front = "POST /a HTTP/1.1\r\nAuthorization: Basic YWRtaW46aHVudGVyMg==\r\nContent-Length: 4\r\n".to_owned();
+        let long = front + &"A: b\r\n".repeat(20_000) + "\r\nbodyGET /b HTTP/1.1\r\n\r\n";
+        for size in [usize::MAX, 1000, 61] {
+            let seen = Script::new().orig(&long).pieces::<Http>(size);
+            assert_eq!(seen.cells("uri"), ["/a", "/b"], "what follows a head that is too long is read");
+            assert!(seen.logins[0].contains("basic"));
+        }
+        let no_line = "GET /".to_owned() + &"a".repeat(100_000);
+        assert!(matches!(Script::new().orig(no_line).run::<Http>().stopped, Some(Progress::Violation(_))));
     }
 
     #[test]
-    fn probes() {
-        for (bytes, want) in [
-            ("GET / HTTP/1.1\r\n", Probe::Yes),
-            ("HTTP/1.0 200 OK\r\n", Probe::Yes),
-            ("FOO-BAR /x HTTP/1.0\r\n", Probe::Yes),
-            ("GET /a b c HTTP/1.1\r\n", Probe::Yes),
-            ("OPTIONS sip:a SIP/2.0\r\n", Probe::No),
-            ("OPTIONS * RTSP/1.0\r\n", Probe::No),
-            ("PRI * HTTP/2.0\r\n", Probe::No),
-            ("ICAP/1.0 200 OK\r\n", Probe::No),
-            ("GET /index\r\n", Probe::No),
-            ("SSH-2.0-x\r\n", Probe::No),
-            ("HTTP/1.1 abc", Probe::No),
-            ("220 ftp\r\n", Probe::No),
-            ("GET ", Probe::NeedMore),
-        ] {
-            assert_eq!(probe_all::<Http>(Direction::Orig, bytes.as_bytes()), want, "{bytes:?}");
+    fn a_tunnel_whose_answer_was_missed_and_one_that_was_refused() {
+        let asked = "CONNECT host:443 HTTP/1.1\r\nHost: host:443\r\n\r\n";
+        let seen = Script::new().orig(asked).orig(b"\x16\x03\x01\x00\x05").any_chunking::<Http>();
+        assert_eq!((seen.cell("uri"), seen.stopped), ("host:443".into(), Some(Progress::Handover { consumed: 0 })));
+        let seen = Script::new()
+            .orig(asked)
+            .resp("HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"p\"\r\nContent-Length: 0\r\n\r\n")
+            .orig("CONNECT host:443 HTTP/1.1\r\nProxy-Authorization: Basic YTpi\r\n\r\n")
+            .resp("HTTP/1.1 200 OK\r\n\r\n")
+            .any_chunking::<Http>();
+        assert_eq!(seen.cells("status"), ["407", "200"]);
+        assert!(seen.logins[0].contains("success: Some(true)"));
+    }
+
+    #[test]
+    fn ntlm_answers_the_challenge_of_the_connection() {
+        // MS-NLMP, section 4.2.2: the challenge is 0123456789abcdef.
+        let challenge = "TlRMTVNTUAACAAAAAAAAADgAAAAzgoriASNFZ4mrze8AAAAAAAAAADgAAAA4AAAABgBwFwAAAA8=";
+        let mut answer = b"NTLMSSP\0\x03\0\0\0".to_vec();
+        answer.extend([0, 0, 0, 0, 64, 0, 0, 0, 24, 0, 24, 0, 72, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0, 0]);
+        answer.extend([8, 0, 8, 0, 64, 0, 0, 0]);
+        answer.extend([0; 16]);
+        answer.extend([1, 0, 0, 0]);
+        answer.extend(b"U\0s\0e\0r\0");
+        answer.extend([7; 24]);
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let encoded: String = answer
+            .chunks(3)
+            .flat_map(|c| {
+                let n = c.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - c.len()));
+                (0..4)
+                    .map(move |i| if i <= c.len() { ALPHABET[(n >> (18 - 6 * i) & 63) as usize] as char } else { '=' })
+            })
+            .collect();
+        let seen = Script::new()
+            .orig("GET / HTTP/1.1\r\nAuthorization: NTLM TlRMTVNTUAABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n")
+            .resp(format!("HTTP/1.1 401 No\r\nWWW-Authenticate: Negotiate\r\nWWW-Authenticate: NTLM {challenge}\r\nContent-Length: 0\r\n\r\n"))
+            .orig(format!("GET / HTTP/1.1\r\nAuthorization: NTLM {encoded}\r\n\r\n"))
+            .resp("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .any_chunking::<Http>();
+        assert_eq!(seen.logins.len(), 1, "{:?}", seen.logins);
+        let login = &seen.logins[0];
+        assert!(
+            login.contains("\"ntlm\"") && login.contains("proof: Some(Ntlm)") && login.contains("success: Some(true)")
+        );
+        assert!(!format!("{seen:?}").contains("070707"));
+    }
+
+    #[test]
+    fn a_form_login_its_outcome_and_its_session() {
+        let post = |host: &str| {
+            format!(
+                "POST /login.cgi HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                     Content-Length: 22\r\n\r\nusername=a&password=pw"
+            )
+        };
+        let page = "<html><title>Sign in</title><form><input type=\"password\"></form>";
+        let seen = Script::new()
+            .orig(post("x"))
+            .resp(format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{page}", page.len()))
+            .orig(post("x"))
+            .resp("HTTP/1.1 302 Found\r\nLocation: /main.htm\r\nSet-Cookie: sid=5e55104; path=/\r\nContent-Length: 0\r\n\r\n")
+            .any_chunking::<Http>();
+        assert_eq!(seen.cells("title"), ["Sign in", "-"]);
+        assert_eq!(seen.logins.len(), 3, "{:?}", seen.logins);
+        assert!(seen.logins[0].contains("form") && seen.logins[0].contains("success: Some(false)"));
+        assert!(seen.logins[1].contains("form") && seen.logins[1].contains("success: Some(true)"));
+        assert!(seen.logins[2].contains("session-cookie") && seen.logins[2].contains("Token"));
+        assert!(!format!("{seen:?}").contains("5e55104"));
+    }
+
+    #[test]
+    fn keys_in_fields_and_cookies_of_no_login() {
+        let seen = Script::new()
+            .orig("GET /api HTTP/1.1\r\nX-API-Key: 0f3c9a7711\r\nCookie: sid=1234567\r\n\r\n")
+            .resp("HTTP/1.1 200 OK\r\nSet-Cookie: sid=7654321\r\nContent-Length: 0\r\n\r\n")
+            .any_chunking::<Http>();
+        assert_eq!(seen.logins.len(), 1);
+        assert!(seen.logins[0].contains("api-key") && seen.logins[0].contains("Token"));
+        let all = format!("{seen:?}");
+        assert!(!["0f3c9a7711", "7654321", "1234567"].iter().any(|s| all.contains(s)));
+    }
+
+    #[test]
+    fn print_jobs_in_chunks() {
+        let job = ipp::tests::message(2, &[(0x42, "requesting-user-name", "jo"), (0x42, "job-name", "Leave")]);
+        let told = ipp::tests::message(0, &[(0x41, "printer-make-and-model", "Acme L1")]);
+        let head = "POST /ipp/print HTTP/1.1\r\nContent-Type: application/ipp\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let (a, b) = job.split_at(11);
+        let mut body = head.as_bytes().to_vec();
+        for part in [a, b, b""] {
+            body.extend(format!("{:x}\r\n", part.len()).bytes());
+            body.extend(part);
+            body.extend(b"\r\n");
         }
-        let long = format!("GET /{}", "a".repeat(3000));
-        assert_eq!(probe_all::<Http>(Direction::Orig, long.as_bytes()), Probe::Yes);
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/ipp\r\nContent-Length: {}\r\n\r\n", told.len());
+        let seen = Script::new().orig(body).resp([answer.as_bytes(), &told].concat()).any_chunking::<Http>();
+        assert_eq!(seen.cells("operation"), ["-", "print-job"]);
+        assert_eq!(seen.cells("username")[1], "jo");
+        assert_eq!(seen.cells("make_and_model")[1], "Acme L1");
+        assert!(seen.events.iter().any(|e| e.contains("Device(1 told)")));
+    }
+
+    #[test]
+    fn a_port_that_a_gateway_opens_and_a_camera_that_is_asked() {
+        let body = "<u:AddPortMapping><NewExternalPort>8080</NewExternalPort><NewInternalPort>80</NewInternalPort>\
+                    </u:AddPortMapping>";
+        let post =
+            format!("POST /ctl HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let seen = Script::new().orig(post).resp("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").any_chunking::<Http>();
+        assert!(seen.events.iter().any(|e| e.contains("Mapping(8080, Some(true))")), "{:?}", seen.events);
+    }
+
+    #[test]
+    fn a_shell_server_is_no_web_server() {
+        let seen = Script::new().orig("GET / HTTP/1.1\r\n\r\n").resp("SSH-2.0-x\r\n").run::<Http>();
+        assert_eq!(seen.stopped, Some(Progress::Violation("SSH server")));
     }
 }

@@ -1,16 +1,19 @@
-//! What the HTTP/1 parser tells, and the table that it goes to.
+//! What the HTTP parsers tell, and the table that it goes to.
 
+use super::http_device::Told;
 use super::http_login as login;
+use super::http_soap::Mapping;
+use super::ipp;
 use crate::base::Timestamp;
 use crate::base::secret::Reveal;
-use crate::proto::api::Login;
+use crate::proto::api::{About, Direction, Fact, Login};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
 /// The table.
 pub static TABLE: Table = Table {
     name: "http",
-    doc: "One HTTP/1 request with the response to it; a response alone has its row too",
+    doc: "One HTTP request with the response to it; a response alone has its row too",
     prefix: FLOW_PREFIX,
     columns: &[
         Column::repeating("method", Type::Text, "Request method; null where only the response was seen"),
@@ -37,7 +40,7 @@ pub static TABLE: Table = Table {
         Column::repeating("auth_scheme", Type::Text, "Scheme of the request's authorization, else of the challenge"),
         Column::repeating("realm", Type::Text, "Realm that the challenge names"),
         Column::new("location", Type::Text, "Location field, blanked like uri"),
-        Column::repeating("title", Type::Text, "Title of the page, from the first 8 KiB of an uncompressed HTML body"),
+        Column::repeating("title", Type::Text, "Title of the page, from the first 8 KiB of its body as sent"),
         Column::new("response_packet", Type::Int64, "Packet that completed the response's head"),
         Column::new("rtt_us", Type::Int64, "Time from the request's head to the response's head, in microseconds"),
     ],
@@ -56,8 +59,8 @@ pub struct Exchange<'e> {
     pub host: Option<&'e [u8]>,
     /// Request target as sent: it may hold secrets.
     pub uri: Option<&'e [u8]>,
-    /// Last digit of the version.
-    pub minor: u8,
+    /// Version as the `version` column spells it: `1.0`, `1.1`, `2`.
+    pub version: &'static str,
     /// User-Agent field.
     pub user_agent: Option<&'e [u8]>,
     /// Referer field as sent: it may hold secrets.
@@ -84,6 +87,34 @@ pub struct Exchange<'e> {
     pub location: Option<&'e [u8]>,
     /// Title of the page.
     pub title: Option<&'e [u8]>,
+    /// The side that answers, where it is known.
+    pub server_side: Option<Direction>,
+    /// Whether somebody asked a proxy for a page of another server: what the answer says is not about
+    /// the device at the other end.
+    pub is_proxied: bool,
+    /// Which of its facts ([`Exchange::facts`]) were not told before on this flow, as bits.
+    pub fresh: u8,
+}
+
+impl<'e> Exchange<'e> {
+    /// What it says of the two devices: side, attribute, value.
+    pub fn facts(&self) -> [(Side, &'static str, Option<&'e [u8]>); 4] {
+        let page = Some(200).filter(|_| !self.is_proxied) == self.status;
+        [
+            (Side::Server, "server", self.server.filter(|_| !self.is_proxied)),
+            (Side::Server, "realm", self.realm.filter(|_| !self.is_proxied)),
+            (Side::Server, "title", self.title.filter(|_| page)),
+            (Side::Client, "user-agent", self.user_agent),
+        ]
+    }
+}
+
+/// The two sides of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Side {
+    Client,
+    Server,
 }
 
 /// What was seen.
@@ -93,6 +124,26 @@ pub enum Event<'e> {
     /// A request and its response, or one of the two. Emitted once what matters of the response is
     /// known, which may be before its body has ended.
     Exchange(Exchange<'e>),
+    /// A message of IPP in the request, the answer, or both.
+    Ipp(ipp::Exchange<'e>),
+    /// The device on one side described itself.
+    Device {
+        /// When the head of the document came.
+        at: (Timestamp, u64),
+        /// The side.
+        side: Direction,
+        /// Attributes and values.
+        told: &'e [Told],
+    },
+    /// A gateway was asked to open a port.
+    Mapping {
+        /// When.
+        at: (Timestamp, u64),
+        /// What was asked for.
+        mapping: &'e Mapping,
+        /// Whether it was done.
+        success: Option<bool>,
+    },
     /// A login in a request. The same login with the same result is told once per flow.
     Login(Login<'e>),
     /// From here on the connection speaks something else: the parser stops.
@@ -112,6 +163,9 @@ impl std::fmt::Debug for Event<'_> {
         match self {
             Self::Exchange(e) => write!(f, "Exchange({}, {:?})", e.depth, e.status),
             Self::Login(l) => l.fmt(f),
+            Self::Ipp(e) => write!(f, "Ipp({:?})", e.operation()),
+            Self::Device { told, .. } => write!(f, "Device({} told)", told.len()),
+            Self::Mapping { mapping, success, .. } => write!(f, "Mapping({}, {success:?})", mapping.external_port),
             Self::Switch { protocol, .. } => write!(f, "Switch({:?})", String::from_utf8_lossy(protocol)),
         }
     }
@@ -122,16 +176,25 @@ impl crate::proto::api::Event for Event<'_> {
         Some(match self {
             Self::Exchange(e) => e.at,
             Self::Login(l) => (l.ts, l.packet),
-            Self::Switch { at, .. } => *at,
+            Self::Ipp(e) => e.at,
+            Self::Switch { at, .. } | Self::Device { at, .. } | Self::Mapping { at, .. } => *at,
         })
     }
 
     fn has_row(&self) -> bool {
-        matches!(self, Self::Exchange(_))
+        matches!(self, Self::Exchange(_) | Self::Ipp(_))
+    }
+
+    fn table(&self) -> Option<&'static Table> {
+        matches!(self, Self::Ipp(_)).then_some(&ipp::TABLE)
     }
 
     fn write(&self, row: &mut RowWriter<'_>, reveal: Reveal) {
-        let Self::Exchange(e) = self else { return };
+        let e = match self {
+            Self::Exchange(e) => e,
+            Self::Ipp(e) => return e.write(row, reveal),
+            _ => return,
+        };
         let address = |row: &mut RowWriter<'_>, uri: Option<&[u8]>| {
             match (uri, reveal) {
                 (Some(uri), Reveal::No) => row.bytes(&login::blanked(uri)),
@@ -146,7 +209,7 @@ impl crate::proto::api::Event for Event<'_> {
         };
         row.opt_bytes(e.method).opt_bytes(e.host.map(|h| host_only(h, reveal)));
         address(row, e.uri);
-        row.text(if e.minor == 0 { "1.0" } else { "1.1" }).opt_bytes(e.user_agent);
+        row.text(e.version).opt_bytes(e.user_agent);
         address(row, e.referrer);
         row.opt_int(e.status).opt_bytes(e.reason.filter(|r| !r.is_empty()));
         row.opt_bytes(e.server).opt_bytes(e.content_type);
@@ -164,6 +227,34 @@ impl crate::proto::api::Event for Event<'_> {
         match self {
             Self::Login(login) => Some(*login),
             _ => None,
+        }
+    }
+
+    fn service(&self) -> Option<&'static str> {
+        match self {
+            Self::Ipp(_) => Some("ipp"),
+            Self::Switch { protocol, .. } if protocol.eq_ignore_ascii_case(b"websocket") => Some("websocket"),
+            _ => None,
+        }
+    }
+
+    fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        match self {
+            Self::Exchange(e) if e.fresh != 0 => {
+                let Some(server) = e.server_side else { return };
+                for (n, (side, attribute, value)) in e.facts().into_iter().enumerate() {
+                    if let Some(value) = value.filter(|_| e.fresh >> n & 1 != 0) {
+                        let about = About::Side(if side == Side::Server { server } else { server.other() });
+                        tell(Fact { about, attribute, value });
+                    }
+                }
+            }
+            Self::Device { side, told, .. } => {
+                for (attribute, value) in *told {
+                    tell(Fact { about: About::Side(*side), attribute, value });
+                }
+            }
+            _ => {}
         }
     }
 

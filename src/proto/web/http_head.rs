@@ -2,8 +2,11 @@
 
 use std::mem::MaybeUninit;
 
+use super::http_body::Coding;
+use super::http_login::{is_key_field, session_cookie};
 use crate::base::limits;
 use crate::proto::digest::parameter;
+use crate::proto::ntlm;
 use crate::proto::text;
 
 /// How the end of a body is told (RFC 9112, section 6.3).
@@ -17,6 +20,21 @@ pub enum Framing {
     Chunked,
     /// The connection ends with it.
     UntilClose,
+}
+
+impl Framing {
+    /// Bytes of the body as announced; 0 where they have to be counted.
+    pub const fn announced(self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Length(n) => Some(n),
+            Self::Chunked | Self::UntilClose => Some(0),
+        }
+    }
+}
+
+const fn spelled(minor: u8) -> &'static str {
+    if minor == 0 { "1.0" } else { "1.1" }
 }
 
 /// Scheme and realm that a server asks for a login with.
@@ -36,8 +54,13 @@ pub struct RequestHead<'a> {
     pub content_type: Option<&'a [u8]>,
     pub authorization: Option<&'a [u8]>,
     pub proxy_authorization: Option<&'a [u8]>,
-    length: Option<u64>,
-    chunked: bool,
+    /// Values of fields that carry keys or tokens of their own.
+    pub keys: [Option<&'a [u8]>; 2],
+    pub coding: Coding,
+    /// Whether fields were passed over because there are too many.
+    pub cut: bool,
+    pub(super) length: Option<u64>,
+    pub(super) chunked: bool,
 }
 
 /// What matters of a response's head.
@@ -50,12 +73,15 @@ pub struct ResponseHead<'a> {
     pub server: Option<&'a [u8]>,
     pub content_type: Option<&'a [u8]>,
     pub location: Option<&'a [u8]>,
-    pub challenge: Option<&'a [u8]>,
+    pub challenges: [Option<&'a [u8]>; 4],
     pub upgrade: Option<&'a [u8]>,
-    /// Whether the body is compressed.
-    pub encoded: bool,
-    length: Option<u64>,
-    chunked: bool,
+    /// Value of the cookie that begins a session, where one does.
+    pub session: Option<&'a [u8]>,
+    pub coding: Coding,
+    /// Whether fields were passed over because there are too many.
+    pub cut: bool,
+    pub(super) length: Option<u64>,
+    pub(super) chunked: bool,
 }
 
 /// Where the head that `bytes` begin with ends, looked for from `scanned` on, which is moved.
@@ -128,11 +154,12 @@ impl<'a> RequestHead<'a> {
             return None;
         }
         let mut head = Self { method, uri, minor, ..Self::default() };
-        for line in lines.take(limits::HTTP_HEADERS_MAX) {
+        for line in lines.by_ref().take(limits::HTTP_HEADERS_MAX) {
             if let Some((name, value)) = text::split_once(line, b':') {
                 head.field(name.trim_ascii(), value.trim_ascii());
             }
         }
+        head.cut = lines.any(|l| l.contains(&b':'));
         Some(head)
     }
 
@@ -144,11 +171,18 @@ impl<'a> RequestHead<'a> {
             10 if is("user-agent") => _ = self.user_agent.get_or_insert(value),
             12 if is("content-type") => _ = self.content_type.get_or_insert(value),
             13 if is("authorization") => _ = self.authorization.get_or_insert(value),
+            16 if is("content-encoding") => self.coding = Coding::of(value),
             14 if is("content-length") => self.length = self.length.or(text::decimal(value.trim_ascii())),
             17 if is("transfer-encoding") => self.chunked |= text::contains(value, b"chunked"),
             19 if is("proxy-authorization") => _ = self.proxy_authorization.get_or_insert(value),
+            6.. if is_key_field(name) => put(&mut self.keys, value),
             _ => {}
         }
+    }
+
+    /// The version as the table spells it.
+    pub const fn version(&self) -> &'static str {
+        spelled(self.minor)
     }
 
     /// How its body is framed.
@@ -185,11 +219,12 @@ impl<'a> ResponseHead<'a> {
         let (status, reason) = text::word(rest);
         let status = text::decimal(status).and_then(|n| u16::try_from(n).ok()).filter(|n| (100..1000).contains(n))?;
         let mut head = Self { status, minor, reason, ..Self::default() };
-        for line in lines.take(limits::HTTP_HEADERS_MAX) {
+        for line in lines.by_ref().take(limits::HTTP_HEADERS_MAX) {
             if let Some((name, value)) = text::split_once(line, b':') {
                 head.field(name.trim_ascii(), value.trim_ascii());
             }
         }
+        head.cut = lines.any(|l| l.contains(&b':'));
         Some(head)
     }
 
@@ -201,12 +236,18 @@ impl<'a> ResponseHead<'a> {
             8 if is("location") => _ = self.location.get_or_insert(value),
             12 if is("content-type") => _ = self.content_type.get_or_insert(value),
             14 if is("content-length") => self.length = self.length.or(text::decimal(value.trim_ascii())),
-            16 if is("www-authenticate") => _ = self.challenge.get_or_insert(value),
-            16 if is("content-encoding") => self.encoded |= !value.eq_ignore_ascii_case(b"identity"),
+            10 if is("set-cookie") => self.session = self.session.or_else(|| session_cookie(value).map(|c| c.1)),
+            16 if is("www-authenticate") => put(&mut self.challenges, value),
+            16 if is("content-encoding") => self.coding = Coding::of(value),
             17 if is("transfer-encoding") => self.chunked |= text::contains(value, b"chunked"),
-            18 if is("proxy-authenticate") => _ = self.challenge.get_or_insert(value),
+            18 if is("proxy-authenticate") => put(&mut self.challenges, value),
             _ => {}
         }
+    }
+
+    /// The version as the table spells it.
+    pub const fn version(&self) -> &'static str {
+        spelled(self.minor)
     }
 
     /// How its body is framed; `to_head` says that it answers a HEAD request.
@@ -221,16 +262,56 @@ impl<'a> ResponseHead<'a> {
         }
     }
 
-    /// Scheme and realm of the challenge.
+    /// Scheme and realm of the challenge: of the first one.
     pub fn challenge(&self) -> Option<Challenge<'a>> {
-        let (scheme, rest) = text::word(self.challenge?);
+        let (scheme, rest) = text::word(self.challenges.iter().flatten().next()?);
         Some((scheme, parameter(rest, b"realm")))
     }
 
-    /// Whether the body is a page in which a title can be read.
-    pub fn is_page(&self) -> bool {
-        !self.encoded && self.content_type.is_some_and(|t| text::starts_with(t.trim_ascii_start(), b"text/html"))
+    /// What NTLM's server challenges with.
+    pub fn ntlm(&self) -> Option<[u8; 8]> {
+        self.challenges.iter().flatten().find_map(|challenge| {
+            let (scheme, token) = text::word(challenge.trim_ascii());
+            let named = [&b"ntlm"[..], b"negotiate"].iter().any(|n| scheme.eq_ignore_ascii_case(n));
+            match ntlm::find(&text::base64(Some(token).filter(|t| named && !t.is_empty())?)?)? {
+                ntlm::Message::Challenge(challenge) => Some(challenge.challenge),
+                _ => None,
+            }
+        })
     }
+
+    /// Whether the server says that an answer came too late (RFC 7616, section 3.3).
+    pub fn is_stale(&self) -> bool {
+        let stale = |c: &&[u8]| parameter(text::word(c).1, b"stale").is_some_and(|v| v.eq_ignore_ascii_case(b"true"));
+        self.challenges.iter().flatten().any(stale)
+    }
+
+    /// Whether the body is of this media type, without its parameters.
+    pub fn is_type(&self, media: &str) -> bool {
+        self.content_type.is_some_and(|t| text::starts_with(t.trim_ascii_start(), media.as_bytes()))
+    }
+
+    /// Whether the body is XML.
+    pub fn is_xml(&self) -> bool {
+        let media = self.content_type.unwrap_or_default().split(|c| *c == b';').next().unwrap_or_default();
+        let ends = media.trim_ascii();
+        let tail = ends.get(ends.len().saturating_sub(4)..).unwrap_or_default();
+        tail.eq_ignore_ascii_case(b"/xml") || tail.eq_ignore_ascii_case(b"+xml")
+    }
+}
+
+/// Puts a value into the first place that is free.
+fn put<'a, const N: usize>(places: &mut [Option<&'a [u8]>; N], value: &'a [u8]) {
+    if let Some(place) = places.iter_mut().find(|p| p.is_none()) {
+        *place = Some(value);
+    }
+}
+
+/// Where a head that is longer than [`limits::HTTP_HEAD_BYTES_MAX`] is cut: behind the last whole line of
+/// its front. `None` where not even the first line fits.
+pub fn cut(bytes: &[u8]) -> Option<usize> {
+    let front = bytes.get(..limits::HTTP_HEAD_BYTES_MAX).unwrap_or(bytes);
+    memchr::memrchr(b'\n', front)
 }
 
 /// The title of the page that `html` begins, trimmed; `None` where there is none so far.

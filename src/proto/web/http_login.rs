@@ -1,13 +1,40 @@
-//! Secrets in HTTP: authorization fields (RFC 9110, section 11; RFC 7617; RFC 7616; RFC 6750), login
-//! forms, and secrets in addresses that must be blanked.
+//! Logins in the fields of HTTP requests: authorization (RFC 9110, section 11; RFC 7617; RFC 7616;
+//! RFC 6750; RFC 4559 and MS-NTHT for NTLM), API keys, and cookies of sessions.
 
-use std::borrow::Cow;
-
-use crate::base::limits;
-use crate::base::secret::{BLANK, SecretBuf};
+use crate::base::secret::SecretBuf;
 use crate::proto::api::SecretKind;
-use crate::proto::digest::{parameter, unescape};
+use crate::proto::digest::{self, parameter};
+use crate::proto::proof::Proof;
 use crate::proto::{ntlm, text};
+
+pub use super::http_blank::blanked;
+pub use super::http_form::{Form, address_login, is_password_key, query_login};
+
+/// What a guess at a password is tested against, kept until the answer comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// A digest (RFC 7616).
+    Digest(Box<digest::Answer>),
+    /// NTLM's answer and the challenge that it answers.
+    Ntlm(Box<ntlm::Answer>, [u8; 8]),
+    /// WS-Security: nonce, time stamp, digest.
+    Wsse([SecretBuf; 3]),
+}
+
+impl Held {
+    /// The proof.
+    pub fn proof(&self) -> Proof<'_> {
+        match self {
+            Self::Digest(answer) => answer.proof(),
+            Self::Ntlm(answer, challenge) => answer.proof(*challenge),
+            Self::Wsse([nonce, created, digest]) => Proof::WsseDigest {
+                nonce: nonce.borrow().expose(),
+                created: created.borrow().expose(),
+                digest: digest.borrow().expose(),
+            },
+        }
+    }
+}
 
 /// A login in a request, before the answer to it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +47,27 @@ pub struct Found {
     pub secret: Option<SecretBuf>,
     /// What sort of secret.
     pub kind: SecretKind,
+    /// What a guess is tested against.
+    pub held: Option<Held>,
+}
+
+impl Found {
+    /// A login by a mechanism, to be completed.
+    pub const fn of(mechanism: &'static str) -> Self {
+        Self { mechanism, user: None, secret: None, kind: SecretKind::Password, held: None }
+    }
+
+    /// A token, where there is one.
+    fn token(mechanism: &'static str, token: &[u8]) -> Option<Self> {
+        let token = token.trim_ascii();
+        let found = Self { secret: Some(SecretBuf::new(token)), kind: SecretKind::Token, ..Self::of(mechanism) };
+        (!token.is_empty()).then_some(found)
+    }
+
+    /// Whether it is a form or its like, whose answer may be a page like any other.
+    pub fn is_form(&self) -> bool {
+        self.mechanism == "form"
+    }
 }
 
 /// Bytes of the longest scheme that is shown; registered ones have up to 13 (RFC 9110, section
@@ -35,355 +83,137 @@ pub fn scheme(value: &[u8]) -> Option<&[u8]> {
     (plain && !rest.is_empty() && scheme.len() <= SCHEME_BYTES_MAX).then_some(scheme)
 }
 
-/// The login in the value of an `Authorization` or `Proxy-Authorization` field.
-pub fn authorization(value: &[u8]) -> Option<Found> {
-    let (scheme, rest) = text::word(value.trim_ascii());
-    let (mechanism, user, secret, kind) = if scheme.eq_ignore_ascii_case(b"basic") {
+/// The login in the value of an `Authorization` or `Proxy-Authorization` field of a request with this
+/// method. `challenge` is the last one that NTLM's server sent on the connection.
+pub fn authorization(value: &[u8], method: &[u8], challenge: Option<[u8; 8]>) -> Option<Found> {
+    let value = value.trim_ascii();
+    let (scheme, rest) = text::word(value);
+    let is = |names: &[&str]| names.iter().any(|n| scheme.eq_ignore_ascii_case(n.as_bytes()));
+    if is(&["basic"]) {
         let decoded = text::base64(rest)?;
         let (user, password) = text::split_once(&decoded, b':')?;
-        ("basic", Some(user.to_vec()), Some(SecretBuf::new(password)), SecretKind::Password)
-    } else if scheme.eq_ignore_ascii_case(b"digest") {
-        let user = parameter(rest, b"username")?;
-        let response = parameter(rest, b"response").map(|r| SecretBuf::new(&r));
-        ("digest", Some(user.into_owned()), response, SecretKind::ChallengeResponse)
-    } else if scheme.eq_ignore_ascii_case(b"bearer") || scheme.eq_ignore_ascii_case(b"token") {
-        ("bearer", None, Some(SecretBuf::new(rest)).filter(|_| !rest.is_empty()), SecretKind::Token)
-    } else if scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate") {
+        return Some(Found { user: Some(user.to_vec()), secret: Some(SecretBuf::new(password)), ..Found::of("basic") });
+    }
+    if is(&["digest"]) {
+        let user = parameter(rest, b"username")?.into_owned();
+        let answer = digest::Answer::of_request(rest, method);
+        return Some(Found {
+            user: Some(user),
+            secret: answer.as_ref().map(|a| SecretBuf::new(a.response())),
+            kind: SecretKind::ChallengeResponse,
+            held: answer.map(|a| Held::Digest(Box::new(a))),
+            ..Found::of("digest")
+        });
+    }
+    if is(&["ntlm", "negotiate"]) {
         let token = text::base64(rest)?;
         let ntlm::Message::Authenticate(answer) = ntlm::find(&token)? else { return None };
-        ("ntlm", Some(answer.username), None, SecretKind::ChallengeResponse)
-    } else {
-        return None;
-    };
-    Some(Found { mechanism, user, secret, kind })
-}
-
-/// How the body of a request is to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Form {
-    /// `application/x-www-form-urlencoded`.
-    UrlEncoded,
-    /// `multipart/form-data` with its boundary.
-    Multipart(Vec<u8>),
-    /// JSON.
-    Json,
-}
-
-impl Form {
-    /// From the value of `Content-Type`.
-    pub fn of(content_type: &[u8]) -> Option<Self> {
-        let (media, parameters) = text::split_once(content_type, b';').unwrap_or((content_type, &[]));
-        let media = media.trim_ascii();
-        if media.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-            Some(Self::UrlEncoded)
-        } else if media.eq_ignore_ascii_case(b"multipart/form-data") {
-            let boundary = parameter_of_type(parameters, b"boundary")?;
-            (!boundary.is_empty() && boundary.len() <= 70).then(|| Self::Multipart(boundary.to_vec()))
-        } else {
-            (media.eq_ignore_ascii_case(b"application/json") || media.ends_with(b"+json")).then_some(Self::Json)
+        if answer.is_anonymous() {
+            return None;
         }
+        let hex: String = answer.response().iter().map(|b| format!("{b:02x}")).collect();
+        return Some(Found {
+            mechanism: answer.mechanism(),
+            user: Some(answer.username.clone()),
+            secret: Some(SecretBuf::new(hex.as_bytes())).filter(|_| !hex.is_empty()),
+            kind: SecretKind::ChallengeResponse,
+            held: challenge.map(|c| Held::Ntlm(Box::new(answer), c)),
+        });
     }
-
-    /// The login in a body, or in as much of one as was kept.
-    pub fn login(&self, body: &[u8]) -> Option<Found> {
-        let mut fields = Fields::default();
-        match self {
-            Self::UrlEncoded => fields.url_encoded(body),
-            Self::Multipart(boundary) => fields.multipart(body, boundary),
-            Self::Json => fields.json(body),
-        }
-        fields.found()
+    if is(&["bearer", "token"]) {
+        return Found::token("bearer", rest);
     }
-}
-
-fn parameter_of_type<'a>(parameters: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    parameters.split(|c| *c == b';').find_map(|p| {
-        let (key, value) = text::split_once(p, b'=')?;
-        let value = value.trim_ascii();
-        let value = value.strip_prefix(b"\"").map_or(value, |v| v.split(|c| *c == b'"').next().unwrap_or_default());
-        key.trim_ascii().eq_ignore_ascii_case(name).then_some(value)
+    if is(&["apikey", "api-key", "x-api-key", "key", "apitoken", "pveapitoken", "gosnow"]) {
+        return Found::token("api-key", rest);
+    }
+    signature(scheme, rest).or_else(|| {
+        // A key without a scheme before it.
+        let is_key = |c: &u8| c.is_ascii_alphanumeric() || b"-_.=+/".contains(c);
+        let bare = rest.is_empty() && value.len() >= 16 && value.iter().all(is_key);
+        if bare { Found::token("api-key", value) } else { None }
     })
 }
 
-/// The login in the query of an address.
-pub fn query_login(uri: &[u8]) -> Option<Found> {
-    let (_, query) = text::split_once(uri, b'?')?;
-    let mut fields = Fields::default();
-    fields.url_encoded(query);
-    fields.found()
+/// Requests signed with a key that is not sent: Amazon's and Azure's schemes, and Hawk.
+fn signature(scheme: &[u8], rest: &[u8]) -> Option<Found> {
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name.as_bytes());
+    let (mechanism, user, answer) = if is("AWS4-HMAC-SHA256") {
+        let credential = parameter(rest, b"credential")?;
+        let key = credential.split(|c| *c == b'/').next().unwrap_or_default().to_vec();
+        ("aws-signature", key, parameter(rest, b"signature").unwrap_or_default().into_owned())
+    } else if is("AWS") || is("SharedKey") || is("SharedKeyLite") {
+        let (key, answer) = text::split_once(rest, b':')?;
+        (if is("AWS") { "aws-signature" } else { "shared-key" }, key.to_vec(), answer.to_vec())
+    } else if is("Hawk") {
+        let mac = parameter(rest, b"mac").unwrap_or_default().into_owned();
+        ("hawk", parameter(rest, b"id")?.into_owned(), mac)
+    } else {
+        return None;
+    };
+    Some(Found {
+        user: Some(user),
+        secret: Some(SecretBuf::new(&answer)).filter(|_| !answer.is_empty()),
+        kind: SecretKind::ChallengeResponse,
+        ..Found::of(mechanism)
+    })
 }
 
-/// Fields of a form that may be user name and password.
-#[derive(Default)]
-struct Fields {
-    user: Option<(u8, Vec<u8>)>,
-    password: Option<Vec<u8>>,
-}
-
-/// Fields of one form that are looked at.
-const FIELDS_MAX: usize = 256;
-
-impl Fields {
-    fn take(&mut self, key: &[u8], value: &dyn Fn() -> Vec<u8>) {
-        if self.password.is_none() && is_password_key(key) {
-            let value = value();
-            if !value.is_empty() {
-                self.password = Some(value);
-            }
-        } else if let Some(rank) = user_key_rank(key)
-            && self.user.as_ref().is_none_or(|(r, _)| rank < *r)
-        {
-            let value = value();
-            if !value.is_empty() {
-                self.user = Some((rank, value));
-            }
-        }
-    }
-
-    fn found(self) -> Option<Found> {
-        let password = self.password?;
-        // Scripts of some devices wrap what was typed.
-        let typed = wrapped(&password).unwrap_or(password);
-        let secret = Some(SecretBuf::new(&typed));
-        Some(Found { mechanism: "form", user: self.user.map(|u| u.1), secret, kind: SecretKind::Password })
-    }
-
-    fn url_encoded(&mut self, body: &[u8]) {
-        let body = text::split_once(body, b'#').map_or(body, |(before, _)| before);
-        for pair in body.split(|c| matches!(c, b'&' | b';')).take(FIELDS_MAX) {
-            if let Some((key, value)) = text::split_once(pair.trim_ascii(), b'=') {
-                let key = text::percent(key, true, KEY_BYTES_MAX);
-                self.take(&key, &|| text::percent(value, true, limits::SECRET_BYTES_MAX));
-            }
-        }
-    }
-
-    fn multipart(&mut self, body: &[u8], boundary: &[u8]) {
-        let delimiter = [b"--", boundary].concat();
-        let ends: Vec<usize> = memchr::memmem::find_iter(body, &delimiter).take(FIELDS_MAX).collect();
-        for (n, at) in ends.iter().enumerate() {
-            let end = ends.get(n + 1).copied().unwrap_or(body.len());
-            let part = body.get(at + delimiter.len()..end).unwrap_or_default();
-            let Some(split) = memchr::memmem::find(part, b"\r\n\r\n") else { continue };
-            let (head, value) = part.split_at(split);
-            let value = value.get(4..).unwrap_or_default();
-            let value = value.strip_suffix(b"\r\n").unwrap_or(value);
-            let Some(key) = head.split(|c| *c == b'\n').find_map(|line| parameter_of_type(line, b"name")) else {
-                continue;
-            };
-            self.take(key, &|| value.get(..limits::SECRET_BYTES_MAX).unwrap_or(value).to_vec());
-        }
-    }
-
-    /// Pairs of strings at any depth. No JSON parser: the body may be cut.
-    fn json(&mut self, body: &[u8]) {
-        let mut rest = body;
-        let mut key: Option<&[u8]> = None;
-        for _ in 0..FIELDS_MAX {
-            let Some((between, tail)) = text::split_once(rest, b'"') else { return };
-            let is_value = key.is_some() && between.trim_ascii() == b":";
-            let mut escaped = false;
-            let end = tail.iter().position(|c| {
-                let end = *c == b'"' && !escaped;
-                escaped = *c == b'\\' && !escaped;
-                end
-            });
-            let Some(end) = end else { return };
-            let (string, after) = tail.split_at(end);
-            rest = after.get(1..).unwrap_or_default();
-            match key.filter(|_| is_value) {
-                Some(name) => {
-                    self.take(name, &|| unescape(string.get(..limits::SECRET_BYTES_MAX).unwrap_or(string)));
-                    key = None;
-                }
-                None => key = Some(string),
-            }
-        }
-    }
-}
-
-/// What a Base64 text holds, where it is long enough not to be one by chance and holds nothing but
-/// printable ASCII: of a thousand random words of eight letters three would, of longer ones fewer.
-fn wrapped(text: &[u8]) -> Option<Vec<u8>> {
-    let whole = text.len() >= 8 && text.len().is_multiple_of(4);
-    let inner = text::base64(text).filter(|_| whole)?;
-    inner.iter().all(|c| matches!(c, 0x20..=0x7e)).then_some(inner)
-}
-
-/// Bytes of a form field's name that are looked at.
-const KEY_BYTES_MAX: usize = 64;
-
-/// The last part of a field's name: `user[password]`, `login.password`, `ctl00$Password`.
-fn last_part(key: &[u8]) -> &[u8] {
-    let key = key.strip_suffix(b"]").unwrap_or(key);
-    key.rsplit(|c| matches!(c, b'[' | b'.' | b'$' | b':' | b'/')).next().unwrap_or(key)
-}
-
-/// Whether a field of this name holds a password.
-pub fn is_password_key(key: &[u8]) -> bool {
-    const EXACT: &[&[u8]] = &[
-        b"pass",
-        b"pwd",
-        b"pw",
-        b"psw",
-        b"passwort",
-        b"kennwort",
-        b"senha",
-        b"clave",
-        b"contrasena",
-        b"mdp",
-        b"motdepasse",
-        b"passphrase",
-        b"passcode",
-        b"userpw",
-        b"loginpw",
-        b"pswd",
-        b"psd",
-        b"wachtwoord",
-        b"haslo",
-        b"loginpas",
+/// Whether a request field of this name carries a key or token of its own.
+pub fn is_key_field(name: &[u8]) -> bool {
+    const NAMES: &[&str] = &[
+        "x-api-key",
+        "x-apikey",
+        "api-key",
+        "apikey",
+        "x-api-token",
+        "x-auth-token",
+        "x-auth-key",
+        "x-access-token",
+        "x-access-key",
+        "x-token",
+        "x-session-token",
+        "x-vault-token",
+        "x-gitlab-token",
+        "private-token",
+        "x-apikeys",
+        "x-cisco-meraki-api-key",
+        "x-pan-key",
+        "x-subject-token",
     ];
+    let likely = matches!(name.first(), Some(b'x' | b'X' | b'a' | b'A' | b'p' | b'P'));
+    likely && NAMES.iter().any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
+}
+
+/// The login that a key's field is.
+pub fn key_field(value: &[u8]) -> Option<Found> {
+    Found::token("api-key", value)
+}
+
+/// The session that a `Set-Cookie` field begins, where its name is one that sessions have; a cookie that
+/// is taken back is none.
+pub fn session_cookie(set_cookie: &[u8]) -> Option<(&[u8], &[u8])> {
     const WITHIN: &[&[u8]] =
-        &[b"password", b"passwd", b"userpass", b"loginpass", b"user_pass", b"userpwd", b"loginpwd"];
-    let key = last_part(key);
-    // A repetition or a hint is not the password that is used.
-    !text::contains(key, b"hint")
-        && (EXACT.iter().any(|k| key.eq_ignore_ascii_case(k))
-            || WITHIN.iter().any(|k| text::contains(key, k))
-            || [b"_pass".as_slice(), b"_pwd", b"-pwd", b"_pw"].iter().any(|k| {
-                key.len() >= k.len() && text::starts_with(key.get(key.len() - k.len()..).unwrap_or_default(), k)
-            }))
-}
-
-/// How well a field's name fits a user name; lower is better.
-fn user_key_rank(key: &[u8]) -> Option<u8> {
-    const EXACT: &[&[u8]] = &[
-        b"username",
-        b"user_name",
-        b"user",
-        b"login",
-        b"userid",
-        b"user_id",
-        b"loginname",
-        b"login_name",
-        b"benutzername",
-        b"benutzer",
-        b"usuario",
-        b"usr",
-        b"uname",
-        b"account",
-        b"uid",
-        b"log",
-        b"email",
-        b"e-mail",
-        b"mail",
-        b"name",
-        b"id",
-    ];
-    const WITHIN: &[&[u8]] = &[b"username", b"user", b"login", b"email"];
-    let key = last_part(key);
-    let exact = EXACT.iter().position(|k| key.eq_ignore_ascii_case(k));
-    let within = || WITHIN.iter().position(|k| text::contains(key, k)).map(|n| n + EXACT.len());
-    exact.or_else(within).and_then(|n| u8::try_from(n).ok())
-}
-
-/// Whether the value of this query parameter is a secret that no table should show.
-fn is_secret_key(key: &[u8]) -> bool {
-    const EXACT: &[&[u8]] = &[
-        b"key",
-        b"auth",
-        b"sid",
-        b"sig",
-        b"code",
-        b"pin",
-        b"otp",
-        b"authorization",
-        b"hash",
-        b"jwt",
-        b"ticket",
-        b"nonce",
-        b"state",
-        b"hmac",
-        b"cred",
-    ];
-    const WITHIN: &[&[u8]] = &[
-        b"token",
-        b"secret",
-        b"api_key",
-        b"apikey",
-        b"api-key",
-        b"accesskey",
-        b"access_key",
-        b"session",
-        b"sessid",
-        b"credential",
-        b"signature",
-        b"passw",
-        b"privatekey",
-        b"auth_key",
-        b"authkey",
-    ];
-    is_password_key(key)
-        || EXACT.iter().any(|k| last_part(key).eq_ignore_ascii_case(k))
-        || WITHIN.iter().any(|k| text::contains(key, k))
-}
-
-/// An address with its user information and the values of secret parameters blanked.
-pub fn blanked(uri: &[u8]) -> Cow<'_, [u8]> {
-    let has_parameters = memchr::memchr3(b'?', b';', b'#', uri).is_some();
-    let user_end = user_information(uri);
-    if !has_parameters && user_end.is_none() {
-        return uri.into();
+        &[b"sess", b"token", b"auth", b"login", b"ticket", b"jwt", b"webvpn", b"nas_sid", b"dsid", b"user"];
+    const EXACT: &[&[u8]] = &[b"id", b"sid", b"sessid", b"key", b"cookie", b"connect.sid", b"stok"];
+    const NEVER: &[&[u8]] = &[b"csrf", b"xsrf", b"lang", b"theme", b"track"];
+    let (name, rest) = text::split_once(set_cookie, b'=')?;
+    let name = name.trim_ascii();
+    let value = rest.split(|c| *c == b';').next().unwrap_or_default().trim_ascii();
+    let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
+    let is_session = EXACT.iter().any(|n| name.eq_ignore_ascii_case(n))
+        || name.len() >= 3 && text::contains(name.get(name.len() - 3..)?, b"sid")
+        || WITHIN.iter().any(|n| text::contains(name, n));
+    if !is_session || NEVER.iter().any(|n| text::contains(name, n)) {
+        return None;
     }
-    let mut out = Vec::with_capacity(uri.len() + BLANK.len());
-    let mut rest = uri;
-    if let Some((start, end)) = user_end {
-        out.extend_from_slice(uri.get(..start).unwrap_or_default());
-        out.extend_from_slice(BLANK.as_bytes());
-        rest = uri.get(end..).unwrap_or_default();
-    }
-    // Everything up to the next delimiter is either a path or a `key=value`.
-    let mut parameters = false;
-    loop {
-        let end = rest.iter().position(|c| matches!(c, b'?' | b'&' | b';' | b'#')).unwrap_or(rest.len());
-        let (piece, tail) = rest.split_at(end);
-        let pair = if parameters { text::split_once(piece, b'=') } else { None };
-        match pair.filter(|(key, value)| !value.is_empty() && is_secret_key(&text::percent(key, true, KEY_BYTES_MAX))) {
-            Some((key, _)) => {
-                out.extend_from_slice(key);
-                out.push(b'=');
-                out.extend_from_slice(BLANK.as_bytes());
-            }
-            None => out.extend_from_slice(piece),
-        }
-        let Some((delimiter, tail)) = tail.split_first() else { break };
-        out.push(*delimiter);
-        parameters = true;
-        rest = tail;
-    }
-    out.into()
-}
-
-/// Where the user information of an address stands (RFC 3986, section 3.2.1).
-fn user_information(uri: &[u8]) -> Option<(usize, usize)> {
-    let start = memchr::memmem::find(uri.get(..64).unwrap_or(uri), b"://")? + 3;
-    let authority = uri.get(start..)?;
-    let authority = authority.split(|c| matches!(c, b'/' | b'?' | b'#')).next()?;
-    let at = memchr::memrchr(b'@', authority)?;
-    Some((start, start + at))
+    let gone = [&b"max-age=0"[..], b"01 jan 1970", b"01-jan-1970"].iter().any(|w| text::contains(rest, w));
+    (value.len() >= 4 && !value.eq_ignore_ascii_case(b"deleted") && !gone).then_some((name, value))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::http_form::tests::shown;
     use super::*;
-
-    fn shown(found: Option<Found>) -> String {
-        let Some(f) = found else { return "none".to_owned() };
-        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-        let user = f.user.as_deref().map_or("-".to_owned(), text);
-        let secret = f.secret.as_ref().map_or("-".to_owned(), |s| text(s.borrow().expose()));
-        format!("{} {user} {secret}", f.mechanism)
-    }
 
     #[test]
     fn a_key_without_a_scheme_is_not_shown_as_one() {
@@ -403,52 +233,47 @@ mod tests {
             ("Basic YWRtaW4=", "none"),
             (r#"Digest username="Su\"san", realm="a, b", uri="/", response=6e33ca"#, "digest Su\"san 6e33ca"),
             ("Bearer abc.def", "bearer - abc.def"),
+            ("ApiKey s3cr3t", "api-key - s3cr3t"),
+            ("5f4dcc3b5aa765d61d8327deb882cf99", "api-key - 5f4dcc3b5aa765d61d8327deb882cf99"),
+            ("AWS4-HMAC-SHA256 Credential=AKID/2026/s3, SignedHeaders=h, Signature=f0", "aws-signature AKID f0"),
+            ("AWS AKID:c2ln", "aws-signature AKID c2ln"),
+            ("SharedKey acc:c2ln", "shared-key acc c2ln"),
             ("Negotiate YII=", "none"),
-            ("Hawk id=x", "none"),
+            (r#"Hawk id="x", mac="m""#, "hawk x m"),
+            ("Other id=x", "none"),
             ("", "none"),
         ] {
-            assert_eq!(shown(authorization(value.as_bytes())), want, "{value}");
+            assert_eq!(shown(authorization(value.as_bytes(), b"GET", None)), want, "{value}");
         }
     }
 
     #[test]
-    fn forms() {
-        let form = |t: &str, b: &str| shown(Form::of(t.as_bytes()).and_then(|f| f.login(b.as_bytes())));
-        let encoded = "application/x-www-form-urlencoded; charset=UTF-8";
-        assert_eq!(form(encoded, "user=a%40b&password=p%26q+r&x=1"), "form a@b p&q r");
-        assert_eq!(form(encoded, "ServerId=1&Email=Q&Passwd=B"), "form Q B");
-        assert_eq!(form(encoded, "log=w&pwd=s&submit=1"), "form w s");
-        assert_eq!(form(encoded, "user%5Blogin%5D=w&user%5Bpassword%5D=s"), "form w s");
-        assert_eq!(form(encoded, "q=password"), "none");
-        assert_eq!(form(encoded, "user=a&pwd=aHVudGVyMg%3D%3D"), "form a hunter2");
-        assert_eq!(form(encoded, "user=a&pwd=password"), "form a password");
-        assert_eq!(form(encoded, "compass=north&bypass=1"), "none");
-        assert_eq!(form("application/json", r#"{"a":{"username":"u\"x","n":1,"password":"p"}}"#), "form u\"x p");
-        assert_eq!(form("application/json", r#"["password","x"]"#), "none");
-        let parts = "--B\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nu\r\n\
-             --B\r\nContent-Disposition: form-data; name=\"pass\"\r\n\r\np\r\n--B--\r\n";
-        assert_eq!(form("multipart/form-data; boundary=B", parts), "form u p");
-        assert_eq!(form("text/plain", "password=x"), "none");
-        assert_eq!(shown(query_login(b"/login?ID=K&PASSWORD=0#x")), "form K 0");
-        assert_eq!(shown(query_login(b"/login")), "none");
+    fn a_digest_can_be_tested() {
+        let value = br#"Digest username="a", realm="r", nonce="n", uri="/u", response="00""#;
+        let found = authorization(value, b"PUT", None).unwrap();
+        let Some(Proof::Digest(d)) = found.held.as_ref().map(Held::proof) else { panic!("a digest") };
+        assert_eq!((d.method, d.uri, d.nonce), (&b"PUT"[..], &b"/u"[..], &b"n"[..]));
     }
 
     #[test]
-    fn addresses_lose_their_secrets() {
-        for (uri, want) in [
-            ("/plain/path", "/plain/path"),
-            ("/a?b=c&d", "/a?b=c&d"),
-            ("/a?user=u&Password=p&x=1", "/a?user=u&Password=[blanked]&x=1"),
-            ("/a?p%61ssword=p", "/a?p%61ssword=[blanked]"),
-            ("/a;jsessionid=77?x=1", "/a;jsessionid=[blanked]?x=1"),
-            (
-                "http://u:p@host/a@b?access_token=t#id_token=s",
-                "http://[blanked]@host/a@b?access_token=[blanked]#id_token=[blanked]",
-            ),
-            ("/a?token=", "/a?token="),
-            ("/search?author=x&monkey=y", "/search?author=x&monkey=y"),
+    fn cookies_of_sessions() {
+        for (field, want) in [
+            ("PHPSESSID=abcd1234; path=/", Some("PHPSESSID")),
+            ("NAS_SID=abcd1234", Some("NAS_SID")),
+            ("connect.sid=s%3Aabcd", Some("connect.sid")),
+            ("lang=de-user", None),
+            ("csrf_token=abcd1234", None),
+            ("_ga=GA1.2.3", None),
+            ("session=deleted; expires=Thu, 01 Jan 1970 00:00:00 GMT", None),
+            ("session=", None),
         ] {
-            assert_eq!(String::from_utf8_lossy(&blanked(uri.as_bytes())), want);
+            let name = session_cookie(field.as_bytes()).map(|c| String::from_utf8_lossy(c.0).into_owned());
+            assert_eq!(name.as_deref(), want, "{field}");
         }
+    }
+
+    #[test]
+    fn fields_that_carry_keys() {
+        assert!(is_key_field(b"X-API-Key") && is_key_field(b"apikey") && !is_key_field(b"X-Request-Id"));
     }
 }
