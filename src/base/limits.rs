@@ -202,3 +202,20 @@ pub const EGRESS_CANDIDATES_MAX: usize = 200_000;
 pub const EGRESS_HOSTS_MAX: usize = 200_000;
 /// Destinations outside that get a finding each, for one device and rule; the rest share one.
 pub const EGRESS_PEERS_PER_DEVICE_MAX: usize = 16;
+
+// Protocols: discovery and configuration.
+
+/// Bytes of one DHCP option that came in several parts (RFC 3396 sets no bound).
+pub const DHCP_OPTION_BYTES_MAX: usize = 4096;
+/// Relay agents that one DHCPv6 message may have come over (RFC 8415, section 7.6: HOP_COUNT_LIMIT).
+pub const DHCPV6_RELAYS_MAX: usize = 8;
+/// Options of one DHCPv6 message that are looked at.
+pub const DHCPV6_OPTIONS_MAX: usize = 256;
+/// Bytes of one SLP message over TCP; longer ones are passed over.
+pub const SLP_MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Header fields of one SSDP message.
+pub const SSDP_FIELDS_MAX: usize = 64;
+/// Marks of one XML document that are looked at.
+pub const XML_ELEMENTS_MAX: usize = 4096;
+/// Port mappings of one flow that were asked for and not answered; the oldest is forgotten.
+pub const PORTMAP_PENDING_MAX: usize = 16;

@@ -3,12 +3,11 @@
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
-use crate::base::{Addr, Endpoint, counters::Counters, limits};
+use crate::base::{Addr, Endpoint, Mac, counters::Counters, limits};
 use crate::detect::credentials::{self, CREDENTIALS};
 use crate::detect::{cleartext, events};
 use crate::device::Claim;
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, FlowView};
-use crate::proto::discovery::dns::Announced as Published;
 use crate::proto::registry::Event;
 use crate::record::{RowWriter, Table, clean};
 
@@ -106,18 +105,26 @@ impl<'a> Emitter<'a> {
         });
         events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
         let protocol = event.protocol().spec().name;
+        let flow = at.flow;
         event.facts(&mut |fact| {
-            let flow = at.flow;
-            let (mac, ip) = match fact.about {
-                About::Side(Direction::Orig) => (flow.orig_mac, flow.orig_ip),
-                About::Side(Direction::Resp) => (flow.resp_mac, flow.resp_ip),
-                About::Device(mac, ip) => (mac, ip),
-            };
-            if !(fact.value.is_empty() || mac.is_zero() && ip.is_unspecified()) {
+            if !fact.value.is_empty()
+                && let Some((mac, ip)) = whom(flow, fact.about)
+            {
                 self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
             }
         });
-        self.claims(at, event);
+        event.leases(&mut |about, ip| {
+            if let Some((mac, _)) = whom(flow, about) {
+                self.out.claims.push(Claim::owns(protocol, mac, ip, at.ts));
+            }
+        });
+        event.resolvers(&mut |ip| self.out.resolvers.push(ip));
+        if let Event::Dns(e) = event {
+            e.addresses(&mut |r| {
+                let ts = e.response_at.map_or(at.ts, |a| a.0);
+                self.out.names.push(NameBinding { host: flow.orig_ip, addr: r.addr, name: r.name.to_owned(), ts });
+            });
+        }
     }
 
     fn row(&mut self, table: &'static Table, at: Cx<'_>, write: impl FnOnce(&mut RowWriter<'_>, &EngineOptions)) {
@@ -134,73 +141,17 @@ impl<'a> Emitter<'a> {
             .int(resp_port);
         write(&mut row, self.options);
     }
-
-    /// What an event says of names and devices.
-    fn claims(&mut self, at: Cx<'_>, event: &Event<'_>) {
-        let flow = at.flow;
-        match event {
-            Event::Dns(e) => {
-                let host = flow.orig_ip;
-                e.addresses(&mut |r| {
-                    let ts = e.response_at.map_or(at.ts, |a| a.0);
-                    self.out.names.push(NameBinding { host, addr: r.addr, name: r.name.to_owned(), ts });
-                });
-            }
-            Event::Mdns(e) | Event::Llmnr(e) => {
-                let source = if matches!(event, Event::Mdns(_)) { "mdns" } else { "llmnr" };
-                e.announced(&mut |a| {
-                    if let Published::Host { host, addr } = a {
-                        let (mac, ip) = if addr == flow.orig_ip {
-                            (flow.orig_mac, addr)
-                        } else if addr == flow.resp_ip {
-                            (flow.resp_mac, addr)
-                        } else {
-                            return;
-                        };
-                        self.out.claims.push(Claim::hostname(source, mac, ip, host.as_bytes(), at.ts));
-                    }
-                });
-            }
-            Event::Dhcp(e) => {
-                if e.is_reply {
-                    let (servers, _) = e.dns.as_chunks::<4>();
-                    self.out.resolvers.extend(servers.iter().map(|b| Addr::v4(*b)));
-                }
-                dhcp_claims(at, e, &mut self.out.claims);
-            }
-            _ => {}
-        }
-    }
 }
 
-/// What a DHCP message says of the client, and of the server.
-fn dhcp_claims(at: Cx<'_>, e: &crate::proto::discovery::dhcp::Event<'_>, claims: &mut Vec<Claim>) {
-    const ACK: u8 = 5;
-    const INFORM: u8 = 8;
-    const REQUEST: u8 = 3;
-    let mac = e.client_mac;
-    let ip = if e.is_reply { e.assigned_ip } else { e.client_ip };
-    // An offer may be turned down; an acknowledgement is a lease (RFC 2131, section 3.1).
-    let holds = match e.message_type {
-        ACK => e.is_reply,
-        INFORM | REQUEST => !e.is_reply,
-        _ => false,
+/// MAC and address of whom a fact is about; `None` where nothing tells.
+fn whom(flow: &FlowView, about: About) -> Option<(Mac, Addr)> {
+    let (mac, ip) = match about {
+        About::Side(Direction::Orig) => (flow.orig_mac, flow.orig_ip),
+        About::Side(Direction::Resp) => (flow.resp_mac, flow.resp_ip),
+        About::Device(mac, ip) => (mac, ip),
+        About::Holder(ip) if ip == flow.orig_ip => (flow.orig_mac, ip),
+        About::Holder(ip) if ip == flow.resp_ip => (flow.resp_mac, ip),
+        About::Holder(_) => return None,
     };
-    if holds && !ip.is_unspecified() {
-        claims.push(Claim::owns("dhcp", mac, ip, at.ts));
-    }
-    if e.is_reply {
-        return;
-    }
-    let none = crate::base::Addr::UNSPECIFIED;
-    for (attribute, value) in [
-        ("hostname", e.host_name),
-        ("vendor-class", e.vendor_class),
-        ("user-class", e.user_class),
-        ("mud-url", e.mud_url),
-    ] {
-        if !value.is_empty() {
-            claims.push(Claim::fact("dhcp", mac, none, attribute, value, at.ts));
-        }
-    }
+    (!mac.is_zero() || !ip.is_unspecified()).then_some((mac, ip))
 }

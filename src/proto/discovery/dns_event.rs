@@ -5,7 +5,7 @@ use super::dns_message::{
 };
 use crate::base::secret::Reveal;
 use crate::base::{Addr, Timestamp, limits};
-use crate::proto::api::Transport;
+use crate::proto::api::{About, Fact, Transport};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -335,5 +335,14 @@ impl crate::proto::api::Event for Event<'_> {
                 None => row.null(),
             };
         }
+    }
+
+    fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        self.announced(&mut |a| match a {
+            Announced::Host { host, addr } => {
+                tell(Fact { about: About::Holder(addr), attribute: "hostname", value: host.as_bytes() });
+            }
+            _ => {}
+        });
     }
 }
