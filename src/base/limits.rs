@@ -219,3 +219,7 @@ pub const SSDP_FIELDS_MAX: usize = 64;
 pub const XML_ELEMENTS_MAX: usize = 4096;
 /// Port mappings of one flow that were asked for and not answered; the oldest is forgotten.
 pub const PORTMAP_PENDING_MAX: usize = 16;
+/// Elements of one LLDP or CDP frame.
+pub const LINK_ELEMENTS_MAX: usize = 128;
+/// Challenges, identities and answers of 802.1X that a shard remembers, each; the oldest is forgotten.
+pub const EAP_DIALOGUES_MAX: usize = 256;

@@ -1,8 +1,8 @@
 //! What single events of protocols show.
 
-use super::cleartext;
 use super::sighting::Sighting;
 use super::tls::weak_tls;
+use super::{cleartext, discovery};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -28,6 +28,8 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
+        Event::Llmnr(e) => discovery::llmnr(cx, e, first, out),
+        Event::NatPmp(e) | Event::Pcp(e) => discovery::port_mapping(cx, e, out),
         _ => {}
     }
 }

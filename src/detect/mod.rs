@@ -3,9 +3,11 @@
 
 pub mod cleartext;
 pub mod credentials;
+pub mod discovery;
 pub mod egress;
 pub mod events;
 pub mod findings;
+pub mod frames;
 pub mod names;
 pub mod quality;
 pub mod sighting;

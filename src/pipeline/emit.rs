@@ -5,9 +5,10 @@ use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
 use crate::base::{Addr, Endpoint, Mac, counters::Counters, limits};
 use crate::detect::credentials::{self, CREDENTIALS};
-use crate::detect::{cleartext, events};
+use crate::detect::{cleartext, events, frames};
 use crate::device::Claim;
-use crate::proto::api::{About, Announcement, Carries, Cx, Direction, FlowView};
+use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
+use crate::proto::link;
 use crate::proto::registry::Event;
 use crate::record::{RowWriter, Table, clean};
 
@@ -89,12 +90,7 @@ impl<'a> Emitter<'a> {
             self.server_name = Some(Box::new(ServerName { source, name }));
         }
         if let Some(login) = event.login() {
-            let protocol = event.protocol().spec().name;
-            let options = self.options;
-            if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
-                credentials::write(rows, &cx, protocol, &login, &options.case_key, options.reveal);
-            }
-            self.out.sightings.extend(cleartext::login(&options.home, &cx, protocol, &login));
+            self.login(&cx, event.protocol().spec().name, &login);
         }
         self.service = event.service().or(self.service);
         self.upgraded |= event.upgrades();
@@ -105,19 +101,8 @@ impl<'a> Emitter<'a> {
         });
         events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
         let protocol = event.protocol().spec().name;
+        self.learn(&at, protocol, &mut |tell| event.facts(tell), &mut |tell| event.leases(tell));
         let flow = at.flow;
-        event.facts(&mut |fact| {
-            if !fact.value.is_empty()
-                && let Some((mac, ip)) = whom(flow, fact.about)
-            {
-                self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
-            }
-        });
-        event.leases(&mut |about, ip| {
-            if let Some((mac, _)) = whom(flow, about) {
-                self.out.claims.push(Claim::owns(protocol, mac, ip, at.ts));
-            }
-        });
         event.resolvers(&mut |ip| self.out.resolvers.push(ip));
         if let Event::Dns(e) = event {
             e.addresses(&mut |r| {
@@ -125,6 +110,56 @@ impl<'a> Emitter<'a> {
                 self.out.names.push(NameBinding { host: flow.orig_ip, addr: r.addr, name: r.name.to_owned(), ts });
             });
         }
+    }
+
+    /// Takes an event of a frame without IP.
+    pub fn frame_event(&mut self, cx: Cx<'_>, event: &link::Event<'_>) {
+        let (ts, packet) = event.moment().unwrap_or((cx.ts, cx.packet));
+        let at = Cx { ts, packet, ..cx };
+        let spec = event.spec();
+        if event.has_row()
+            && let Some(rows) = self.out.rows_of(spec.table)
+        {
+            let mut row = rows.row(ts, packet);
+            row.name(cx.flow.capture).time(ts).count(packet).mac(cx.flow.orig_mac).mac(cx.flow.resp_mac);
+            event.write(&mut row, self.options.reveal);
+        }
+        if let Some(login) = event.login() {
+            self.login(&at, spec.name, &login);
+        }
+        frames::judge(&at, event, &mut self.out.sightings);
+        self.learn(&at, spec.name, &mut |tell| event.facts(tell), &mut |tell| event.leases(tell));
+    }
+
+    fn login(&mut self, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) {
+        let options = self.options;
+        if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
+            credentials::write(rows, cx, protocol, login, &options.case_key, options.reveal);
+        }
+        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, login));
+    }
+
+    /// Turns what an event says of devices into claims.
+    fn learn(
+        &mut self,
+        at: &Cx<'_>,
+        protocol: &'static str,
+        facts: &mut dyn FnMut(&mut dyn FnMut(Fact<'_>)),
+        leases: &mut dyn FnMut(&mut dyn FnMut(About, Addr)),
+    ) {
+        let flow = at.flow;
+        facts(&mut |fact| {
+            if !fact.value.is_empty()
+                && let Some((mac, ip)) = whom(flow, fact.about)
+            {
+                self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
+            }
+        });
+        leases(&mut |about, ip| {
+            if let Some((mac, _)) = whom(flow, about) {
+                self.out.claims.push(Claim::owns(protocol, mac, ip, at.ts));
+            }
+        });
     }
 
     fn row(&mut self, table: &'static Table, at: Cx<'_>, write: impl FnOnce(&mut RowWriter<'_>, &EngineOptions)) {

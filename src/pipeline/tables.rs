@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use crate::detect;
 use crate::device;
+use crate::proto::link;
 use crate::proto::registry::Protocol;
 use crate::record::{Column, Table, Type};
 
@@ -151,10 +152,9 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
         &detect::credentials::CREDENTIALS,
         &CAPTURE_STATS,
     ];
-    for protocol in Protocol::ALL {
-        if let Some(table) = protocol.spec().table
-            && !all.iter().any(|t| std::ptr::eq(*t, table))
-        {
+    let of_flows = Protocol::ALL.iter().filter_map(|p| p.spec().table);
+    for table in of_flows.chain(link::ALL.iter().map(|spec| spec.table)) {
+        if !all.iter().any(|t| std::ptr::eq(*t, table)) {
             all.push(table);
         }
     }

@@ -7,6 +7,7 @@ pub mod digest;
 pub mod discovery;
 pub mod files;
 pub mod iot;
+pub mod link;
 pub mod mail;
 pub mod management;
 pub mod named;

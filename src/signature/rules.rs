@@ -22,6 +22,7 @@ pub const SCHEMA: i64 = 1;
 const BUILTIN: &[(&str, &str)] = &[
     ("capture.toml", include_str!("../../signatures/rules/capture.toml")),
     ("cleartext.toml", include_str!("../../signatures/rules/cleartext.toml")),
+    ("discovery.toml", include_str!("../../signatures/rules/discovery.toml")),
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
 ];
