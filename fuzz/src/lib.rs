@@ -4,6 +4,7 @@
 //! A target panics where something that must always hold does not.
 
 pub mod samples;
+mod samples_discovery;
 mod script;
 
 use std::io::Read;

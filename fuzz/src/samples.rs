@@ -90,6 +90,7 @@ impl Samples {
             "proto_ssh" => vec![ssh()],
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
+        inputs.extend(super::samples_discovery::script(target));
         inputs.sort_by_key(Vec::len);
         inputs
     }
