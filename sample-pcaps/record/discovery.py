@@ -7,6 +7,8 @@ discovery.py pcp GATEWAY     asks for a mapping by PCP
 discovery.py slp             asks for printers by SLP, and for what one of them is
 discovery.py ssdp            searches with SSDP (UPnP Device Architecture 2.0, section 1.3)
 discovery.py announce IP     announces a media renderer with SSDP, and answers searches
+discovery.py lldp            sends an LLDP frame with LLDP-MED as a phone does (IEEE 802.1AB, ANSI/TIA-1057)
+discovery.py cdp             sends a CDP frame as a switch does
 discovery.py probe           looks for ONVIF devices by WS-Discovery
 discovery.py camera IP       answers such probes
 """
@@ -117,6 +119,41 @@ def announce(ip):
         s.sendto(f"HTTP/1.1 200 OK\r\nEXT:\r\nST: {kind}\r\n{tail}".encode(), sender)
 
 
+def send_frame(destination, rest):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    s.bind(("eth0", 0))
+    s.send(bytes.fromhex(destination) + s.getsockname()[4] + rest)
+
+
+def element(kind, value):
+    return struct.pack(">H", kind << 9 | len(value)) + value
+
+
+def lldp():
+    med = lambda subtype, value: element(127, b"\x00\x12\xbb" + bytes([subtype]) + value)
+    ip, mac = bytes([192, 168, 40, 41]), bytes.fromhex("805ec01f3041")
+    send_frame("0180c200000e", b"\x88\xcc" + b"".join([
+        element(1, b"\x05\x01" + ip), element(2, b"\x03" + mac), element(3, b"\x00\x78"),
+        element(4, b"WAN PORT"), element(5, b"SIP-T46S"), element(6, b"SIP-T46S 66.85.0.5"),
+        element(7, bytes([0, 0x24, 0, 0x24])), element(8, b"\x05\x01" + ip + b"\x02\0\0\0\x01\0"),
+        med(1, bytes([0, 0x33, 3])), med(2, bytes([1, 0x40, 0x65, 0x6e])), med(5, b"66.0.0.128"), med(6, b"66.85.0.5"),
+        med(7, b"66.85.0.5"), med(8, b"805EC01F3041"), med(9, b"Yealink"), med(10, b"SIP-T46S"), element(0, b"")]))
+
+
+def cdp():
+    tlv = lambda kind, value: struct.pack(">HH", kind, len(value) + 4) + value
+    address = b"\0\0\0\x01\x01\x01\xcc\0\x04" + bytes([192, 168, 40, 61])
+    body = b"\x02\xb4\0\0" + b"".join([
+        tlv(1, b"sw-staff.office.example"), tlv(2, address), tlv(3, b"GigabitEthernet1/0/7"), tlv(4, b"\0\0\0\x28"),
+        tlv(5, b"Sample Switch Software, Version 15.2(4)"), tlv(6, b"sample WS-2960"), tlv(9, b"office"),
+        tlv(10, b"\0\x28"), tlv(11, b"\x01"), tlv(0x16, address)])
+    body += b"\0" * (len(body) % 2)
+    total = sum(struct.unpack(f">{len(body) // 2}H", body))
+    total = (total & 0xffff) + (total >> 16)
+    body = body[:2] + struct.pack(">H", 0xffff - ((total & 0xffff) + (total >> 16))) + body[4:]
+    send_frame("01000ccccccc", struct.pack(">H", len(body) + 8) + b"\xaa\xaa\x03\x00\x00\x0c\x20\x00" + body)
+
+
 SOAP = ('<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
         'xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
         'xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:dn="http://www.onvif.org/ver10/network/wsdl">'
@@ -146,5 +183,6 @@ def camera(ip):
                               "<a:RelatesTo>urn:uuid:0a000001-0000-4000-8000-000000000001</a:RelatesTo>", match)).encode(), sender)
 
 
-WORDS = {"map": map_ports, "agent": agent, "pcp": ask_pcp, "slp": ask_slp, "ssdp": search, "announce": announce, "probe": probe, "camera": camera}
+WORDS = {"map": map_ports, "agent": agent, "pcp": ask_pcp, "slp": ask_slp, "ssdp": search, "announce": announce, "lldp": lldp, "cdp": cdp,
+         "probe": probe, "camera": camera}
 WORDS[sys.argv[1]](*sys.argv[2:])

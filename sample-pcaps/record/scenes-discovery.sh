@@ -9,7 +9,7 @@ scene_discovery() {
     serve printer2 "$RECORD/discovery.py" agent
     serve router "$RECORD/discovery.py" map
     serve camera2 "$RECORD/discovery.py" camera 192.168.50.32
-    serve facility wsdd -i eth0 -4 -n LT-FACILITY -w OFFICE -o
+    serve facility wsdd -i eth0 -4 -n LT-FACILITY -w OFFICE
     sleep 1
     at facility "$RECORD/discovery.py" probe
     at facility "$RECORD/discovery.py" slp
@@ -28,30 +28,12 @@ scene_discovery() {
     keep ssdp-staff
 }
 
-# lldp HOST DESCRIPTION LLDPD-OPTION...: lldpd as this device; what it says is set with lldpcli.
-lldp() {
-    local host=$1 description=$2 dir=$WORK/hosts/$1/run try
-    shift 2
-    serve "$host" lldpd -d -I eth0 -u "$dir/lldpd.socket" -L /bin/true -O /dev/null -S "$description" "$@"
-    for try in $(seq 30); do
-        [ ! -S "$dir/lldpd.socket" ] || return 0
-        sleep 0.1
-    done
-    echo "lldpd on $host did not start after $try tries" >&2
-    return 1
-}
-
 scene_link() {
     # The bridge hands on what is meant for the next switch only: LLDP, and 802.1X.
-    echo 0x4008 | at switch tee /sys/class/net/br40/bridge/group_fwd_mask >/dev/null
-    mkdir -p /run/lldpd
+    ip -n switch link set br40 type bridge group_fwd_mask 0x4008
     record link-staff br40 'ether proto 0x88cc or ether proto 0x888e or (ether[12:2] <= 1500 and ether[20:2] = 0x2000)'
-    lldp phone 'SIP-T46S 66.85.0.5' -M 3
-    at phone lldpcli -u "$WORK/hosts/phone/run/lldpd.socket" configure lldp tx-interval 1 >/dev/null
-    lldp nas 'Linux DiskStation' -c
-    at nas lldpcli -u "$WORK/hosts/nas/run/lldpd.socket" configure lldp tx-interval 1 >/dev/null
-    sleep 2.5
-    stop_services
+    at phone "$RECORD/discovery.py" lldp
+    at nas "$RECORD/discovery.py" cdp
     # The panel is let in with EAP-MD5, then turned away with a wrong password.
     printf '"panel-1" MD5 "Sample-Eap-1"\n' >"$WORK/conf/eap-users"
     printf 'driver=wired\ninterface=eth0\nieee8021x=1\neapol_version=2\neap_server=1\neap_user_file=%s\nuse_pae_group_addr=1\n' \

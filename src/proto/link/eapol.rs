@@ -41,8 +41,6 @@ struct Identity {
 struct Pending {
     answer: Answer,
     capture: u32,
-    from: Mac,
-    to: Mac,
     at: (Timestamp, u64),
 }
 
@@ -66,7 +64,7 @@ fn remember<T>(list: &mut VecDeque<T>, value: T, cx: Cx<'_>) -> Option<T> {
 
 impl Pending {
     fn emit(&self, success: Option<bool>, cx: Option<Cx<'_>>, emit: &mut dyn FnMut(Cx<'_>, Event<'_>)) {
-        let flow = view(self.capture, self.from, self.to);
+        let flow = view(self.capture, self.answer.from, self.answer.to);
         let none = LimitCount::default();
         let cx = Cx { ts: self.at.0, packet: self.at.1, flow: &flow, limited: cx.map_or(&none, |cx| cx.limited) };
         emit(cx, Event { answer: Some((&self.answer, success)), at: Some(self.at), ..Event::default() });
@@ -135,7 +133,7 @@ impl Eapol {
                 event.what = if code == 3 { What::Success } else { What::Failure };
                 emit(event);
                 let to = cx.flow.resp_mac;
-                let here = |p: &Pending| p.answer.id == id && (to == p.from || to.is_group());
+                let here = |p: &Pending| p.answer.id == id && (to == p.answer.from || to.is_group());
                 while let Some(found) = self.pending.iter().position(here).and_then(|at| self.pending.remove(at)) {
                     found.emit(Some(code == 3), Some(cx), &mut |_, e| emit(e));
                 }
@@ -190,6 +188,8 @@ impl Eapol {
         let answer = Answer {
             method: Method(method),
             id,
+            from,
+            to: cx.flow.resp_mac,
             username: name,
             challenge: challenge.map(|c| c.bytes).unwrap_or_default(),
             peer_challenge: peer.to_vec(),
@@ -197,10 +197,10 @@ impl Eapol {
             shown: Answer::text_of(Method(method), response),
         };
         // Sent again: the answer is the same.
-        if self.pending.iter().any(|p| p.from == from && p.answer.is_same(&answer)) {
+        if self.pending.iter().any(|p| p.answer.is_same(&answer)) {
             return;
         }
-        let pending = Pending { answer, capture: cx.flow.capture, from, to: cx.flow.resp_mac, at: (cx.ts, cx.packet) };
+        let pending = Pending { answer, capture: cx.flow.capture, at: (cx.ts, cx.packet) };
         if let Some(oldest) = remember(&mut self.pending, pending, cx) {
             oldest.emit(None, Some(cx), &mut |_, e| emit(e));
         }

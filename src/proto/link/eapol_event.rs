@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::FRAME_PREFIX;
-use crate::base::Timestamp;
 use crate::base::secret::{Reveal, SecretBuf};
+use crate::base::{Mac, Timestamp};
 use crate::proto::api::{About, Direction, Fact, Login, SecretKind};
 use crate::proto::proof::{Ntlm, Proof};
 use crate::record::{Column, RowWriter, Table, Type};
@@ -98,6 +98,10 @@ pub struct Answer {
     pub method: Method,
     /// Identifier of the request.
     pub id: u8,
+    /// Who answered.
+    pub from: Mac,
+    /// Whom; a group where nobody in particular.
+    pub to: Mac,
     /// Name.
     pub username: Vec<u8>,
     /// Challenge; empty where it was not seen.
@@ -123,7 +127,7 @@ impl Answer {
     /// Whether it is the same answer, sent again.
     pub fn is_same(&self, other: &Self) -> bool {
         self.method == other.method
-            && self.id == other.id
+            && (self.id, self.from) == (other.id, other.from)
             && self.response.borrow().expose() == other.response.borrow().expose()
     }
 
