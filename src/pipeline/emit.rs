@@ -101,7 +101,8 @@ impl<'a> Emitter<'a> {
         });
         events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
         let protocol = event.protocol().spec().name;
-        self.learn(&at, protocol, &mut |tell| event.facts(tell), &mut |tell| event.leases(tell));
+        event.facts(&mut |fact| self.fact(&at, protocol, fact));
+        event.leases(&mut |about, ip| self.lease(&at, protocol, about, ip));
         let flow = at.flow;
         event.resolvers(&mut |ip| self.out.resolvers.push(ip));
         if let Event::Dns(e) = event {
@@ -128,7 +129,8 @@ impl<'a> Emitter<'a> {
             self.login(&at, spec.name, &login);
         }
         frames::judge(&at, event, &mut self.out.sightings);
-        self.learn(&at, spec.name, &mut |tell| event.facts(tell), &mut |tell| event.leases(tell));
+        event.facts(&mut |fact| self.fact(&at, spec.name, fact));
+        event.leases(&mut |about, ip| self.lease(&at, spec.name, about, ip));
     }
 
     fn login(&mut self, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) {
@@ -139,27 +141,20 @@ impl<'a> Emitter<'a> {
         self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, login));
     }
 
-    /// Turns what an event says of devices into claims.
-    fn learn(
-        &mut self,
-        at: &Cx<'_>,
-        protocol: &'static str,
-        facts: &mut dyn FnMut(&mut dyn FnMut(Fact<'_>)),
-        leases: &mut dyn FnMut(&mut dyn FnMut(About, Addr)),
-    ) {
-        let flow = at.flow;
-        facts(&mut |fact| {
-            if !fact.value.is_empty()
-                && let Some((mac, ip)) = whom(flow, fact.about)
-            {
-                self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
-            }
-        });
-        leases(&mut |about, ip| {
-            if let Some((mac, _)) = whom(flow, about) {
-                self.out.claims.push(Claim::owns(protocol, mac, ip, at.ts));
-            }
-        });
+    /// Turns what an event says of a device into a claim.
+    fn fact(&mut self, at: &Cx<'_>, protocol: &'static str, fact: Fact<'_>) {
+        if !fact.value.is_empty()
+            && let Some((mac, ip)) = whom(at.flow, fact.about)
+        {
+            self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
+        }
+    }
+
+    /// Likewise for an address that was given to a device.
+    fn lease(&mut self, at: &Cx<'_>, protocol: &'static str, about: About, ip: Addr) {
+        if let Some((mac, _)) = whom(at.flow, about) {
+            self.out.claims.push(Claim::owns(protocol, mac, ip, at.ts));
+        }
     }
 
     fn row(&mut self, table: &'static Table, at: Cx<'_>, write: impl FnOnce(&mut RowWriter<'_>, &EngineOptions)) {

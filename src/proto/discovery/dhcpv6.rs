@@ -9,7 +9,7 @@ const RELAY_FORW: u8 = 12;
 const RELAY_REPL: u8 = 13;
 
 /// Walks over options: code and value.
-fn options<'e>(bytes: &'e [u8]) -> impl Iterator<Item = Result<(u16, &'e [u8]), ReadError>> {
+fn options(bytes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), ReadError>> {
     let mut r = Reader::new(bytes);
     let mut failed = false;
     std::iter::from_fn(move || {

@@ -129,7 +129,7 @@ impl Event {
 
     fn pcp(bytes: &[u8]) -> Result<Self, ReadError> {
         let mut r = Reader::new(bytes);
-        if r.u8("version")? != 2 || bytes.len() > 1100 || bytes.len() % 4 != 0 {
+        if r.u8("version")? != 2 || bytes.len() > 1100 || !bytes.len().is_multiple_of(4) {
             return Err(ReadError::invalid("version, length"));
         }
         let code = r.u8("opcode")?;

@@ -30,7 +30,7 @@ impl Wsd {
         let mut in_endpoint = false;
         let mut emitted = 0;
         let mut elements = Elements::new(bytes);
-        while let Some(element) = elements.next() {
+        for element in elements.by_ref() {
             let name = element.name;
             if element.closes {
                 match name {

@@ -77,6 +77,7 @@ macro_rules! frames {
 
         /// An event of any of them; lives for the call that it is given to.
         #[allow(missing_docs)] // each is documented in its own file
+        #[allow(clippy::large_enum_variant)] // on the stack, for one call
         #[derive(Debug)]
         pub enum Event<'e> { $($name(<$parser as FrameParser>::Event<'e>)),+ }
 
