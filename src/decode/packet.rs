@@ -201,8 +201,6 @@ pub struct InnerFrame {
     pub protocol_l2: u16,
     /// Its source MAC.
     pub src_mac: Mac,
-    /// Its destination MAC.
-    pub dst_mac: Mac,
     /// Offset of its payload in the slab.
     pub offset: u32,
     /// Bytes of it.

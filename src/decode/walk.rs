@@ -166,7 +166,6 @@ impl Walk<'_> {
                 kind: self.out.kind,
                 protocol_l2: self.out.protocol_l2,
                 src_mac: self.out.src_mac,
-                dst_mac: self.out.dst_mac,
                 offset: self.out.payload_offset,
                 len: self.out.payload_len.min(u32::from(u16::MAX)) as u16,
             };

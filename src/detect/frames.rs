@@ -53,7 +53,7 @@ fn sighting(
     Sighting {
         rule,
         device: party(device),
-        peer: Some(party(peer)).filter(|p| !p.mac.is_group()),
+        peer: Some(party(peer)).filter(|p| !p.mac.is_group() && !p.mac.is_zero()),
         port: 0,
         peer_name: None,
         service: "eapol".into(),

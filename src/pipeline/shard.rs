@@ -110,7 +110,8 @@ impl Shard {
                 if let Some(inner) = &packet.inner {
                     let start = inner.offset as usize;
                     let payload = slab.get(start..start + usize::from(inner.len)).unwrap_or_default();
-                    let macs = (inner.src_mac, inner.dst_mac);
+                    // Whom it was sent to is not kept.
+                    let macs = (inner.src_mac, Mac::ZERO);
                     self.frame(inner.kind, inner.protocol_l2, macs, payload, packet, capture, out);
                 }
             }

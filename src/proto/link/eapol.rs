@@ -62,6 +62,12 @@ fn remember<T>(list: &mut VecDeque<T>, value: T, cx: Cx<'_>) -> Option<T> {
     list.pop_front()
 }
 
+/// Whether a frame is meant for whoever is on the port: it went to a group, or the address is not known
+/// (inside of a mirror's tunnel).
+const fn is_anybody(mac: Mac) -> bool {
+    mac.is_group() || mac.is_zero()
+}
+
 impl Pending {
     fn emit(&self, success: Option<bool>, cx: Option<Cx<'_>>, emit: &mut dyn FnMut(Cx<'_>, Event<'_>)) {
         let flow = view(self.capture, self.answer.from, self.answer.to);
@@ -133,7 +139,7 @@ impl Eapol {
                 event.what = if code == 3 { What::Success } else { What::Failure };
                 emit(event);
                 let to = cx.flow.resp_mac;
-                let here = |p: &Pending| p.answer.id == id && (to == p.answer.from || to.is_group());
+                let here = |p: &Pending| p.answer.id == id && (to == p.answer.from || is_anybody(to));
                 while let Some(found) = self.pending.iter().position(here).and_then(|at| self.pending.remove(at)) {
                     found.emit(Some(code == 3), Some(cx), &mut |_, e| emit(e));
                 }
@@ -181,7 +187,7 @@ impl Eapol {
             (OTP | GTC, [_, ..]) => (content, &[], &[]),
             _ => return,
         };
-        let fits = |c: &Challenge| c.id == id && c.method == method && (c.to == from || c.to.is_group());
+        let fits = |c: &Challenge| c.id == id && c.method == method && (c.to == from || is_anybody(c.to));
         let challenge = self.challenges.iter().rposition(fits).and_then(|at| self.challenges.remove(at));
         let identity = || self.identities.iter().rev().find(|i| i.who == from).map(|i| i.name.clone());
         let name = if name.is_empty() { identity().unwrap_or_default() } else { name.to_vec() };
