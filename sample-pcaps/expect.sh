@@ -124,6 +124,8 @@ def expect(name, path):
     responses = [flag for f in dns for flag in f["dns.flags.response"]]
     hellos = [f for f in frames if "1" in f["tls.handshake.type"]]
     servers = [f for f in frames if "2" in f["tls.handshake.type"]]
+    # SSDP is HTTP in form only.
+    web = [f for f in frames if "ssdp" not in f.inner()]
     values = [
         name,
         len(frames),
@@ -140,8 +142,8 @@ def expect(name, path):
         [(f.first("tls.handshake.extensions.supported_version") or f.first("tls.handshake.version")) + "/" +
          f.first("tls.handshake.ciphersuite") for f in servers],
         [f"{f.first('http.request.method')} {f.first('http.host')}{f.first('http.request.uri')}"
-         for f in frames if f["http.request.method"]],
-        [code for f in frames for code in f["http.response.code"]],
+         for f in web if f["http.request.method"]],
+        [code for f in web for code in f["http.response.code"]],
         [login for f in frames for login in f["http.authbasic"]],
         ftp_logins(frames),
         telnet_lines(frames),

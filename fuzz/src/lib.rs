@@ -5,6 +5,7 @@
 
 pub mod samples;
 mod samples_data;
+mod samples_discovery;
 mod samples_management;
 mod samples_voice;
 mod script;

@@ -94,6 +94,7 @@ impl Samples {
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
         inputs.extend(protocol_of(target).map(|p| samples_data::scripts(p.spec().name)).unwrap_or_default());
+        inputs.extend(super::samples_discovery::script(target));
         inputs.sort_by_key(Vec::len);
         inputs
     }

@@ -376,3 +376,24 @@ pub const IPP_BYTES_MAX: usize = 128 << 10;
 pub const IPP_ATTRIBUTES_MAX: usize = 1024;
 /// Things of one HTTP flow that were told of its two devices, so that each is told once.
 pub const HTTP_FACTS_MAX: usize = 32;
+
+// Protocols: discovery and configuration.
+
+/// Bytes of one DHCP option that came in several parts (RFC 3396 sets no bound).
+pub const DHCP_OPTION_BYTES_MAX: usize = 4096;
+/// Relay agents that one DHCPv6 message may have come over (RFC 8415, section 7.6: HOP_COUNT_LIMIT).
+pub const DHCPV6_RELAYS_MAX: usize = 8;
+/// Options of one DHCPv6 message that are looked at.
+pub const DHCPV6_OPTIONS_MAX: usize = 256;
+/// Bytes of one SLP message over TCP; longer ones are passed over.
+pub const SLP_MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Header fields of one SSDP message.
+pub const SSDP_FIELDS_MAX: usize = 64;
+/// Marks of one XML document that are looked at.
+pub const XML_ELEMENTS_MAX: usize = 4096;
+/// Port mappings of one flow that were asked for and not answered; the oldest is forgotten.
+pub const PORTMAP_PENDING_MAX: usize = 16;
+/// Elements of one LLDP or CDP frame.
+pub const LINK_ELEMENTS_MAX: usize = 128;
+/// Challenges, identities and answers of 802.1X that a shard remembers, each; the oldest is forgotten.
+pub const EAP_DIALOGUES_MAX: usize = 256;

@@ -77,8 +77,13 @@ impl fmt::Debug for CaseKey {
 pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>, key: &CaseKey, reveal: Reveal) {
     let flow = cx.flow;
     let mut row = out.row(login.ts, login.packet);
-    row.int(flow.flow_id).name(flow.capture).time(login.ts).count(login.packet);
-    row.addr(flow.orig_ip).int(flow.orig_port).addr(flow.resp_ip).int(flow.resp_port);
+    if flow.flow_id == 0 {
+        // A frame without IP (802.1X): there is neither flow nor address.
+        row.null().name(flow.capture).time(login.ts).count(login.packet).null().null().null().null();
+    } else {
+        row.int(flow.flow_id).name(flow.capture).time(login.ts).count(login.packet);
+        row.addr(flow.orig_ip).int(flow.orig_port).addr(flow.resp_ip).int(flow.resp_port);
+    }
     row.text(protocol).text(login.mechanism).opt_bytes(login.username);
     match login.secret {
         // Through `bytes`, because a revealed secret may hold what drives a terminal.

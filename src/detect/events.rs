@@ -4,7 +4,7 @@ use super::sighting::Sighting;
 use super::tls::weak_tls;
 use super::voice;
 use super::web;
-use super::{cleartext, controllers, databases, mail, management, provisioning};
+use super::{cleartext, controllers, databases, discovery, mail, management, provisioning};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -82,6 +82,8 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Http(e) => web::http(home, cx, "http", e, out),
         Event::Http2(e) => web::http(home, cx, "http2", e, out),
         Event::Socks(e) => web::socks(home, cx, e, out),
+        Event::Llmnr(e) => discovery::llmnr(cx, e, first, out),
+        Event::NatPmp(e) | Event::Pcp(e) => discovery::port_mapping(cx, e, out),
         _ => {}
     }
 }

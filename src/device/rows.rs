@@ -45,7 +45,7 @@ pub static DEVICES: Table = Table {
 /// How much a source is worth: 0 to 1.
 fn weight(source: &str) -> f64 {
     match source {
-        "dhcp" | "arp" | "ndp" | "lldp" | "cdp" => 0.9,
+        "dhcp" | "dhcpv6" | "arp" | "ndp" | "lldp" | "cdp" => 0.9,
         "mdns" | "oui" | "mac" => 0.8,
         "nbns" => 0.7,
         "flow" => 0.5,

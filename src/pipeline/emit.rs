@@ -3,12 +3,12 @@
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
-use crate::base::{Addr, Endpoint, counters::Counters, limits};
+use crate::base::{Addr, Endpoint, Mac, counters::Counters, limits};
 use crate::detect::credentials::{self, CREDENTIALS};
-use crate::detect::{cleartext, events};
+use crate::detect::{cleartext, events, frames};
 use crate::device::Claim;
-use crate::proto::api::{About, Announcement, Carries, Cx, Direction, FlowView};
-use crate::proto::discovery::dns::Announced as Published;
+use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
+use crate::proto::link;
 use crate::proto::registry::Event;
 use crate::record::{RowWriter, Table, clean};
 
@@ -90,12 +90,7 @@ impl<'a> Emitter<'a> {
             self.server_name = Some(Box::new(ServerName { source, name }));
         }
         if let Some(login) = event.login() {
-            let protocol = event.protocol().spec().name;
-            let options = self.options;
-            if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
-                credentials::write(rows, &cx, protocol, &login, &options.case_key, options.reveal);
-            }
-            self.out.sightings.extend(cleartext::login(&options.home, &cx, protocol, &login));
+            self.login(&cx, event.protocol().spec().name, &login);
         }
         self.service = event.service().or(self.service);
         self.upgraded |= event.upgrades();
@@ -106,18 +101,60 @@ impl<'a> Emitter<'a> {
         });
         events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
         let protocol = event.protocol().spec().name;
-        event.facts(&mut |fact| {
-            let flow = at.flow;
-            let (mac, ip) = match fact.about {
-                About::Side(Direction::Orig) => (flow.orig_mac, flow.orig_ip),
-                About::Side(Direction::Resp) => (flow.resp_mac, flow.resp_ip),
-                About::Device(mac, ip) => (mac, ip),
-            };
-            if !(fact.value.is_empty() || mac.is_zero() && ip.is_unspecified()) {
-                self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
-            }
-        });
-        self.claims(at, event);
+        event.facts(&mut |fact| self.fact(&at, protocol, fact));
+        event.leases(&mut |about, ip| self.lease(&at, protocol, about, ip));
+        let flow = at.flow;
+        event.resolvers(&mut |ip| self.out.resolvers.push(ip));
+        if let Event::Dns(e) = event {
+            e.addresses(&mut |r| {
+                let ts = e.response_at.map_or(at.ts, |a| a.0);
+                self.out.names.push(NameBinding { host: flow.orig_ip, addr: r.addr, name: r.name.to_owned(), ts });
+            });
+        }
+    }
+
+    /// Takes an event of a frame without IP.
+    pub fn frame_event(&mut self, cx: Cx<'_>, event: &link::Event<'_>) {
+        let (ts, packet) = event.moment().unwrap_or((cx.ts, cx.packet));
+        let at = Cx { ts, packet, ..cx };
+        let spec = event.spec();
+        if event.has_row()
+            && let Some(rows) = self.out.rows_of(spec.table)
+        {
+            let mut row = rows.row(ts, packet);
+            row.name(cx.flow.capture).time(ts).count(packet).mac(cx.flow.orig_mac).mac(cx.flow.resp_mac);
+            event.write(&mut row, self.options.reveal);
+        }
+        if let Some(login) = event.login() {
+            self.login(&at, spec.name, &login);
+        }
+        frames::judge(&at, event, &mut self.out.sightings);
+        event.facts(&mut |fact| self.fact(&at, spec.name, fact));
+        event.leases(&mut |about, ip| self.lease(&at, spec.name, about, ip));
+    }
+
+    fn login(&mut self, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) {
+        let options = self.options;
+        if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
+            credentials::write(rows, cx, protocol, login, &options.case_key, options.reveal);
+        }
+        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, login));
+    }
+
+    /// Turns what an event says of a device into a claim.
+    fn fact(&mut self, at: &Cx<'_>, protocol: &'static str, fact: Fact<'_>) {
+        if !fact.value.is_empty()
+            && let Some((mac, ip)) = whom(at.flow, fact.about)
+        {
+            self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
+        }
+    }
+
+    /// Likewise for an address that was given to a device.
+    fn lease(&mut self, at: &Cx<'_>, protocol: &'static str, about: About, ip: Addr) {
+        if let Some((mac, _)) = whom(at.flow, about) {
+            self.out.claims.push(Claim::owns(protocol, mac, ip, at.ts));
+        }
     }
 
     fn row(&mut self, table: &'static Table, at: Cx<'_>, write: impl FnOnce(&mut RowWriter<'_>, &EngineOptions)) {
@@ -136,73 +173,17 @@ impl<'a> Emitter<'a> {
         let cut = rows.take_cut();
         self.counters().values_cut += cut;
     }
-
-    /// What an event says of names and devices.
-    fn claims(&mut self, at: Cx<'_>, event: &Event<'_>) {
-        let flow = at.flow;
-        match event {
-            Event::Dns(e) => {
-                let host = flow.orig_ip;
-                e.addresses(&mut |r| {
-                    let ts = e.response_at.map_or(at.ts, |a| a.0);
-                    self.out.names.push(NameBinding { host, addr: r.addr, name: r.name.to_owned(), ts });
-                });
-            }
-            Event::Mdns(e) | Event::Llmnr(e) => {
-                let source = if matches!(event, Event::Mdns(_)) { "mdns" } else { "llmnr" };
-                e.announced(&mut |a| {
-                    if let Published::Host { host, addr } = a {
-                        let (mac, ip) = if addr == flow.orig_ip {
-                            (flow.orig_mac, addr)
-                        } else if addr == flow.resp_ip {
-                            (flow.resp_mac, addr)
-                        } else {
-                            return;
-                        };
-                        self.out.claims.push(Claim::hostname(source, mac, ip, host.as_bytes(), at.ts));
-                    }
-                });
-            }
-            Event::Dhcp(e) => {
-                if e.is_reply {
-                    let (servers, _) = e.dns.as_chunks::<4>();
-                    self.out.resolvers.extend(servers.iter().map(|b| Addr::v4(*b)));
-                }
-                dhcp_claims(at, e, &mut self.out.claims);
-            }
-            _ => {}
-        }
-    }
 }
 
-/// What a DHCP message says of the client, and of the server.
-fn dhcp_claims(at: Cx<'_>, e: &crate::proto::discovery::dhcp::Event<'_>, claims: &mut Vec<Claim>) {
-    const ACK: u8 = 5;
-    const INFORM: u8 = 8;
-    const REQUEST: u8 = 3;
-    let mac = e.client_mac;
-    let ip = if e.is_reply { e.assigned_ip } else { e.client_ip };
-    // An offer may be turned down; an acknowledgement is a lease (RFC 2131, section 3.1).
-    let holds = match e.message_type {
-        ACK => e.is_reply,
-        INFORM | REQUEST => !e.is_reply,
-        _ => false,
+/// MAC and address of whom a fact is about; `None` where nothing tells.
+fn whom(flow: &FlowView, about: About) -> Option<(Mac, Addr)> {
+    let (mac, ip) = match about {
+        About::Side(Direction::Orig) => (flow.orig_mac, flow.orig_ip),
+        About::Side(Direction::Resp) => (flow.resp_mac, flow.resp_ip),
+        About::Device(mac, ip) => (mac, ip),
+        About::Holder(ip) if ip == flow.orig_ip => (flow.orig_mac, ip),
+        About::Holder(ip) if ip == flow.resp_ip => (flow.resp_mac, ip),
+        About::Holder(_) => return None,
     };
-    if holds && !ip.is_unspecified() {
-        claims.push(Claim::owns("dhcp", mac, ip, at.ts));
-    }
-    if e.is_reply {
-        return;
-    }
-    let none = crate::base::Addr::UNSPECIFIED;
-    for (attribute, value) in [
-        ("hostname", e.host_name),
-        ("vendor-class", e.vendor_class),
-        ("user-class", e.user_class),
-        ("mud-url", e.mud_url),
-    ] {
-        if !value.is_empty() {
-            claims.push(Claim::fact("dhcp", mac, none, attribute, value, at.ts));
-        }
-    }
+    (!mac.is_zero() || !ip.is_unspecified()).then_some((mac, ip))
 }

@@ -14,7 +14,9 @@ use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet};
 use crate::device::{Claim, ClaimDedup};
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
+use crate::proto::api::{Cx, LimitCount};
 use crate::proto::discovery::arp;
+use crate::proto::link;
 use crate::stream::Budget;
 
 /// A packet on its way to its shard.
@@ -46,6 +48,7 @@ pub struct Shard {
     table: FlowTable<App>,
     feed: Feed,
     claims: ClaimDedup,
+    frames: link::Parsers,
     options: Arc<EngineOptions>,
     /// Bytes that flows and parsers of this shard may take.
     memory_max: usize,
@@ -59,6 +62,7 @@ impl Shard {
             table: FlowTable::new(table),
             feed: Feed::new(Budget::new(options.stream_memory / of)),
             claims: ClaimDedup::default(),
+            frames: link::Parsers::default(),
             memory_max: options.flow_memory / of,
             options,
         }
@@ -105,11 +109,14 @@ impl Shard {
                 if let Some(inner) = &packet.inner {
                     let start = inner.offset as usize;
                     let payload = slab.get(start..start + usize::from(inner.len)).unwrap_or_default();
-                    frame(inner.kind, inner.protocol_l2, inner.src_mac, payload, packet.ts, out);
+                    // Whom it was sent to is not kept.
+                    let macs = (inner.src_mac, Mac::ZERO);
+                    self.frame(inner.kind, inner.protocol_l2, macs, payload, packet, capture, out);
                 }
             }
             Kind::Arp | Kind::Other => {
-                frame(packet.kind, packet.protocol_l2, packet.src_mac, packet.payload(slab), packet.ts, out);
+                let macs = (packet.src_mac, packet.dst_mac);
+                self.frame(packet.kind, packet.protocol_l2, macs, packet.payload(slab), packet, capture, out);
             }
             Kind::Fragment | Kind::Malformed => {}
         }
@@ -185,24 +192,48 @@ impl Shard {
     /// Ends the flows that began first: the input is over. To be called until nothing is
     /// [left](Self::is_empty), so that what leaves at once stays bounded.
     pub fn finish(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, claims, options, .. } = self;
+        let Self { table, feed, claims, options, frames, .. } = self;
+        frames.on_end(&mut |cx, event| Emitter::new(options, out, 0).frame_event(cx, &event));
         table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, claims, options, out));
         self.hand_on_claims(out);
+    }
+
+    /// A frame without IP: who sent it, what ARP says, and what the protocols of a link tell.
+    #[allow(clippy::too_many_arguments)] // everything that a frame is
+    fn frame(
+        &mut self,
+        kind: Kind,
+        protocol: u16,
+        (src, dst): (Mac, Mac),
+        payload: &[u8],
+        packet: &Packet,
+        capture: u32,
+        out: &mut ShardOutput,
+    ) {
+        let ts = packet.ts;
+        let binding = if kind == Kind::Arp { arp::arp(payload) } else { None };
+        if let Some(binding) = binding {
+            out.claims.push(Claim::owns("arp", binding.mac, binding.ip, ts));
+            return;
+        }
+        if !src.is_zero() && !src.is_group() {
+            out.claims.push(Claim::frame(frame_name(protocol), src, ts));
+        }
+        if kind == Kind::Other {
+            let Self { frames, options, .. } = self;
+            let flow = link::view(capture, src, dst);
+            let limited = LimitCount::default();
+            let cx = Cx { ts, packet: packet.number, flow: &flow, limited: &limited };
+            frames.on_frame(protocol, cx, payload, &mut |event| {
+                Emitter::new(options, out, packet.interface).frame_event(cx, &event);
+            });
+            out.counters(packet.interface).parser_limits += limited.take();
+        }
     }
 
     /// Whether no flow is left.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
-    }
-}
-
-/// A frame without IP: only who sent it matters, and what ARP says.
-fn frame(kind: Kind, protocol: u16, src: Mac, payload: &[u8], ts: Timestamp, out: &mut ShardOutput) {
-    let binding = if kind == Kind::Arp { arp::arp(payload) } else { None };
-    if let Some(binding) = binding {
-        out.claims.push(Claim::owns("arp", binding.mac, binding.ip, ts));
-    } else if !src.is_zero() && !src.is_group() {
-        out.claims.push(Claim::frame(frame_name(protocol), src, ts));
     }
 }
 
@@ -258,6 +289,7 @@ impl Router {
                 let key = FlowKey::of(packet).key;
                 (key.shard(), self.hasher.hash(&key))
             }
+            Kind::Other if link::is_dialogue(packet.protocol_l2) => (0, 0),
             _ => (packet.src_mac.to_u64() as usize % limits::SHARDS, 0),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use crate::detect;
 use crate::device;
+use crate::proto::link;
 use crate::proto::registry::Protocol;
 use crate::record::{Column, Table, Type};
 
@@ -151,12 +152,11 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
         &detect::credentials::CREDENTIALS,
         &CAPTURE_STATS,
     ];
-    for protocol in Protocol::ALL {
-        let spec = protocol.spec();
-        for table in spec.table.iter().chain(spec.more_tables) {
-            if !all.iter().any(|t| std::ptr::eq(*t, *table)) {
-                all.push(table);
-            }
+    let of_flows =
+        Protocol::ALL.iter().flat_map(|p| p.spec().table.into_iter().chain(p.spec().more_tables.iter().copied()));
+    for table in of_flows.chain(link::ALL.iter().map(|spec| spec.table)) {
+        if !all.iter().any(|t| std::ptr::eq(*t, table)) {
+            all.push(table);
         }
     }
     all

@@ -255,6 +255,8 @@ pub enum About {
     Side(Direction),
     /// The device with this MAC, and this address where it is specified.
     Device(Mac, Addr),
+    /// The side that has this address; passed over where neither has.
+    Holder(Addr),
 }
 
 /// One thing that an event says of a device: neutral, to be weighed later.
@@ -336,6 +338,12 @@ pub trait Event {
 
     /// Hands over what this event says of devices.
     fn facts(&self, _tell: &mut dyn FnMut(Fact<'_>)) {}
+
+    /// Hands over the addresses that were given to devices in this event.
+    fn leases(&self, _tell: &mut dyn FnMut(About, Addr)) {}
+
+    /// Hands over the DNS servers that clients are told to use in this event.
+    fn resolvers(&self, _tell: &mut dyn FnMut(Addr)) {}
 }
 
 /// A protocol parser. One value follows one flow.

@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod files;
 pub mod framing;
 pub mod iot;
+pub mod link;
 pub mod mail;
 pub mod management;
 pub mod named;

@@ -2,8 +2,10 @@
 //!
 //! To add a protocol: its file, a `pub mod` line in `proto/mod.rs`, and its line in the list below.
 
-use super::api::{Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Probe, Progress, Spec, Transport};
-use crate::base::{Timestamp, secret::Reveal};
+use super::api::{
+    About, Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Probe, Progress, Spec, Transport,
+};
+use crate::base::{Addr, Timestamp, secret::Reveal};
 use crate::record::{RowWriter, Table};
 
 macro_rules! protocols {
@@ -121,6 +123,16 @@ macro_rules! protocols {
             pub fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
                 match self { $(Self::$name(e) => e.facts(tell)),+ }
             }
+
+            /// See [`super::api::Event::leases`].
+            pub fn leases(&self, tell: &mut dyn FnMut(About, Addr)) {
+                match self { $(Self::$name(e) => e.leases(tell)),+ }
+            }
+
+            /// See [`super::api::Event::resolvers`].
+            pub fn resolvers(&self, tell: &mut dyn FnMut(Addr)) {
+                match self { $(Self::$name(e) => e.resolvers(tell)),+ }
+            }
         }
     };
 }
@@ -134,6 +146,12 @@ protocols! {
     Mdns => super::discovery::dns::Mdns,
     Llmnr => super::discovery::dns::Llmnr,
     Dhcp => super::discovery::dhcp::Dhcp,
+    Dhcpv6 => super::discovery::dhcpv6::Dhcpv6,
+    Ssdp => super::discovery::ssdp::Ssdp,
+    Wsd => super::discovery::wsd::Wsd,
+    Slp => super::discovery::slp::Slp,
+    NatPmp => super::discovery::portmap::NatPmp,
+    Pcp => super::discovery::portmap::Pcp,
     Ftp => super::files::ftp::Ftp,
     Smtp => super::mail::smtp::Smtp,
     Imap => super::mail::imap::Imap,
@@ -208,9 +226,17 @@ impl Protocol {
         Self::ALL.iter().filter(|p| p.runs_over(transport)).fold(0, |set, p| set | p.bit())
     }
 
-    /// The protocols of a set that may run between these ports.
+    /// The protocols of a set that may run between these ports. One that is bound to its ports gives way
+    /// to the one it shares its format with where a port is that one's: a resolver that asks from 5353
+    /// still asks port 53.
     pub fn between(set: u128, ports: [u16; 2]) -> u128 {
-        let elsewhere = |p: &&Self| p.spec().port_bound && !p.spec().ports.iter().any(|port| ports.contains(port));
+        let there = |p: Self| p.spec().ports.iter().any(|port| ports.contains(port));
+        let same = |a: Self, b: Self| {
+            a.spec().table.zip(b.spec().table).is_some_and(|(a, b)| std::ptr::eq(a, b)) && !b.spec().port_bound
+        };
+        let elsewhere = |p: &&Self| {
+            p.spec().port_bound && (!there(**p) || Self::ALL.iter().any(|other| same(**p, *other) && there(*other)))
+        };
         Self::ALL.iter().filter(elsewhere).fold(set, |set, p| set & !p.bit())
     }
 

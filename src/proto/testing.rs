@@ -142,17 +142,7 @@ impl Script {
         P: AppParser,
         for<'e> P::Event<'e>: Debug,
     {
-        let flow = FlowView {
-            flow_id: 1,
-            capture: 0,
-            orig_ip: Addr::v4([192, 0, 2, 1]),
-            orig_port: 40_000,
-            resp_ip: Addr::v4([198, 51, 100, 2]),
-            resp_port: 1234,
-            orig_mac: Mac([2, 0, 0, 0, 0, 1]),
-            resp_mac: Mac([2, 0, 0, 0, 0, 2]),
-            transport,
-        };
+        let flow = FlowView { transport, ..flow() };
         let mut seen = Seen::default();
         let mut parser = P::default();
         let mut sides = [Side::default(), Side::default()];
@@ -195,6 +185,36 @@ impl Script {
         }
         seen
     }
+}
+
+/// The flow that scripts are played on, over UDP.
+pub fn flow() -> FlowView {
+    FlowView {
+        flow_id: 1,
+        capture: 0,
+        orig_ip: Addr::v4([192, 0, 2, 1]),
+        orig_port: 40_000,
+        resp_ip: Addr::v4([198, 51, 100, 2]),
+        resp_port: 1234,
+        orig_mac: Mac([2, 0, 0, 0, 0, 1]),
+        resp_mac: Mac([2, 0, 0, 0, 0, 2]),
+        transport: Transport::Udp,
+    }
+}
+
+/// What the events of one datagram say of devices, as `attribute=value`; empty values are left out.
+pub fn facts_of<P: AppParser>(dir: Direction, datagram: &[u8]) -> Vec<String> {
+    let flow = flow();
+    let cx = Cx { ts: Timestamp::from_parts(1, 0), packet: 1, flow: &flow, limited: &LimitCount::default() };
+    let mut out = Vec::new();
+    P::default().on_data(cx, dir, datagram, &mut |e| {
+        e.facts(&mut |f| {
+            if !f.value.is_empty() {
+                out.push(format!("{}={}", f.attribute, String::from_utf8_lossy(f.value)));
+            }
+        });
+    });
+    out
 }
 
 /// A flow as `tshark -z follow,tcp,raw,N` prints it: the two ends and what they sent.

@@ -23,6 +23,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("capture.toml", include_str!("../../signatures/rules/capture.toml")),
     ("cleartext.toml", include_str!("../../signatures/rules/cleartext.toml")),
     ("databases.toml", include_str!("../../signatures/rules/databases.toml")),
+    ("discovery.toml", include_str!("../../signatures/rules/discovery.toml")),
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
     ("mail.toml", include_str!("../../signatures/rules/mail.toml")),
     ("machines.toml", include_str!("../../signatures/rules/machines.toml")),

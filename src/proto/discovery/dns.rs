@@ -105,6 +105,7 @@ impl<V: Variety> Parser<V> {
         emit(Event {
             service: V::SERVICE,
             transport,
+            sender: Direction::Orig,
             trans_id: pending.id,
             query_flags: pending.flags,
             query: Some(&pending.name),
@@ -116,7 +117,7 @@ impl<V: Variety> Parser<V> {
         });
     }
 
-    fn message(&mut self, cx: Cx<'_>, bytes: &[u8], emit: Emit<'_>) -> Option<()> {
+    fn message(&mut self, cx: Cx<'_>, sender: Direction, bytes: &[u8], emit: Emit<'_>) -> Option<()> {
         let message = Message::parse(bytes)?;
         let mut name = Text::default();
         let at = (cx.ts, cx.packet);
@@ -124,6 +125,7 @@ impl<V: Variety> Parser<V> {
         let event = Event {
             service: V::SERVICE,
             transport: cx.flow.transport,
+            sender,
             trans_id: message.id,
             query_flags: 0,
             query: None,
@@ -218,9 +220,9 @@ impl<V: Variety> AppParser for Parser<V> {
         }
     }
 
-    fn on_data(&mut self, cx: Cx<'_>, _dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Progress {
+    fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Progress {
         if cx.flow.transport == Transport::Udp {
-            if self.message(cx, bytes, emit).is_some() {
+            if self.message(cx, dir, bytes, emit).is_some() {
                 self.understood = true;
             } else if !self.understood {
                 return Progress::Violation("not a DNS message");
@@ -234,7 +236,7 @@ impl<V: Variety> AppParser for Parser<V> {
             let Some((message, next)) = tail.split_at_checked(len) else {
                 return Progress::Partial { consumed: bytes.len() - rest.len(), needed: len + 2 };
             };
-            if self.message(cx, message, emit).is_none() {
+            if self.message(cx, dir, message, emit).is_none() {
                 return Progress::Violation("not a DNS message");
             }
             rest = next;
@@ -392,6 +394,7 @@ mod tests {
         let event = Event {
             service: Service::Dns,
             transport: Transport::Udp,
+            sender: Direction::Resp,
             trans_id: 0,
             query_flags: 0,
             query: Some(query),
@@ -441,6 +444,7 @@ mod tests {
         let event = Event {
             service: Service::Mdns,
             transport: Transport::Udp,
+            sender: Direction::Orig,
             trans_id: 0,
             query_flags: 0,
             query: None,
@@ -518,5 +522,26 @@ mod tests {
         assert!(matches!(Script::new().orig([1, 2]).datagrams::<Dns>().stopped, Some(Progress::Violation(_))));
         let seen = Script::new().orig(QUERY).orig([1, 2]).resp(ANSWER).datagrams::<Dns>();
         assert_eq!((seen.stopped, seen.rows.len()), (None, 1));
+    }
+
+    #[test]
+    fn a_multicast_response_says_what_the_device_is() {
+        // PTR _ipp._tcp.local, then a TXT of the instance; an address only in the second message.
+        let mut m =
+            b"\0\0\x84\0\0\0\0\x02\0\0\0\0\x04_ipp\x04_tcp\x05local\0\0\x0c\0\x01\0\0\0\x78\0\x06\x03Prn\xc0\x0c\
+            \xc0\x27\0\x10\0\x01\0\0\0\x78\0\x18\x09ty=X 400 \x0dusb_MFG=Maker"
+                .to_vec();
+        let want =
+            ["service=Prn._ipp._tcp.local", "txt=ty=X 400 ", "model=X 400 ", "txt=usb_MFG=Maker", "vendor=Maker"];
+        assert_eq!(crate::proto::testing::facts_of::<Mdns>(Direction::Orig, &m), want);
+        m[7] = 3;
+        m.extend(b"\x03prn\xc0\x16\0\x01\0\x01\0\0\0\x78\0\x04\xc0\0\x02\x01");
+        let facts = crate::proto::testing::facts_of::<Mdns>(Direction::Orig, &m);
+        assert_eq!(facts[0], "hostname=prn.local");
+        assert_eq!(facts[1..], want);
+        // Withdrawn: nothing is said.
+        m[7] = 1;
+        m[34..38].fill(0);
+        assert!(crate::proto::testing::facts_of::<Mdns>(Direction::Orig, &m).is_empty());
     }
 }

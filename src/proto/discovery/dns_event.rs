@@ -5,7 +5,8 @@ use super::dns_message::{
 };
 use crate::base::secret::Reveal;
 use crate::base::{Addr, Timestamp, limits};
-use crate::proto::api::Transport;
+use crate::proto::api::{About, Direction, Fact, Transport};
+use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -86,6 +87,8 @@ pub struct Event<'e> {
     pub service: Service,
     /// Transport.
     pub transport: Transport,
+    /// Who sent the message that completed the event.
+    pub sender: Direction,
     /// Transaction identifier.
     pub trans_id: u16,
     /// Flag word of the question; zero where it was not seen.
@@ -251,6 +254,40 @@ impl<'e> Event<'e> {
     }
 }
 
+/// Addresses of hosts of one message whose services are told apart.
+const HOSTS_MAX: usize = 8;
+
+/// What a key of a service's attributes (TXT) tells of the device: those of printers (Bonjour Printing
+/// Specification, section 9), AirPlay, Google Cast, HomeKit, and what cameras and storage use.
+fn attribute_of(key: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], &str); 23] = [
+        (b"ty", "model"),
+        (b"md", "model"),
+        (b"am", "model"),
+        (b"model", "model"),
+        (b"modelid", "model"),
+        (b"usb_MDL", "model"),
+        (b"usb_MFG", "vendor"),
+        (b"mfg", "vendor"),
+        (b"manufacturer", "vendor"),
+        (b"vendor", "vendor"),
+        (b"fw", "firmware"),
+        (b"fv", "firmware"),
+        (b"fwversion", "firmware"),
+        (b"firmware", "firmware"),
+        (b"swversion", "firmware"),
+        (b"serialNumber", "serial"),
+        (b"serial", "serial"),
+        (b"sn", "serial"),
+        (b"note", "location"),
+        (b"fn", "name"),
+        (b"mac", "mac"),
+        (b"macaddress", "mac"),
+        (b"osxvers", "os"),
+    ];
+    KNOWN.iter().find(|(k, _)| key.eq_ignore_ascii_case(k)).map(|(_, a)| *a)
+}
+
 /// Writes a registered name, or a prefix and the number.
 fn named(row: &mut RowWriter<'_>, name: Option<&str>, prefix: &str, code: u16) {
     match name {
@@ -335,5 +372,46 @@ impl crate::proto::api::Event for Event<'_> {
                 None => row.null(),
             };
         }
+    }
+
+    fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        // Whose services they are: the hosts that the message gives addresses of, else the sender. What a
+        // reflector passes on for another link is not its own.
+        let mut hosts = [Addr::UNSPECIFIED; HOSTS_MAX];
+        let mut known = 0;
+        self.announced(&mut |a| {
+            if let Announced::Host { host, addr } = a {
+                tell(Fact { about: About::Holder(addr), attribute: "hostname", value: host.as_bytes() });
+                if let Some(free) = hosts.get_mut(known) {
+                    *free = addr;
+                    known += 1;
+                }
+            }
+        });
+        let mut tell = |attribute, value: &[u8]| match known {
+            0 => tell(Fact { about: About::Side(self.sender), attribute, value }),
+            n => hosts.iter().take(n).for_each(|ip| tell(Fact { about: About::Holder(*ip), attribute, value })),
+        };
+        self.announced(&mut |a| match a {
+            // The list of all service types, and reverse names, are no instances.
+            Announced::Instance { service, instance }
+                if service.starts_with('_') && !service.starts_with("_services._dns-sd.") =>
+            {
+                tell("service", instance.as_bytes());
+            }
+            Announced::Attribute { item, .. } => {
+                tell("txt", item);
+                if let Some((key, value)) = text::split_once(item, b'=')
+                    && let Some(attribute) = attribute_of(key)
+                {
+                    tell(attribute, value);
+                }
+            }
+            Announced::System { cpu, os, .. } => {
+                tell("hardware", cpu);
+                tell("os", os);
+            }
+            _ => {}
+        });
     }
 }

@@ -295,6 +295,21 @@ impl Text {
     }
 }
 
+/// Names that stand one behind the other without a message around them, as DHCP carries them
+/// (RFC 1035, section 3.1, without compression); the good ones up to the first that is not.
+pub fn names(bytes: &[u8]) -> Vec<String> {
+    let mut text = Text::default();
+    let mut at = 0;
+    let mut out = Vec::new();
+    while at < bytes.len() && out.len() < limits::LIST_ITEMS_MAX {
+        // A name that is cut, as partial names of clients are, ends where the bytes do.
+        let Some(end) = text.read_name(bytes, at, Style::Escaped) else { break };
+        out.push(text.as_str().to_owned());
+        at = end.max(at + 1);
+    }
+    out
+}
+
 /// Where the name at `at` ends, its labels not looked at.
 fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
     let first = at;
