@@ -3,6 +3,7 @@
 use super::cleartext;
 use super::sighting::Sighting;
 use super::tls::weak_tls;
+use super::windows;
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -28,6 +29,14 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
+        Event::Smb(e) => windows::smb(home, cx, e, out),
+        Event::Nbns(e) => windows::nbns(home, cx, e, first, out),
+        Event::Nbdgm(e) => windows::nbdgm(home, cx, e, out),
+        Event::Dcerpc(e) => windows::dcerpc(home, cx, e, out),
+        Event::Ldap(e) => windows::ldap(home, cx, e, out),
+        Event::Kerberos(e) => windows::kerberos(home, cx, e, out),
+        Event::Rdp(e) => windows::rdp(home, cx, e, out),
+        Event::OncRpc(e) => windows::rpc(home, cx, e, first, out),
         _ => {}
     }
 }

@@ -10,6 +10,7 @@ pub mod names;
 pub mod quality;
 pub mod sighting;
 pub mod tls;
+pub mod windows;
 
 pub use credentials::CaseKey;
 pub use egress::{EgressFlow, EgressJudge};

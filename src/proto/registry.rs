@@ -133,6 +133,14 @@ protocols! {
     Dhcp => super::discovery::dhcp::Dhcp,
     Ftp => super::files::ftp::Ftp,
     Telnet => super::remote::telnet::Telnet,
+    Smb => super::windows::smb::Smb,
+    Nbns => super::windows::nbns::Nbns,
+    Nbdgm => super::windows::nbdgm::Nbdgm,
+    Kerberos => super::windows::kerberos::Kerberos,
+    Ldap => super::windows::ldap::Ldap,
+    Rdp => super::windows::rdp::Rdp,
+    Dcerpc => super::windows::dcerpc::Dcerpc,
+    OncRpc => super::windows::oncrpc::OncRpc,
 }
 
 impl Protocol {

@@ -24,6 +24,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("cleartext.toml", include_str!("../../signatures/rules/cleartext.toml")),
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
+    ("windows.toml", include_str!("../../signatures/rules/windows.toml")),
 ];
 
 /// How bad a finding is; later is worse.
