@@ -10,7 +10,16 @@ use std::path::{Path, PathBuf};
 use common::{Run, document, exit, read, scratch, table, tables};
 
 /// The invented passwords of the samples.
-const SAMPLE_SECRETS: [&str; 4] = ["wrong-Guess-0", "Sample-Printer-1", "Sample-Scan-2", "Sample-Cam-3"];
+const SAMPLE_SECRETS: [&str; 8] = [
+    "wrong-Guess-0",
+    "Sample-Printer-1",
+    "Sample-Scan-2",
+    "Sample-Cam-3",
+    "Sample-Share-5",
+    "Sample-Directory-6",
+    "Sample-Ticket-7",
+    "Sample-Ticket-8",
+];
 
 /// Samples with a login in clear, and the secrets in it.
 const LOGINS: &[(&str, &[&str])] = &[
@@ -24,6 +33,7 @@ const LOGINS: &[(&str, &[&str])] = &[
     ("mirror-erspan3.pcap", &["Sample-Scan-2"]),
     ("one-way-client.pcap", &["Sample-Scan-2"]),
     ("rotated-00001.pcap", &["Sample-Scan-2"]),
+    ("ldap-directory.pcap", &["wrong-Guess-0", "Sample-Directory-6"]),
 ];
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

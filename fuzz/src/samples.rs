@@ -13,6 +13,9 @@ use overhear::source::{CaptureReader, Fill, ReadOptions};
 
 use super::{LINKS, protocol_of, script};
 
+#[path = "samples_windows.rs"]
+mod windows;
+
 /// Most bytes of one input to begin with.
 const INPUT_MAX: usize = 64 << 10;
 
@@ -88,6 +91,7 @@ impl Samples {
             "rules" => vec![RULES.as_bytes().to_vec()],
             // No sample holds SSH.
             "proto_ssh" => vec![ssh()],
+            "proto_nbdgm" | "proto_rdp" | "proto_dcerpc" => windows::scripts(target),
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
         inputs.sort_by_key(Vec::len);

@@ -209,10 +209,10 @@ mod tests {
     fn an_anonymous_login_is_none() {
         with_cx(|cx| {
             assert!(Attempt::plain(cx, "simple", b"cn=x", b"").login(None).is_none());
-            let attempt = Attempt::plain(cx, "simple", b"cn=x", b"secret");
+            let attempt = Attempt::plain(cx, "simple", b"cn=x", b"hunter22");
             let login = attempt.login(Some(true)).unwrap();
             assert_eq!((login.username, login.success), (Some(&b"cn=x"[..]), Some(true)));
-            assert!(!format!("{attempt:?}").contains("secret"));
+            assert!(!format!("{attempt:?}").contains("hunter22"));
         });
     }
 

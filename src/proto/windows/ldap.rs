@@ -321,7 +321,16 @@ impl Ldap {
     fn message(&mut self, cx: Cx<'_>, dir: Direction, content: &[u8], emit: Emit<'_>) -> Option<()> {
         let e = Envelope::read(content)?;
         match e.op {
-            op::UNBIND | op::ABANDON | op::REFERENCE | op::INTERMEDIATE => Some(()),
+            op::UNBIND | op::ABANDON => {
+                // Nothing to answer, but LDAP in clear.
+                if !self.clear && cx.flow.transport == Transport::Tcp {
+                    self.clear = true;
+                    let request = Request { at: (cx.ts, cx.packet), op: e.op, ..Request::default() };
+                    emit(Event { first_clear: true, ..Self::aside(&cx, &request, dir.other()) });
+                }
+                Some(())
+            }
+            op::REFERENCE | op::INTERMEDIATE => Some(()),
             op::ENTRY => {
                 if let Some(request) = self.pending.iter_mut().find(|p| p.id == e.id) {
                     request.entries += 1;

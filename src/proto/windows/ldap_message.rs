@@ -70,6 +70,8 @@ pub mod op {
             DELETE => "delete",
             RENAME => "rename",
             COMPARE => "compare",
+            UNBIND => "unbind",
+            ABANDON => "abandon",
             _ => "extended",
         }
     }

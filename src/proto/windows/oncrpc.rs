@@ -272,7 +272,9 @@ fn read(at: (Timestamp, u64), bytes: &[u8]) -> Result<Message, ReadError> {
             let (program, version, procedure) = (r.be32("program")?, r.be32("version")?, r.be32("procedure")?);
             let flavor = r.be32("credential")?;
             let body = opaque(&mut r, "credential", AUTH_BYTES_MAX)?;
-            if !flavor_fits(flavor) || program == 0 || version > 0xffff || procedure > 0xffff {
+            // Numbers above are reserved, and no version is zero (section 13).
+            let numbers = (1..0x6000_0000).contains(&program) && (1..=0xffff).contains(&version);
+            if !flavor_fits(flavor) || !numbers || procedure > 0xffff {
                 return Err(ReadError::invalid("credential"));
             }
             let mut caller = Caller { flavor, ..Caller::default() };
@@ -553,6 +555,8 @@ mod tests {
         assert_eq!(OncRpc::probe(Direction::Orig, &words(&[1, 0, 3, 100_003, 3, 0, 0, 0, 0, 0])), Probe::No);
         assert_eq!(probe_all::<OncRpc>(Direction::Orig, &record(&mount())), Probe::Yes);
         assert_eq!(probe_all::<OncRpc>(Direction::Orig, &record(&[1; 40])), Probe::No);
+        let time = words(&[0xe300_06e8, 0, 2, 0x494e_4954, 0, 0, 0, 0, 0, 0, 0xe158_296b, 0x5ce9_9661]);
+        assert_eq!(OncRpc::probe(Direction::Orig, &time), Probe::No, "NTP");
         assert_eq!(OncRpc::probe(Direction::Orig, b"GET / HTTP/1.1\r\n"), Probe::No);
     }
 

@@ -112,7 +112,6 @@ pub struct Rdp {
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'e> {
     rdp: &'e Rdp,
-    udp: bool,
     upgrade: bool,
     row: bool,
 }
@@ -186,10 +185,6 @@ impl crate::proto::api::Event for Event<'_> {
             secret_kind: SecretKind::Password,
             ..Login::at(clear.at)
         })
-    }
-
-    fn service(&self) -> Option<&'static str> {
-        self.udp.then_some("rdpeudp")
     }
 
     fn upgrades(&self) -> bool {
@@ -327,7 +322,7 @@ impl Rdp {
 
     fn tell(&mut self, emit: Emit<'_>, upgrade: bool) {
         if !std::mem::replace(&mut self.told, true) && self.at.is_some() {
-            emit(Event { rdp: self, udp: false, upgrade, row: true });
+            emit(Event { rdp: self, upgrade, row: true });
         }
     }
 }
@@ -418,7 +413,7 @@ impl AppParser for Rdp {
             if !is_udp_syn(bytes) {
                 return Progress::Violation("not RDP over UDP");
             }
-            emit(Event { rdp: self, udp: true, upgrade: false, row: false });
+            emit(Event { rdp: self, upgrade: false, row: false });
             // What follows may be TLS inside of its own framing; nothing of it is read.
             return Progress::Finished;
         }

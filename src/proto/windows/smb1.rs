@@ -329,16 +329,14 @@ mod tests {
     #[test]
     fn texts_are_aligned_to_the_message() {
         let mut message = vec![0; HEADER];
-        message.extend([0, 9, 0, 0xee, 0xaa]);
-        message.extend(b"a\0b\0\0\0c");
+        message.extend([0, 9, 0, 0xee]);
+        message.extend(b"a\0b\0\0\0c\0");
         let block = Block::read(&message, HEADER).unwrap();
         assert_eq!(block.bytes.len(), 9);
-        let mut texts = block.texts(1, true);
-        assert_eq!(texts.text(), b"", "from place 36, which is aligned");
-        let mut texts = block.texts(2, true);
-        assert_eq!(texts.unaligned(), b"ab");
-        assert_eq!(texts.text(), b"");
-        assert_eq!(texts.text(), b"");
+        let mut texts = block.texts(0, true);
+        assert_eq!((texts.text(), texts.text(), texts.text()), (b"ab".to_vec(), b"c".to_vec(), Vec::new()));
+        assert_eq!(block.texts(1, true).unaligned(), b"ab");
+        assert_eq!(block.texts(1, false).text(), b"a");
     }
 
     #[test]
