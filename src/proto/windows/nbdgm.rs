@@ -89,7 +89,7 @@ pub struct Event<'e> {
 
 /// Whether a suffix is one that only groups have.
 const fn is_group_suffix(suffix: u8) -> bool {
-    matches!(suffix, 0x1c | 0x1d | 0x1e)
+    matches!(suffix, 0x1c..=0x1e)
 }
 
 impl crate::proto::api::Event for Event<'_> {

@@ -382,7 +382,7 @@ fn plausible(bytes: &[u8], whole: bool) -> Probe {
     // A reply has little to tell it by; all that there is must fit.
     match read((Timestamp(0), 0), bytes) {
         Ok(Message::Call(_)) => Probe::Yes,
-        Ok(Message::Reply(..)) if !whole || bytes.len() % 4 == 0 => Probe::Yes,
+        Ok(Message::Reply(..)) if !whole || bytes.len().is_multiple_of(4) => Probe::Yes,
         Err(e) if e.is_short() && !whole => Probe::NeedMore,
         _ => Probe::No,
     }
@@ -413,7 +413,7 @@ impl AppParser for OncRpc {
             [0x80, _, ..] | [0x80] => {
                 let Some((mark, rest)) = payload.split_first_chunk::<4>() else { return Probe::NeedMore };
                 let len = u32::from_be_bytes(*mark) & 0x7fff_ffff;
-                if len < 24 || len % 4 != 0 {
+                if len < 24 || !len.is_multiple_of(4) {
                     return Probe::No;
                 }
                 match rest.get(4..8) {

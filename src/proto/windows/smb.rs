@@ -361,7 +361,7 @@ impl Smb {
                 (setup.os, setup.lanman) = (s.os, s.lanman);
                 Asked::Session(Box::new(setup))
             }
-            command::TREE_CONNECT => Asked::Tree { share: smb1::tree_connect(head, block)?.0 },
+            command::TREE_CONNECT => Asked::Tree { share: smb1::tree_connect(head, block)? },
             command::OPEN | command::CREATE => {
                 let file = smb1::opened(head, block);
                 if !self.is_new(cx, &file) {

@@ -292,15 +292,13 @@ pub fn session_answer<'a>(header: &Header, block: &Block<'a>) -> Result<SessionA
     Ok(a)
 }
 
-/// Share, kind and password of a connection to a share (section 2.2.4.55.1). A password belongs to the
-/// share, in the security of old servers.
-pub fn tree_connect<'a>(header: &Header, block: &Block<'a>) -> Result<(Vec<u8>, Vec<u8>, &'a [u8]), ReadError> {
+/// The share that is connected to (section 2.2.4.55.1), behind the password that old servers want for
+/// the share.
+pub fn tree_connect(header: &Header, block: &Block<'_>) -> Result<Vec<u8>, ReadError> {
     let mut w = block.words();
     w.skip("chain and flags", 6)?;
     let len = usize::from(w.le16("password length")?);
-    let mut texts = block.texts(len, header.unicode);
-    let share = texts.text();
-    Ok((share, texts.ascii(), block.bytes.get(..len).unwrap_or_default()))
+    Ok(block.texts(len, header.unicode).text())
 }
 
 /// The name of a file that is opened.

@@ -77,7 +77,7 @@ impl Header {
 }
 
 /// What an offset from the header and a length point at.
-fn buffer<'a>(message: &'a [u8], offset: usize, len: usize) -> &'a [u8] {
+fn buffer(message: &[u8], offset: usize, len: usize) -> &[u8] {
     let rest = message.get(offset..).unwrap_or_default();
     rest.get(..len).unwrap_or(rest)
 }
