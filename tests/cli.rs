@@ -458,7 +458,7 @@ fn findings_as_json_lines_are_the_findings_table() {
                     Value::Array(items) => Some(items.iter().map(plain).collect::<Vec<_>>().join("|")),
                     // Times are for people here; they begin with the year.
                     Value::String(time) if column.ty.starts_with("timestamp") => {
-                        assert!(time.starts_with("2026-11-23T") && time.ends_with('Z'), "{time}");
+                        assert!(time.starts_with("2026-") && time.ends_with('Z'), "{time}");
                         cell.clone()
                     }
                     // A number may be written in more than one way.

@@ -1,7 +1,7 @@
 //! Shares, directories and logins of office networks: what is old, open or readable about them.
 
 use super::cleartext::on_flow;
-use super::sighting::Sighting;
+use super::sighting::{Party, Sighting};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::windows::gss::Attempt;
@@ -27,6 +27,16 @@ struct Place<'a, 'b> {
 impl Place<'_, '_> {
     fn at(&self, rule: &'static str, evidence: String) -> Sighting {
         on_flow(rule, self.home, self.cx.flow, self.service, (self.cx.ts, self.cx.packet), evidence)
+    }
+
+    /// Likewise about who sends, where the receiver is a whole network.
+    fn about_sender(&self, rule: &'static str, evidence: String) -> Sighting {
+        let flow = self.cx.flow;
+        Sighting {
+            device: Party { ip: flow.orig_ip, mac: flow.orig_mac },
+            peer: Some(Party { ip: flow.resp_ip, mac: flow.resp_mac }),
+            ..self.at(rule, evidence)
+        }
     }
 
     /// What the answers of a login show: old hashes.
@@ -83,7 +93,7 @@ pub fn smb(home: &HomeNet, cx: &Cx<'_>, e: &smb::Event<'_>, out: &mut Vec<Sighti
 pub fn nbns(home: &HomeNet, cx: &Cx<'_>, e: &nbns::Event<'_>, first: bool, out: &mut Vec<Sighting>) {
     if first {
         let place = Place { home, cx, service: "nbns" };
-        out.push(place.at("nbns-in-use", format!("name {}", text(e.name.text()))));
+        out.push(place.about_sender("nbns-in-use", format!("name {}", text(e.name.text()))));
     }
 }
 
@@ -93,7 +103,7 @@ pub fn nbdgm(home: &HomeNet, cx: &Cx<'_>, e: &nbdgm::Event<'_>, out: &mut Vec<Si
         let from = e.source.map(|s| text(s.text())).unwrap_or_default();
         let place = Place { home, cx, service: "nbdgm" };
         let evidence = format!("{from} sends to {} with SMB 1", text(e.mailslot));
-        out.push(place.at("smb1-mailslot", evidence));
+        out.push(place.about_sender("smb1-mailslot", evidence));
     }
 }
 

@@ -73,7 +73,8 @@ impl Attempt {
             domain: answer.domain.clone(),
             workstation: answer.workstation.clone(),
             os: answer.version.and_then(ntlm::Version::windows),
-            anonymous: answer.is_anonymous(),
+            // A name without an answer proves nothing: the server takes it for nobody.
+            anonymous: answer.response().len() <= 1,
             has_lm: answer.has_lm(),
             ..Self::new(cx, answer.mechanism(), &answer.username, secret)
         }
@@ -213,6 +214,14 @@ mod tests {
             let login = attempt.login(Some(true)).unwrap();
             assert_eq!((login.username, login.success), (Some(&b"cn=x"[..]), Some(true)));
             assert!(!format!("{attempt:?}").contains("hunter22"));
+        });
+    }
+
+    #[test]
+    fn a_name_without_an_answer_is_nobody() {
+        with_cx(|cx| {
+            let of = |nt: &[u8]| Attempt::ntlm(cx, ntlm::Answer::of_parts(b"root", b"", b"\0", nt), None).anonymous;
+            assert!(of(b"") && !of(&[7; 24]));
         });
     }
 

@@ -257,6 +257,11 @@ impl Smb {
         use smb2::command;
         let reply = Some((cx.ts, cx.packet));
         let status = Some(head.status);
+        // The answer takes longer and comes later (MS-SMB2, section 3.3.4.2).
+        const PENDING: u32 = 0x103;
+        if head.status == PENDING {
+            return Ok(());
+        }
         match head.command {
             command::NEGOTIATE => {
                 // Also the answer to an offer of SMB 1 (MS-SMB2, section 3.3.5.3.1).
