@@ -72,7 +72,7 @@ impl<'a> Elements<'a> {
     }
 
     /// The next element, if it has this tag; else nothing is used.
-    pub fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
+    pub fn want(&mut self, tag: u8) -> Option<&'a [u8]> {
         if self.0.first() != Some(&tag) {
             return None;
         }
@@ -81,7 +81,7 @@ impl<'a> Elements<'a> {
 
     /// The content of the next element, which has this tag, as elements.
     pub fn enter(&mut self, tag: u8) -> Option<Elements<'a>> {
-        self.expect(tag).map(Elements)
+        self.want(tag).map(Elements)
     }
 
     /// The content of the first element with this tag among those that follow.
@@ -124,8 +124,8 @@ mod tests {
     fn elements_end_where_one_does_not_fit() {
         let bytes = [0x02, 1, 5, 0x04, 0x81, 2, b'a', b'b', 0x30, 9, 0];
         let mut e = Elements::new(&bytes);
-        assert_eq!(e.expect(OCTETS), None);
-        assert_eq!(e.expect(INTEGER).and_then(integer), Some(5));
+        assert_eq!(e.want(OCTETS), None);
+        assert_eq!(e.want(INTEGER).and_then(integer), Some(5));
         assert_eq!(e.find(OCTETS), Some(&b"ab"[..]));
         assert_eq!(e.next(), Some((OCTETS, &b"ab"[..])));
         assert_eq!(e.next(), None);

@@ -174,8 +174,8 @@ impl<'a> Message<'a> {
         let Some(list) = list.and_then(|l| Elements::new(l).enter(SEQUENCE)) else { return };
         for (_, item) in list.take(LIST_MAX) {
             let fields = Elements::new(item);
-            let kind = fields.find(context(1)).and_then(|t| Elements::new(t).expect(INTEGER)).and_then(ber::integer);
-            let Some(value) = fields.find(context(2)).and_then(|v| Elements::new(v).expect(OCTETS)) else { continue };
+            let kind = fields.find(context(1)).and_then(|t| Elements::new(t).want(INTEGER)).and_then(ber::integer);
+            let Some(value) = fields.find(context(2)).and_then(|v| Elements::new(v).want(OCTETS)) else { continue };
             match kind {
                 Some(padata::ENC_TIMESTAMP) => {
                     self.timestamp = encrypted(Some(value));
@@ -234,7 +234,7 @@ fn text(field: Option<&[u8]>) -> &[u8] {
 }
 
 fn number(field: Option<&[u8]>) -> Option<i32> {
-    i32::try_from(ber::integer(Elements::new(field?).expect(INTEGER)?)?).ok()
+    i32::try_from(ber::integer(Elements::new(field?).want(INTEGER)?)?).ok()
 }
 
 /// The parts of a PrincipalName (section 5.2.2), joined.
@@ -257,7 +257,7 @@ fn principal(field: Option<&[u8]>) -> Vec<u8> {
 fn encrypted(field: Option<&[u8]>) -> Option<Encrypted<'_>> {
     let fields = Elements::new(field?).enter(SEQUENCE)?;
     let etype = number(fields.find(context(0)))?;
-    let cipher = Elements::new(fields.find(context(2))?).expect(OCTETS)?;
+    let cipher = Elements::new(fields.find(context(2))?).want(OCTETS)?;
     Some(Encrypted { etype, cipher })
 }
 
@@ -269,7 +269,7 @@ fn netbios_address(field: &[u8]) -> Option<&[u8]> {
         let fields = Elements::new(item);
         (number(fields.find(context(0))) == Some(NETBIOS)).then(|| fields.find(context(1)))?
     })?;
-    let name = Elements::new(name).expect(OCTETS)?;
+    let name = Elements::new(name).want(OCTETS)?;
     Some(name.get(..15).unwrap_or(name).trim_ascii_end())
 }
 

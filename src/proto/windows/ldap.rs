@@ -277,8 +277,8 @@ impl Ldap {
                 request.dn = std::mem::take(&mut request.search.base);
             }
             op::DELETE => request.dn = cut(e.body).to_vec(),
-            op::EXTENDED => request.oid = cut(fields.expect(0x80)?).to_vec(),
-            _ => request.dn = cut(fields.expect(super::ber::OCTETS)?).to_vec(),
+            op::EXTENDED => request.oid = cut(fields.want(0x80)?).to_vec(),
+            _ => request.dn = cut(fields.want(super::ber::OCTETS)?).to_vec(),
         }
         // The same question again in a datagram is a retransmission.
         if self.pending.iter().any(|p| p.id == e.id && p.op == e.op && cx.flow.transport == Transport::Udp) {

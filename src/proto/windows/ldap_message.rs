@@ -92,7 +92,7 @@ impl<'a> Envelope<'a> {
     /// Reads the content of the outermost sequence.
     pub fn read(content: &'a [u8]) -> Option<Self> {
         let mut e = Elements::new(content);
-        let id = e.expect(INTEGER).and_then(ber::integer).filter(|id| (0..=0x7fff_ffff).contains(id))?;
+        let id = e.want(INTEGER).and_then(ber::integer).filter(|id| (0..=0x7fff_ffff).contains(id))?;
         let (op, body) = e.next()?;
         op::known(op).then_some(Self { id, op, body })
     }
@@ -112,15 +112,15 @@ pub enum Auth<'a> {
 /// A bind: name and how.
 pub fn bind(body: &[u8]) -> Option<(&[u8], Auth<'_>)> {
     let mut e = Elements::new(body);
-    e.expect(INTEGER).and_then(ber::integer).filter(|v| (1..=127).contains(v))?;
-    let name = e.expect(OCTETS)?;
+    e.want(INTEGER).and_then(ber::integer).filter(|v| (1..=127).contains(v))?;
+    let name = e.want(OCTETS)?;
     let (tag, value) = e.next()?;
     let auth = match tag {
         0x80 => Auth::Simple(value),
         0xa3 => {
             let mut e = Elements::new(value);
-            let mechanism = e.expect(OCTETS)?;
-            Auth::Sasl(mechanism, e.expect(OCTETS))
+            let mechanism = e.want(OCTETS)?;
+            Auth::Sasl(mechanism, e.want(OCTETS))
         }
         0x89..=0x8b => Auth::Sicily(value),
         _ => return None,
@@ -142,9 +142,9 @@ pub struct Outcome<'a> {
 /// Reads an LDAPResult.
 pub fn outcome(body: &[u8]) -> Option<Outcome<'_>> {
     let mut rest = Elements::new(body);
-    let code = rest.expect(ENUMERATED).and_then(ber::integer)?;
-    let matched = rest.expect(OCTETS)?;
-    rest.expect(OCTETS)?;
+    let code = rest.want(ENUMERATED).and_then(ber::integer)?;
+    let matched = rest.want(OCTETS)?;
+    rest.want(OCTETS)?;
     Some(Outcome { code, matched, rest })
 }
 
@@ -164,8 +164,8 @@ pub struct Search {
 /// Reads a search.
 pub fn search(body: &[u8]) -> Option<Search> {
     let mut e = Elements::new(body);
-    let base = e.expect(OCTETS)?;
-    let scope = match e.expect(ENUMERATED).and_then(ber::integer)? {
+    let base = e.want(OCTETS)?;
+    let scope = match e.want(ENUMERATED).and_then(ber::integer)? {
         0 => "base",
         1 => "one",
         2 => "sub",
@@ -211,7 +211,7 @@ fn show_filter(tag: u8, body: &[u8], depth: usize, out: &mut String) {
         }
         0xa3 | 0xa5 | 0xa6 | 0xa8 => {
             let mut e = Elements::new(body);
-            let attribute = e.expect(OCTETS).unwrap_or_default();
+            let attribute = e.want(OCTETS).unwrap_or_default();
             push(attribute, out);
             out.push_str(match tag {
                 0xa5 => ">=",
@@ -219,11 +219,11 @@ fn show_filter(tag: u8, body: &[u8], depth: usize, out: &mut String) {
                 0xa8 => "~=",
                 _ => "=",
             });
-            push_value(attribute, e.expect(OCTETS).unwrap_or_default(), out);
+            push_value(attribute, e.want(OCTETS).unwrap_or_default(), out);
         }
         0xa4 => {
             let mut e = Elements::new(body);
-            let attribute = e.expect(OCTETS).unwrap_or_default();
+            let attribute = e.want(OCTETS).unwrap_or_default();
             push(attribute, out);
             out.push('=');
             let mut starred = false;
@@ -285,14 +285,14 @@ fn is_secret(attribute: &[u8]) -> bool {
 /// What an entry tells of its server: the root of the tree, or the answer to a netlogon ping.
 pub fn entry_facts(body: &[u8], tell: &mut dyn FnMut(&'static str, &[u8])) {
     let mut e = Elements::new(body);
-    let Some(name) = e.expect(OCTETS) else { return };
+    let Some(name) = e.want(OCTETS) else { return };
     if !name.is_empty() {
         return;
     }
     for (_, attribute) in e.enter(SEQUENCE).into_iter().flatten().take(limits::LDAP_ATTRIBUTES_MAX) {
         let mut e = Elements::new(attribute);
-        let (Some(kind), Some((_, set))) = (e.expect(OCTETS), e.next()) else { continue };
-        let Some(value) = Elements::new(set).expect(OCTETS) else { continue };
+        let (Some(kind), Some((_, set))) = (e.want(OCTETS), e.next()) else { continue };
+        let Some(value) = Elements::new(set).want(OCTETS) else { continue };
         let is = |name: &str| kind.eq_ignore_ascii_case(name.as_bytes());
         if is("dnsHostName") {
             tell("hostname", cut(value));

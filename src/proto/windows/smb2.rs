@@ -161,3 +161,25 @@ pub fn carried(message: &[u8], command: u16) -> Result<&[u8], ReadError> {
     };
     Ok(buffer(message, offset as usize, len as usize))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_and_what_its_offsets_point_at() {
+        let mut message = b"\xfeSMB\x40\0\0\0".to_vec();
+        message.resize(HEADER, 0);
+        message[12] = 3;
+        let head = Header::read(&message).unwrap();
+        assert!(head.command == command::TREE_CONNECT && head.tells() && !head.reply);
+        message.extend([9, 0, 0, 0, 72, 0, 4, 0, b'a', 0, b'b', 0]);
+        assert_eq!(share(&message).unwrap(), b"ab");
+        message[68] = 0xff;
+        message[69] = 0xff;
+        assert_eq!(share(&message).unwrap(), b"", "outside of the message");
+        assert!(share(&message[..70]).is_err());
+        message[4] = 63;
+        assert!(Header::read(&message).is_err());
+    }
+}
