@@ -116,7 +116,7 @@ fn damaged_samples_do_no_harm() {
         let inputs = samples.inputs(&target);
         assert!(!inputs.is_empty(), "{target}: no sample to begin with");
         // Small inputs are run more often: they cost less and are damaged more for their size.
-        let mut numbers = Numbers(target.bytes().fold(1, |n, b| n * 31 + u64::from(b)));
+        let mut numbers = Numbers(target.bytes().fold(1, |n: u64, b| n.wrapping_mul(31).wrapping_add(b.into())));
         for run in 0..runs.max(inputs.len()) {
             let small = numbers.below(inputs.len()).min(numbers.below(inputs.len()));
             let mut input = inputs[if run < inputs.len() { run } else { small }].clone();
