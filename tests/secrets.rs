@@ -50,6 +50,10 @@ const SAMPLE_SECRETS: &[&str] = &[
     "Sample-Key-8",
     "Sample-Proxy-9",
     "Sample-Socks-10",
+    "Sample-Share-5",
+    "Sample-Directory-6",
+    "Sample-Ticket-7",
+    "Sample-Ticket-8",
 ];
 
 /// Samples with a login in clear, and the secrets in it.
@@ -81,6 +85,7 @@ const LOGINS: &[(&str, &[&str])] = &[
     ),
     ("web-logins.pcap", &["wrong-Guess-0", "Sample-Form-5", "Sample-Onvif-6", "Sample-Key-8", "c0ffee-0731-5a3c"]),
     ("web-proxies.pcap", &["wrong-Guess-0", "Sample-Proxy-9", "Sample-Socks-10", "Sample-Cam-3"]),
+    ("ldap-directory.pcap", &["wrong-Guess-0", "Sample-Directory-6"]),
 ];
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

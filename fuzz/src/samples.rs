@@ -13,6 +13,9 @@ use overhear::source::{CaptureReader, Fill, ReadOptions};
 
 use super::{LINKS, protocol_of, samples_data, samples_voice, script};
 
+#[path = "samples_windows.rs"]
+mod windows;
+
 /// Most bytes of one input to begin with.
 const INPUT_MAX: usize = 64 << 10;
 
@@ -91,6 +94,7 @@ impl Samples {
             _ if samples_voice::of(target).is_some() => samples_voice::of(target).into_iter().collect(),
             "proto_tacacs" => vec![super::samples_management::tacacs()],
             "proto_ftp-data" => vec![super::samples_management::settings()],
+            "proto_nbdgm" | "proto_rdp" | "proto_dcerpc" => windows::scripts(target),
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
         };
         inputs.extend(protocol_of(target).map(|p| samples_data::scripts(p.spec().name)).unwrap_or_default());

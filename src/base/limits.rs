@@ -397,3 +397,55 @@ pub const PORTMAP_PENDING_MAX: usize = 16;
 pub const LINK_ELEMENTS_MAX: usize = 128;
 /// Challenges, identities and answers of 802.1X that a shard remembers, each; the oldest is forgotten.
 pub const EAP_DIALOGUES_MAX: usize = 256;
+// Directories, shares and logins of office networks: smb, netbios, dcerpc, ldap, kerberos, rdp, rpc.
+
+/// Bytes of one SMB message that are looked at; what is longer carries file contents.
+pub const SMB_MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// SMB requests of one flow that wait for their answers; the oldest is written as unanswered.
+pub const SMB_PENDING_MAX: usize = 32;
+/// SMB logins of one flow that are under way at one time.
+pub const SMB_SESSIONS_MAX: usize = 16;
+/// Different file names of one SMB flow that get a row.
+pub const SMB_FILES_MAX: usize = 256;
+/// Messages that one SMB packet may chain.
+pub const SMB_CHAIN_MAX: usize = 16;
+/// Bytes of a share's or file's name, or of another text of SMB.
+pub const SMB_TEXT_BYTES_MAX: usize = 512;
+/// Different names of one NetBIOS flow that get a row.
+pub const NETBIOS_NAMES_MAX: usize = 64;
+/// Interfaces that one DCE/RPC connection may bind.
+pub const DCERPC_CONTEXTS_MAX: usize = 32;
+/// Different operations of one DCE/RPC connection that get a row.
+pub const DCERPC_OPERATIONS_MAX: usize = 64;
+/// DCE/RPC messages without anything new after which a connection is given up.
+pub const DCERPC_IDLE_MAX: u32 = 512;
+/// Bytes of one LDAP message that are looked at; a longer one is passed over.
+pub const LDAP_MESSAGE_BYTES_MAX: usize = 256 << 10;
+/// LDAP requests of one flow that wait for their answers.
+pub const LDAP_PENDING_MAX: usize = 64;
+/// Rows that one LDAP flow may write.
+pub const LDAP_ROWS_MAX: usize = 1024;
+/// Bytes of the text that a search filter becomes.
+pub const LDAP_FILTER_BYTES_MAX: usize = 512;
+/// Parts of a search filter one inside another that are shown.
+pub const LDAP_FILTER_DEPTH_MAX: usize = 8;
+/// Attributes of one LDAP message that are looked at.
+pub const LDAP_ATTRIBUTES_MAX: usize = 64;
+/// Bytes of a Kerberos name.
+pub const KERBEROS_NAME_BYTES_MAX: usize = 255;
+/// Longest Kerberos message in a stream: tickets with many groups stay under 64 KiB.
+pub const KERBEROS_MESSAGE_BYTES_MAX: usize = 128 << 10;
+/// Kerberos requests of one flow that wait for their answers.
+pub const KERBEROS_PENDING_MAX: usize = 8;
+/// Bytes of the first messages of RDP (TPKT carries at most 64 KiB).
+pub const RDP_MESSAGE_BYTES_MAX: usize = 16 << 10;
+/// RDP messages of one direction after which a connection is given up.
+pub const RDP_MESSAGES_MAX: u32 = 64;
+/// ONC RPC calls of one flow that wait for their replies.
+pub const RPC_PENDING_MAX: usize = 32;
+/// Different procedures of one ONC RPC flow that get a row.
+pub const RPC_ROWS_MAX: usize = 64;
+/// Bytes at the front of an ONC RPC record that are looked at.
+pub const RPC_HEAD_BYTES_MAX: usize = 1024;
+/// ONC RPC messages without anything new after which a flow is given up.
+pub const RPC_IDLE_MAX: u32 = 1024;

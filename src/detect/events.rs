@@ -4,6 +4,7 @@ use super::sighting::Sighting;
 use super::tls::weak_tls;
 use super::voice;
 use super::web;
+use super::windows;
 use super::{cleartext, controllers, databases, discovery, mail, management, provisioning};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
@@ -84,6 +85,14 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Socks(e) => web::socks(home, cx, e, out),
         Event::Llmnr(e) => discovery::llmnr(cx, e, first, out),
         Event::NatPmp(e) | Event::Pcp(e) => discovery::port_mapping(cx, e, out),
+        Event::Smb(e) => windows::smb(home, cx, e, out),
+        Event::Nbns(e) => windows::nbns(home, cx, e, first, out),
+        Event::Nbdgm(e) => windows::nbdgm(home, cx, e, out),
+        Event::Dcerpc(e) => windows::dcerpc(home, cx, e, out),
+        Event::Ldap(e) => windows::ldap(home, cx, e, out),
+        Event::Kerberos(e) => windows::kerberos(home, cx, e, out),
+        Event::Rdp(e) => windows::rdp(home, cx, e, out),
+        Event::OncRpc(e) => windows::rpc(home, cx, e, first, out),
         _ => {}
     }
 }

@@ -19,6 +19,7 @@ pub mod sighting;
 pub mod tls;
 pub mod voice;
 pub mod web;
+pub mod windows;
 
 pub use credentials::CaseKey;
 pub use egress::{EgressFlow, EgressJudge};

@@ -22,6 +22,36 @@ pub struct Challenge {
     pub challenge: [u8; 8],
     /// Domain or machine that the server names, UTF-8.
     pub target: Vec<u8>,
+    /// NetBIOS name of the server (MS-NLMP, section 2.2.2.1), UTF-8; empty where it says none. So
+    /// are those below.
+    pub computer: Vec<u8>,
+    /// NetBIOS name of its domain.
+    pub domain: Vec<u8>,
+    /// DNS name of the server.
+    pub dns_computer: Vec<u8>,
+    /// DNS name of its domain.
+    pub dns_domain: Vec<u8>,
+    /// Version of its system, where it says a full one.
+    pub version: Option<Version>,
+}
+
+/// Version of an operating system (MS-NLMP, section 2.2.2.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// Major version.
+    pub major: u8,
+    /// Minor version.
+    pub minor: u8,
+    /// Build; zero where the software is not Windows and only fills the field.
+    pub build: u16,
+}
+
+impl Version {
+    /// As an `os` fact says it. `None` without a build: other systems send some version of Windows.
+    pub fn windows(self) -> Option<String> {
+        let Self { major, minor, build } = self;
+        (build != 0).then(|| format!("Windows {major}.{minor}.{build}"))
+    }
 }
 
 /// The client's answer. Texts are UTF-8.
@@ -33,6 +63,8 @@ pub struct Answer {
     pub domain: Vec<u8>,
     /// Name of the client's machine.
     pub workstation: Vec<u8>,
+    /// Version of the client's system.
+    pub version: Option<Version>,
     lm: Vec<u8>,
     nt: Vec<u8>,
 }
@@ -51,9 +83,26 @@ impl Answer {
         self.username.is_empty() && self.nt.is_empty()
     }
 
-    /// The mechanism as the `mechanism` column spells it: `ntlmv2`, `ntlm` (version 1).
+    /// The answers alone, as old SMB carries them without a message around.
+    pub fn of_parts(username: &[u8], domain: &[u8], lm: &[u8], nt: &[u8]) -> Self {
+        let cut = |b: &[u8]| b.get(..limits::SECRET_BYTES_MAX).unwrap_or(b).to_vec();
+        Self { username: cut(username), domain: cut(domain), lm: cut(lm), nt: cut(nt), ..Self::default() }
+    }
+
+    /// The mechanism as the `mechanism` column spells it: `ntlmv2`, `ntlm` (version 1), `lm`.
     pub fn mechanism(&self) -> &'static str {
-        if self.nt.len() > 24 { "ntlmv2" } else { "ntlm" }
+        match (self.nt.len(), self.lm.len()) {
+            (25.., _) => "ntlmv2",
+            (0, 24) => "lm",
+            _ => "ntlm",
+        }
+    }
+
+    /// Whether the old LM hash was answered with: an LM answer that is neither that of LMv2, nor the
+    /// NT answer again, nor the client's challenge with zeros behind it (MS-NLMP, section 3.3.1).
+    pub fn has_lm(&self) -> bool {
+        let zeros = |b: Option<&[u8]>| b.is_none_or(|b| b.iter().all(|c| *c == 0));
+        self.nt.len() <= 24 && self.lm.len() == 24 && self.lm != self.nt && !zeros(self.lm.get(8..))
     }
 
     /// The NT answer, else the LM one: what `secret_length` counts.
@@ -84,8 +133,17 @@ fn read(message: &[u8]) -> Result<Message, ReadError> {
         1 => Ok(Message::Negotiate),
         2 => {
             let target = field(&mut r, message)?;
-            let unicode = r.le32("flags")? & 1 != 0;
-            Ok(Message::Challenge(Challenge { challenge: r.array("challenge")?, target: text(target, unicode) }))
+            let flags = r.le32("flags")?;
+            let unicode = flags & 1 != 0;
+            let mut challenge =
+                Challenge { challenge: r.array("challenge")?, target: text(target, unicode), ..Challenge::default() };
+            // Old servers stop here.
+            if r.skip("reserved", 8).is_ok() {
+                let pairs = field(&mut r, message).unwrap_or_default();
+                target_info(&mut challenge, pairs);
+                challenge.version = version(&mut r, flags);
+            }
+            Ok(Message::Challenge(challenge))
         }
         3 => {
             let [lm, nt, domain, user, workstation] = [
@@ -96,18 +154,45 @@ fn read(message: &[u8]) -> Result<Message, ReadError> {
                 field(&mut r, message)?,
             ];
             // Old clients stop before the key and the flags; they write OEM text.
-            let unicode = r.skip("key", 8).and_then(|()| r.le32("flags")).is_ok_and(|f| f & 1 != 0);
+            let flags = r.skip("key", 8).and_then(|()| r.le32("flags")).unwrap_or(0);
+            let unicode = flags & 1 != 0;
             let cut = |b: &[u8]| b.get(..limits::SECRET_BYTES_MAX).unwrap_or(b).to_vec();
             Ok(Message::Authenticate(Answer {
                 username: text(user, unicode),
                 domain: text(domain, unicode),
                 workstation: text(workstation, unicode),
+                version: version(&mut r, flags),
                 lm: cut(lm),
                 nt: cut(nt),
             }))
         }
         _ => Err(ReadError::invalid("message type")),
     }
+}
+
+/// The names that the server says of itself (MS-NLMP, section 2.2.2.1).
+fn target_info(challenge: &mut Challenge, pairs: &[u8]) {
+    const PAIRS_MAX: usize = 16;
+    let mut r = Reader::new(pairs);
+    for _ in 0..PAIRS_MAX {
+        let (Ok(id), Ok(len)) = (r.le16("id"), r.le16("length")) else { return };
+        let Ok(value) = r.take("value", usize::from(len)) else { return };
+        match id {
+            0 => return,
+            1 => challenge.computer = text(value, true),
+            2 => challenge.domain = text(value, true),
+            3 => challenge.dns_computer = text(value, true),
+            4 => challenge.dns_domain = text(value, true),
+            _ => {}
+        }
+    }
+}
+
+/// The version behind the fixed part, where the flags say that there is one.
+fn version(r: &mut Reader<'_>, flags: u32) -> Option<Version> {
+    const NEGOTIATE_VERSION: u32 = 0x0200_0000;
+    let [major, minor, b0, b1] = r.array("version").ok().filter(|_| flags & NEGOTIATE_VERSION != 0)?;
+    Some(Version { major, minor, build: u16::from_le_bytes([b0, b1]) })
 }
 
 /// What a length and an offset point at; nothing where it lies outside of the message.
@@ -157,6 +242,47 @@ mod tests {
         m.extend([1, 2, 3, 4, 5, 6, 7, 8]);
         m.extend([b'N', 0, b'A', 0, b'S', 0]);
         let Some(Message::Challenge(challenge)) = find(&m) else { panic!("a challenge") };
+        assert!(challenge.computer.is_empty() && challenge.version.is_none());
         assert_eq!((challenge.challenge, challenge.target.as_slice()), ([1, 2, 3, 4, 5, 6, 7, 8], &b"NAS"[..]));
+    }
+    #[test]
+    fn the_server_says_its_names_and_version() {
+        let utf16 = |s: &str| s.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let mut info = Vec::new();
+        for (id, value) in [(2_u16, "CORP"), (1, "DC01"), (4, "corp.example"), (3, "dc01.corp.example")] {
+            let value = utf16(value);
+            info.extend(id.to_le_bytes());
+            info.extend((value.len() as u16).to_le_bytes());
+            info.extend(value);
+        }
+        info.extend([0; 4]);
+        let mut m = b"NTLMSSP\0\x02\0\0\0".to_vec();
+        m.extend([8, 0, 8, 0, 56, 0, 0, 0]);
+        m.extend(0x0280_0001_u32.to_le_bytes());
+        m.extend([1; 8]);
+        m.extend([0; 8]);
+        m.extend([info.len() as u8, 0, info.len() as u8, 0, 64, 0, 0, 0]);
+        m.extend([10, 0, 0x63, 0x45, 0, 0, 0, 15]);
+        m.extend(utf16("CORP"));
+        m.extend(&info);
+        let Some(Message::Challenge(c)) = find(&m) else { panic!("a challenge") };
+        assert_eq!((&*c.computer, &*c.domain), (&b"DC01"[..], &b"CORP"[..]));
+        assert_eq!((&*c.dns_computer, &*c.dns_domain), (&b"dc01.corp.example"[..], &b"corp.example"[..]));
+        assert_eq!(c.version.and_then(Version::windows).as_deref(), Some("Windows 10.0.17763"));
+        for cut in 0..m.len() {
+            let _ = find(&m[..cut]);
+        }
+    }
+
+    #[test]
+    fn an_lm_answer_is_told_from_what_stands_in_its_place() {
+        let answer = |lm: &[u8], nt: &[u8]| Answer { lm: lm.to_vec(), nt: nt.to_vec(), ..Answer::default() };
+        let mut session = [0; 24];
+        session[..8].fill(9);
+        assert!(answer(&[7; 24], &[8; 24]).has_lm());
+        assert!(answer(&[7; 24], &[]).has_lm());
+        assert!(!answer(&[7; 24], &[7; 24]).has_lm(), "the NT answer again");
+        assert!(!answer(&session, &[8; 24]).has_lm(), "a client challenge");
+        assert!(!answer(&[7; 24], &[8; 60]).has_lm(), "LMv2");
     }
 }

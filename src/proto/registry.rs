@@ -203,6 +203,14 @@ protocols! {
     Ntp => super::management::ntp::Ntp,
     Tftp => super::files::tftp::Tftp,
     Socks => super::remote::socks::Socks,
+    Smb => super::windows::smb::Smb,
+    Nbns => super::windows::nbns::Nbns,
+    Nbdgm => super::windows::nbdgm::Nbdgm,
+    Kerberos => super::windows::kerberos::Kerberos,
+    Ldap => super::windows::ldap::Ldap,
+    Rdp => super::windows::rdp::Rdp,
+    Dcerpc => super::windows::dcerpc::Dcerpc,
+    OncRpc => super::windows::oncrpc::OncRpc,
 }
 
 impl Protocol {

@@ -32,6 +32,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
     ("voice.toml", include_str!("../../signatures/rules/voice.toml")),
     ("web.toml", include_str!("../../signatures/rules/web.toml")),
+    ("windows.toml", include_str!("../../signatures/rules/windows.toml")),
 ];
 
 /// How bad a finding is; later is worse.
