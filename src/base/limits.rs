@@ -202,3 +202,11 @@ pub const EGRESS_CANDIDATES_MAX: usize = 200_000;
 pub const EGRESS_HOSTS_MAX: usize = 200_000;
 /// Destinations outside that get a finding each, for one device and rule; the rest share one.
 pub const EGRESS_PEERS_PER_DEVICE_MAX: usize = 16;
+// Logins: known passwords, guessing.
+
+/// Cost of testing one known password against an answer, in compressions of a hash function: 16
+/// thousand rounds of PBKDF2, or SNMPv3's keys. What costs more is not tested.
+pub const PROOF_GUESS_WORK_MAX: u32 = 34_000;
+/// Cost of all tests that one shard makes in a run, in the same unit: some seconds at most. Nothing is
+/// tested any more when it is used up.
+pub const PROOF_WORK_MAX: u64 = 16_000_000;
