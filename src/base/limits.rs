@@ -210,6 +210,8 @@ pub const PROOF_GUESS_WORK_MAX: u32 = 34_000;
 /// Cost of all tests that one shard makes in a run, in the same unit: some seconds at most. Nothing is
 /// tested any more when it is used up.
 pub const PROOF_WORK_MAX: u64 = 16_000_000;
+/// Bytes of a line for a password cracker; longer ones are left out.
+pub const CRACKABLE_BYTES_MAX: usize = 16 << 10;
 /// Logins that a list of factory defaults may hold.
 pub const DEFAULT_LOGINS_MAX: usize = 10_000;
 /// Bytes of one cell of such a list.

@@ -6,8 +6,11 @@ pub mod credentials;
 pub mod egress;
 pub mod events;
 pub mod findings;
+pub mod guessing;
+pub mod login;
 pub mod names;
 pub mod quality;
+pub mod shared;
 pub mod sighting;
 pub mod tls;
 

@@ -3,11 +3,13 @@
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
-use crate::base::{Addr, Endpoint, counters::Counters, limits};
-use crate::detect::credentials::{self, CREDENTIALS};
-use crate::detect::{cleartext, events};
+use crate::base::{Addr, Endpoint, counters::Counters, hash, limits};
+use crate::detect::credentials::{self, Beside, CREDENTIALS};
+use crate::detect::guessing::Attempt;
+use crate::detect::login::{self, LoginJudge};
+use crate::detect::{Party, cleartext, events};
 use crate::device::Claim;
-use crate::proto::api::{About, Announcement, Carries, Cx, Direction, FlowView};
+use crate::proto::api::{About, Announcement, Carries, Cx, Direction, FlowView, Login};
 use crate::proto::discovery::dns::Announced as Published;
 use crate::proto::registry::Event;
 use crate::record::{RowWriter, Table, clean};
@@ -36,6 +38,7 @@ impl Announced {
 /// Takes the events of one flow while its parser runs.
 pub struct Emitter<'a> {
     options: &'a EngineOptions,
+    logins: &'a mut LoginJudge,
     out: &'a mut ShardOutput,
     interface: u16,
     server_name: Option<Box<ServerName>>,
@@ -46,8 +49,22 @@ pub struct Emitter<'a> {
 
 impl<'a> Emitter<'a> {
     /// For events of a packet that came in on an interface.
-    pub const fn new(options: &'a EngineOptions, out: &'a mut ShardOutput, interface: u16) -> Self {
-        Self { options, out, interface, server_name: None, announced: Vec::new(), service: None, upgraded: false }
+    pub const fn new(
+        options: &'a EngineOptions,
+        logins: &'a mut LoginJudge,
+        out: &'a mut ShardOutput,
+        interface: u16,
+    ) -> Self {
+        Self {
+            options,
+            logins,
+            out,
+            interface,
+            server_name: None,
+            announced: Vec::new(),
+            service: None,
+            upgraded: false,
+        }
     }
 
     /// Counters of the interface.
@@ -90,12 +107,7 @@ impl<'a> Emitter<'a> {
             self.server_name = Some(Box::new(ServerName { source, name }));
         }
         if let Some(login) = event.login() {
-            let protocol = event.protocol().spec().name;
-            let options = self.options;
-            if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
-                credentials::write(rows, &cx, protocol, &login, &options.case_key, options.reveal);
-            }
-            self.out.sightings.extend(cleartext::login(&options.home, &cx, protocol, &login));
+            self.login(&cx, event.protocol().spec().name, &login);
         }
         self.service = event.service().or(self.service);
         self.upgraded |= event.upgrades();
@@ -118,6 +130,35 @@ impl<'a> Emitter<'a> {
             }
         });
         self.claims(at, event);
+    }
+
+    /// Writes down a login and judges it.
+    fn login(&mut self, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) {
+        let options = self.options;
+        let verdict = self.logins.check(cx, protocol, login);
+        let tag = login.secret.map(|s| options.case_key.tag(s));
+        if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
+            let beside = Beside { tag, is_default: verdict.is_default };
+            credentials::write(rows, cx, protocol, login, beside, options.reveal);
+        }
+        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, login));
+        login::judge(&options.home, cx, protocol, login, &verdict, &mut self.out.sightings);
+        let flow = cx.flow;
+        self.out.attempts.push(Attempt {
+            ts: login.ts,
+            packet: login.packet,
+            capture: flow.capture,
+            flow_id: flow.flow_id,
+            client: Party { ip: flow.orig_ip, mac: flow.orig_mac },
+            server: Party { ip: flow.resp_ip, mac: flow.resp_mac },
+            port: flow.resp_port,
+            service: protocol,
+            user: hash::stable64(0, login.username.unwrap_or_default()),
+            // An empty one is nobody's.
+            secret: tag.filter(|_| login.secret.is_some_and(|s| !s.is_empty())),
+            kind: login.secret_kind,
+            success: login.success,
+        });
     }
 
     fn row(&mut self, table: &'static Table, at: Cx<'_>, write: impl FnOnce(&mut RowWriter<'_>, &EngineOptions)) {

@@ -23,6 +23,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("capture.toml", include_str!("../../signatures/rules/capture.toml")),
     ("cleartext.toml", include_str!("../../signatures/rules/cleartext.toml")),
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
+    ("login.toml", include_str!("../../signatures/rules/login.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
 ];
 
