@@ -164,4 +164,4 @@ const RULES: &str = include_str!("../../signatures/rules/tls.toml");
 const DEFAULTS: &str = "# schema: 1\n# version: 1\n# date: 2026-11-25\n# source: s\n# licence: MIT\nclass\tvendor\tservice\tusername\tpassword\tkind\trule\tsureness\tnote\ncamera\tX\thttp,rtsp\tadmin\tx\tliteral\t\thigh\tn\nnas\tY\thttp\tadmin\t\tderived\tmac-upper\tlow\t\n";
 
 /// Parts of an exchange, a zero byte between them.
-const PROOF: &[u8] = b"SHA-256\0n=user,r=rOprNGfwEbeRWgbNEkqO\0r=rOprNGfw,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4\0auth\0MD5\06629fae49393a05397450978507c4ef1\0admin\0\x17";
+const PROOF: &[u8] = b"SHA-256\0n=user,r=rOprNGfwEbeRWgbNEkqO\0r=rOprNGfw,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4\0auth\0MD5\x006629fae49393a05397450978507c4ef1\0admin\0\x17";
