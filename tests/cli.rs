@@ -385,7 +385,7 @@ fn run_json_tells_what_was_read_and_what_came_of_it() {
     assert_eq!(run["secrets_revealed"], false);
     assert_eq!(run["warnings"], Value::Array(Vec::new()));
     assert!(run["command_line"].as_array().expect("words").iter().any(|w| w == "web.pcap.gz"));
-    for key in ["signatures_sha256", "vendors_sha256"] {
+    for key in ["signatures_sha256", "vendors_sha256", "default_logins_sha256"] {
         assert_eq!(run[key].as_str().map(str::len), Some(64), "{key}");
     }
     let lines = run["inputs"].as_array().expect("inputs");

@@ -216,6 +216,28 @@ fn no_secret_of_the_samples_is_written() {
 }
 
 #[test]
+fn what_a_cracker_needs_is_written_only_where_secrets_are() {
+    let (_temp, hidden) = scratch();
+    let run = read([".", "--format", "json"], &hidden).ends_with(exit::COMPLETE);
+    let (_temp, shown) = scratch();
+    read([".", "--reveal-secrets"], &shown).ends_with(exit::COMPLETE);
+    let columns = ["secret_kind", "secret", "crackable_format", "crackable"];
+    let hidden_rows = table(&hidden, "credentials").pick(&columns);
+    assert!(hidden_rows.iter().all(|r| r[3].is_empty() || r[3] == "null"), "{hidden_rows:?}");
+    let written = texts(&hidden, &run);
+    for row in table(&shown, "credentials").pick(&columns) {
+        let has = |cell: &str| !cell.is_empty() && cell != "null";
+        assert_eq!(has(&row[2]), has(&row[3]), "a format and its line come together: {row:?}");
+        if row[0] == "challenge-response" {
+            for secret in [&row[1], &row[3]].into_iter().filter(|s| has(s) && s.len() >= 8) {
+                let leak = written.iter().find(|(_, text)| text.contains(secret.as_str()));
+                assert!(leak.is_none(), "{secret}: {leak:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_in_the_files_themselves_holds_a_secret() {
     // Statistics and metadata of Parquet files are not compressed: a minimum is a value as well.
     let (_temp, out) = scratch();
@@ -337,7 +359,8 @@ fn no_secret_of_further_captures_is_written() {
     let mut wrong = Vec::new();
     for (capture, secrets) in &by_capture {
         let (_temp, out) = scratch();
-        let run = read([folder.join(capture)], &out);
+        let capture_path = folder.join(capture);
+        let run = read([capture_path.as_os_str(), "--format".as_ref(), "json".as_ref()], &out);
         assert!(run.code.is_some(), "{capture}: {run:?}");
         for secret in secrets {
             wrong.extend(leaks(&out, &run, secret).into_iter().map(|l| format!("{capture}: {l}")));

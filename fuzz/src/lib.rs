@@ -26,9 +26,11 @@ use overhear::pipeline::options::EngineOptions;
 use overhear::pipeline::shard::{Router, Shard};
 use overhear::pipeline::tables;
 use overhear::policy::{Expect, HomeNet};
+use overhear::proto::proof::{Digest, Kerberos, KerberosMessage, Ntlm, Proof};
 use overhear::proto::registry::Protocol;
 use overhear::record::RowBuffer;
 use overhear::signature::RuleSet;
+use overhear::signature::defaults::Defaults;
 use overhear::sink::{TableSchema, encode_row_group};
 use overhear::source::{CaptureReader, Fill, ReadOptions, SourceError};
 use overhear::stream::{Budget, Chunk as Stretch, StreamSide, Taken};
@@ -44,6 +46,8 @@ const OTHERS: &[(&str, Target)] = &[
     ("engine", engine),
     ("expect", expect_file),
     ("rules", rule_file),
+    ("defaults", default_logins),
+    ("proof", proof),
 ];
 
 /// What the target of a protocol is called before the protocol's name.
@@ -373,5 +377,65 @@ fn rule_file(bytes: &[u8]) {
     if let Err(errors) = RuleSet::parse(Path::new("rules.toml"), &text) {
         assert!(!errors.is_empty(), "a file that is refused has a reason");
         errors.iter().for_each(|e| assert!(!e.to_string().is_empty()));
+    }
+}
+
+/// A list of factory default logins.
+fn default_logins(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match Defaults::parse(Path::new("defaults.tsv"), &text) {
+        Ok(list) => assert!(list.len() <= limits::DEFAULT_LOGINS_MAX),
+        Err(errors) => {
+            assert!(!errors.is_empty(), "a list that is refused has a reason");
+            errors.iter().for_each(|e| assert!(!e.to_string().is_empty()));
+        }
+    }
+}
+
+/// An answer to a challenge, made of parts with a zero byte between them.
+fn proof(bytes: &[u8]) {
+    let mut parts = bytes.splitn(8, |b| *b == 0);
+    let [a, b, c, d, e, f, g, rest] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    let etype = i32::from(rest.first().copied().unwrap_or(23));
+    let (realm, nonce, uri) = (a, b, c);
+    let digest = Digest {
+        realm,
+        nonce,
+        uri,
+        qop: d,
+        algorithm: e,
+        response: f,
+        username: g,
+        sasl: etype & 1 > 0,
+        ..Digest::default()
+    };
+    let message = [KerberosMessage::AsReq, KerberosMessage::AsRep, KerberosMessage::TgsRep][bytes.len() % 3];
+    let kerberos = Kerberos { principal: a, realm: b, etype: [17, 18, 23, etype][bytes.len() % 4], cipher: c, message };
+    let ntlm = Ntlm { username: a, domain: b, challenge: [7; 8], lm: c, nt: d };
+    let at = rest.len();
+    for proof in [
+        Proof::Digest(digest),
+        Proof::CramMd5 { challenge: a, response: b },
+        Proof::Apop { challenge: a, response: b },
+        Proof::Chap { id: etype as u8, challenge: a, response: b },
+        Proof::MsChap2 { challenge: a, peer_challenge: b, username: c, response: d },
+        Proof::Vnc { challenge: a, response: b },
+        Proof::Ntlm(ntlm),
+        Proof::Kerberos(kerberos),
+        Proof::MysqlNative { salt: a, response: b },
+        Proof::MysqlSha2 { salt: a, response: b },
+        Proof::PostgresMd5 { username: a, salt: b, response: c },
+        Proof::Scram { hash: a, client_first: b, server_first: c, client_final: d, proof: e },
+        Proof::SnmpUsm { engine: a, message: b, digest: c, at },
+        Proof::WsseDigest { nonce: a, created: b, digest: c },
+    ] {
+        assert!(proof.work().is_none_or(|w| w <= limits::PROOF_GUESS_WORK_MAX));
+        // What costs more than a moment is left to the tests.
+        if proof.work().is_some_and(|w| w < 100) {
+            let _ = proof.fits(a, b);
+        }
+        if let Some(crackable) = proof.crackable(a) {
+            assert!(!crackable.line.contains(['\n', '\0']), "one line");
+        }
     }
 }

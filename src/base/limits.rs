@@ -449,3 +449,32 @@ pub const RPC_ROWS_MAX: usize = 64;
 pub const RPC_HEAD_BYTES_MAX: usize = 1024;
 /// ONC RPC messages without anything new after which a flow is given up.
 pub const RPC_IDLE_MAX: u32 = 1024;
+// Logins: known passwords, guessing.
+
+/// Cost of testing one known password against an answer, in compressions of a hash function: 16
+/// thousand rounds of PBKDF2, or SNMPv3's keys. What costs more is not tested.
+pub const PROOF_GUESS_WORK_MAX: u32 = 34_000;
+/// Cost of all tests that one shard makes in a run, in the same unit: some seconds at most. Nothing is
+/// tested any more when it is used up.
+pub const PROOF_WORK_MAX: u64 = 16_000_000;
+/// Bytes of a line for a password cracker; longer ones are left out.
+pub const CRACKABLE_BYTES_MAX: usize = 16 << 10;
+/// Logins that a list of factory defaults may hold.
+pub const DEFAULT_LOGINS_MAX: usize = 10_000;
+/// Bytes of one cell of such a list.
+pub const DEFAULT_CELL_BYTES_MAX: usize = 128;
+/// Passwords of the list that one answer is tested with.
+pub const DEFAULT_GUESSES_MAX: usize = 256;
+/// Answers of one user at one service of one server that are tested; those after them are not.
+pub const PROOF_TESTS_PER_LOGIN_MAX: u8 = 32;
+/// Users, services and servers whose tests each shard remembers; then it forgets all of them.
+pub const PROOF_LOGINS_MAX: usize = 4096;
+
+/// Pairs of a client and a service whose failed logins are remembered.
+pub const GUESSING_PAIRS_MAX: usize = 65_536;
+/// Failed logins of one pair that are remembered at one time.
+pub const GUESSING_ATTEMPTS_MAX: usize = 64;
+/// Secrets of which is remembered where they were used.
+pub const SHARED_SECRETS_MAX: usize = 50_000;
+/// Servers that are remembered of each of them.
+pub const SHARED_SECRET_SERVERS_MAX: usize = 32;

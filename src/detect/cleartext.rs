@@ -82,7 +82,7 @@ pub fn login(home: &HomeNet, cx: &Cx<'_>, protocol: &'static str, login: &Login<
         (SecretKind::Password, "ftp") => ("cleartext-credentials-ftp", "password"),
         (SecretKind::Password, "http") => ("cleartext-credentials-http", "password"),
         (SecretKind::Password, _) => ("cleartext-credentials", "password"),
-        // A token in clear is no password of a person, and communities have a rule of their own.
+        // These have rules of their own: `detect::login`.
         (SecretKind::Token | SecretKind::Community, _) => return None,
     };
     let who = if user.is_empty() { String::from("no user name") } else { format!("USER {}", clean_bytes(user)) };
@@ -100,7 +100,8 @@ fn clean(text: &str) -> String {
     crate::record::clean(&text.chars().take(NAME_CHARS).collect::<String>())
 }
 
-fn clean_bytes(bytes: &[u8]) -> String {
+/// Bytes from the wire, fit for one line.
+pub(super) fn clean_bytes(bytes: &[u8]) -> String {
     clean(&String::from_utf8_lossy(bytes.get(..NAME_CHARS * 4).unwrap_or(bytes)))
 }
 

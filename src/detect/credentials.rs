@@ -5,10 +5,10 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Sha256;
 
-use crate::base::{Secret, secret::Reveal};
+use crate::base::{Secret, limits, secret::Reveal};
 use crate::proto::api::{Cx, Login};
 use crate::record::schema::FLOW_PREFIX;
-use crate::record::{Column, RowBuffer, Table, Type};
+use crate::record::{Column, RowBuffer, Table, Type, clean};
 
 /// One row per login.
 pub static CREDENTIALS: Table = Table {
@@ -33,6 +33,16 @@ pub static CREDENTIALS: Table = Table {
             "Whether it is a known factory default; null where that was not checked",
         ),
         Column::repeating("success", Type::Bool, "Whether the login was accepted; null where the answer was not seen"),
+        Column::repeating(
+            "crackable_format",
+            Type::Text,
+            "Program and format of `crackable`, as in hashcat:5600; null where the secret is no answer to a challenge, or no program has a format for it",
+        ),
+        Column::new(
+            "crackable",
+            Type::Text,
+            "The exchange as a line that a password cracker reads; null unless revealing was asked for",
+        ),
     ],
 };
 
@@ -58,12 +68,17 @@ impl CaseKey {
         Self(Sha256::digest(content).into())
     }
 
-    /// First 16 bytes of HMAC-SHA-256 (RFC 2104) over a secret, in hex.
-    pub fn hmac(&self, secret: Secret<'_>) -> String {
+    /// First 16 bytes of HMAC-SHA-256 (RFC 2104) over a secret.
+    pub fn tag(&self, secret: Secret<'_>) -> [u8; 16] {
         // Any key length is allowed (RFC 2104, section 3), so this always is `Ok`.
-        let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0) else { return String::new() };
+        let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0) else { return [0; 16] };
         mac.update(secret.expose());
-        mac.finalize().into_bytes().iter().take(16).map(|b| format!("{b:02x}")).collect()
+        mac.finalize().into_bytes().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// As [`CaseKey::tag`], in hex.
+    pub fn hmac(&self, secret: Secret<'_>) -> String {
+        hex(self.tag(secret))
     }
 }
 
@@ -73,8 +88,21 @@ impl fmt::Debug for CaseKey {
     }
 }
 
+fn hex(tag: [u8; 16]) -> String {
+    tag.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What a row says besides what stands in the login.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside {
+    /// HMAC of the secret with the key of the case, where there is a secret.
+    pub tag: Option<[u8; 16]>,
+    /// Whether it is a factory default; `None` where that was not checked.
+    pub is_default: Option<bool>,
+}
+
 /// Writes one row.
-pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>, key: &CaseKey, reveal: Reveal) {
+pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>, beside: Beside, reveal: Reveal) {
     let flow = cx.flow;
     let mut row = out.row(login.ts, login.packet);
     if flow.flow_id == 0 {
@@ -92,8 +120,16 @@ pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>
     };
     row.text(login.secret_kind.name());
     row.opt_int(login.secret.map(|s| i64::try_from(s.len()).unwrap_or(i64::MAX)));
-    row.opt_text(login.secret.map(|s| key.hmac(s)).as_deref());
-    row.opt_bool(None).opt_bool(login.success);
+    row.opt_text(beside.tag.map(hex).as_deref());
+    row.opt_bool(beside.is_default).opt_bool(login.success);
+    let username = login.username.unwrap_or_default();
+    let crackable = login.proof.as_ref().and_then(|proof| proof.crackable(username));
+    let crackable = crackable.filter(|c| c.line.len() <= limits::CRACKABLE_BYTES_MAX);
+    row.opt_text(crackable.as_ref().map(|c| c.format));
+    match crackable.filter(|_| reveal == Reveal::Yes) {
+        Some(crackable) => row.text(&clean(&crackable.line)),
+        None => row.null(),
+    };
 }
 
 #[cfg(test)]
@@ -101,6 +137,7 @@ mod tests {
     use super::*;
     use crate::base::Timestamp;
     use crate::proto::api::{LimitCount, SecretKind};
+    use crate::proto::proof::Proof;
     use crate::record::Value;
 
     #[test]
@@ -129,7 +166,9 @@ mod tests {
         };
         for (reveal, shown) in [(Reveal::No, "[blanked]"), (Reveal::Yes, "hunter2")] {
             let mut out = RowBuffer::default();
-            write(&mut out, &cx, "ftp", &login, &CaseKey::new([1; 32]), reveal);
+            let tag = login.secret.map(|s| CaseKey::new([1; 32]).tag(s));
+            let beside = Beside { tag, is_default: Some(false) };
+            write(&mut out, &cx, "ftp", &login, beside, reveal);
             let mut reader = out.values(&out.index()[0]);
             let all: Vec<_> = CREDENTIALS.all_columns().map(|c| (c.name, reader.next_value().unwrap())).collect();
             assert_eq!(reader.next_value(), None);
@@ -138,7 +177,30 @@ mod tests {
             assert_eq!(get("secret_length"), Value::Int(7));
             assert_eq!(get("packet"), Value::Int(9));
             assert_eq!(get("success"), Value::Null);
-            assert_eq!(get("is_default"), Value::Null);
+            assert_eq!(get("is_default"), Value::Bool(false));
+            assert_eq!((get("crackable_format"), get("crackable")), (Value::Null, Value::Null));
+        }
+    }
+
+    #[test]
+    fn what_a_cracker_reads_is_written_only_where_secrets_are() {
+        let flow = crate::detect::cleartext::tests::flow("10.0.0.9", "10.0.0.5");
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
+        let login = Login {
+            mechanism: "vnc",
+            secret: Some(Secret::new(b"0202")),
+            secret_kind: SecretKind::ChallengeResponse,
+            proof: Some(Proof::Vnc { challenge: &[1; 16], response: &[2; 16] }),
+            ..Login::at((Timestamp(5), 9))
+        };
+        let line = format!("$vnc$*{}*{}", "01".repeat(16), "02".repeat(16));
+        for (reveal, shown) in [(Reveal::No, Value::Null), (Reveal::Yes, Value::Text(line.as_str()))] {
+            let mut out = RowBuffer::default();
+            write(&mut out, &cx, "vnc", &login, Beside { tag: None, is_default: None }, reveal);
+            let mut reader = out.values(&out.index()[0]);
+            let all: Vec<_> = CREDENTIALS.all_columns().map(|c| (c.name, reader.next_value().unwrap())).collect();
+            let get = |name: &str| all.iter().find(|(n, _)| *n == name).unwrap().1;
+            assert_eq!((get("crackable_format"), get("crackable")), (Value::Text("john:vnc"), shown));
         }
     }
 }

@@ -12,7 +12,9 @@ use super::writer::{EncodeJob, SpareBuffers};
 use crate::base::{Timestamp, counters::Counters, limits::Room};
 use crate::detect::NameMap;
 use crate::detect::findings::FINDINGS;
+use crate::detect::guessing::{Attempt, GuessingJudge};
 use crate::detect::quality::{self, Completeness};
+use crate::detect::shared::SharedSecrets;
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
@@ -57,6 +59,8 @@ pub struct Collector {
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
+    guessing: GuessingJudge,
+    shared: SharedSecrets,
     expect: Option<Expect>,
     /// Names in the order in which they came: the second key of their times.
     name_order: u64,
@@ -106,6 +110,8 @@ impl Collector {
     ) -> Self {
         Self {
             egress: EgressJudge::within(room),
+            guessing: GuessingJudge::default(),
+            shared: SharedSecrets::default(),
             expect,
             home,
             names: NameMap::within(room),
@@ -187,6 +193,10 @@ impl Collector {
         }
         for sighting in output.sightings.drain(..) {
             self.findings.add(sighting);
+        }
+        for attempt in output.attempts.drain(..) {
+            self.guessing.attempt(&attempt);
+            self.shared.attempt(&self.home, &attempt);
         }
         for flow in output.flows.drain(..) {
             self.flow(&flow);
@@ -317,9 +327,12 @@ impl Collector {
                 self.findings.add(sighting);
             }
         }
-        let Self { egress, findings, devices, buffers, home, .. } = self;
+        let Self { egress, guessing, shared, findings, devices, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
+        guessing.finish(home, &mut |sighting| findings.add(sighting));
         devices.settle();
+        let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
+        shared.finish(home, device_of, &mut |sighting| findings.add(sighting));
         let by_device = findings.by_device(devices);
         if let Some(rows) = tables::position(&FINDINGS).and_then(|at| buffers.get_mut(at)) {
             findings.rows(devices, home, rows);
@@ -333,7 +346,10 @@ impl Collector {
     pub fn dropped(&mut self) -> Counters {
         Counters {
             names_dropped: self.names.take_dropped(),
-            claims_dropped: self.devices.take_dropped() + self.egress.take_dropped(),
+            claims_dropped: self.devices.take_dropped()
+                + self.egress.take_dropped()
+                + self.guessing.take_dropped()
+                + self.shared.take_dropped(),
             findings_limited: self.findings.limited(),
             ..Counters::default()
         }

@@ -342,6 +342,7 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
         signatures_version: rules.version().to_owned(),
         signatures_sha256: rules.hash().to_owned(),
         vendors_sha256: crate::signature::oui::sha256().to_owned(),
+        default_logins_sha256: crate::signature::defaults::Defaults::builtin_sha256(),
         command_line: config.command_line.clone(),
         options: config
             .options

@@ -3,9 +3,11 @@
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
-use crate::base::{Addr, Endpoint, Mac, counters::Counters, limits};
-use crate::detect::credentials::{self, CREDENTIALS};
-use crate::detect::{cleartext, events, frames};
+use crate::base::{Addr, Endpoint, Mac, counters::Counters, hash, limits};
+use crate::detect::credentials::{self, Beside, CREDENTIALS};
+use crate::detect::guessing::Attempt;
+use crate::detect::login::{self, LoginJudge};
+use crate::detect::{Party, cleartext, events, frames};
 use crate::device::Claim;
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
 use crate::proto::link;
@@ -36,6 +38,7 @@ impl Announced {
 /// Takes the events of one flow while its parser runs.
 pub struct Emitter<'a> {
     options: &'a EngineOptions,
+    logins: &'a mut LoginJudge,
     out: &'a mut ShardOutput,
     interface: u16,
     server_name: Option<Box<ServerName>>,
@@ -46,8 +49,22 @@ pub struct Emitter<'a> {
 
 impl<'a> Emitter<'a> {
     /// For events of a packet that came in on an interface.
-    pub const fn new(options: &'a EngineOptions, out: &'a mut ShardOutput, interface: u16) -> Self {
-        Self { options, out, interface, server_name: None, announced: Vec::new(), service: None, upgraded: false }
+    pub const fn new(
+        options: &'a EngineOptions,
+        logins: &'a mut LoginJudge,
+        out: &'a mut ShardOutput,
+        interface: u16,
+    ) -> Self {
+        Self {
+            options,
+            logins,
+            out,
+            interface,
+            server_name: None,
+            announced: Vec::new(),
+            service: None,
+            upgraded: false,
+        }
     }
 
     /// Counters of the interface.
@@ -133,14 +150,6 @@ impl<'a> Emitter<'a> {
         event.leases(&mut |about, ip| self.lease(&at, spec.name, about, ip));
     }
 
-    fn login(&mut self, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) {
-        let options = self.options;
-        if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
-            credentials::write(rows, cx, protocol, login, &options.case_key, options.reveal);
-        }
-        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, login));
-    }
-
     /// Turns what an event says of a device into a claim.
     fn fact(&mut self, at: &Cx<'_>, protocol: &'static str, fact: Fact<'_>) {
         if !fact.value.is_empty()
@@ -155,6 +164,35 @@ impl<'a> Emitter<'a> {
         if let Some((mac, _)) = whom(at.flow, about) {
             self.out.claims.push(Claim::owns(protocol, mac, ip, at.ts));
         }
+    }
+
+    /// Writes down a login and judges it.
+    fn login(&mut self, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) {
+        let options = self.options;
+        let verdict = self.logins.check(cx, protocol, login);
+        let tag = login.secret.map(|s| options.case_key.tag(s));
+        if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
+            let beside = Beside { tag, is_default: verdict.is_default };
+            credentials::write(rows, cx, protocol, login, beside, options.reveal);
+        }
+        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, login));
+        login::judge(&options.home, cx, protocol, login, &verdict, &mut self.out.sightings);
+        let flow = cx.flow;
+        self.out.attempts.push(Attempt {
+            ts: login.ts,
+            packet: login.packet,
+            capture: flow.capture,
+            flow_id: flow.flow_id,
+            client: Party { ip: flow.orig_ip, mac: flow.orig_mac },
+            server: Party { ip: flow.resp_ip, mac: flow.resp_mac },
+            port: flow.resp_port,
+            service: protocol,
+            user: hash::stable64(0, login.username.unwrap_or_default()),
+            // An empty one is nobody's.
+            secret: tag.filter(|_| login.secret.is_some_and(|s| !s.is_empty())),
+            kind: login.secret_kind,
+            success: login.success,
+        });
     }
 
     fn row(&mut self, table: &'static Table, at: Cx<'_>, write: impl FnOnce(&mut RowWriter<'_>, &EngineOptions)) {

@@ -4,7 +4,7 @@ use super::app::EndedFlow;
 use super::shard::counters_of;
 use super::tables;
 use crate::base::{Addr, Timestamp, counters::Counters};
-use crate::detect::Sighting;
+use crate::detect::{Sighting, guessing::Attempt};
 use crate::device::Claim;
 use crate::record::{RowBuffer, Table};
 
@@ -30,6 +30,8 @@ pub struct ShardOutput {
     pub flows: Vec<EndedFlow>,
     /// What detectors saw.
     pub sightings: Vec<Sighting>,
+    /// Logins that were tried.
+    pub attempts: Vec<Attempt>,
     /// What was learnt of devices.
     pub claims: Vec<Claim>,
     /// Names that hosts looked up.
@@ -48,6 +50,7 @@ impl Default for ShardOutput {
             rows: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             flows: Vec::new(),
             sightings: Vec::new(),
+            attempts: Vec::new(),
             claims: Vec::new(),
             names: Vec::new(),
             resolvers: Vec::new(),
@@ -63,6 +66,7 @@ impl ShardOutput {
         self.rows.iter_mut().for_each(RowBuffer::clear);
         self.flows.clear();
         self.sightings.clear();
+        self.attempts.clear();
         self.claims.clear();
         self.names.clear();
         self.resolvers.clear();

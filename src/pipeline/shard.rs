@@ -12,6 +12,7 @@ use super::options::EngineOptions;
 use super::output::ShardOutput;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet};
+use crate::detect::login::LoginJudge;
 use crate::device::{Claim, ClaimDedup};
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
@@ -49,6 +50,7 @@ pub struct Shard {
     feed: Feed,
     claims: ClaimDedup,
     frames: link::Parsers,
+    logins: LoginJudge,
     options: Arc<EngineOptions>,
     /// Bytes that flows and parsers of this shard may take.
     memory_max: usize,
@@ -63,6 +65,7 @@ impl Shard {
             feed: Feed::new(Budget::new(options.stream_memory / of)),
             claims: ClaimDedup::default(),
             frames: link::Parsers::default(),
+            logins: LoginJudge::default(),
             memory_max: options.flow_memory / of,
             options,
         }
@@ -124,8 +127,10 @@ impl Shard {
 
     /// Ends flows that were silent for too long at packet time `clock`, and keeps within memory.
     pub fn tick(&mut self, clock: Timestamp, out: &mut ShardOutput) {
-        let Self { table, feed, claims, options, .. } = self;
-        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, claims, options, out));
+        let Self { table, feed, claims, logins, options, .. } = self;
+        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| {
+            end_flow(flow, reason, feed, claims, logins, options, out)
+        });
         self.evict(out);
         if self.claims.is_full() {
             self.hand_on_claims(out);
@@ -141,10 +146,10 @@ impl Shard {
     fn packet(&mut self, packet: &Packet, capture: u32, slab: &[u8], hash: u64, out: &mut ShardOutput) {
         let keyed = FlowKey::of(packet);
         let payload = packet.payload(slab);
-        let Self { table, feed, claims, options, .. } = self;
+        let Self { table, feed, claims, logins, options, .. } = self;
         let before = table.len();
         let admitted = table.admit(packet, keyed, hash, capture, payload, &mut |flow, reason| {
-            end_flow(flow, reason, feed, claims, options, out);
+            end_flow(flow, reason, feed, claims, logins, options, out);
         });
         let counters = out.counters(packet.interface);
         counters.flows += u64::from(table.len() > before);
@@ -155,7 +160,13 @@ impl Shard {
                     if let Some(flow) = table.get_mut(slot)
                         && flow.app.wants(packet)
                     {
-                        feed.packet(flow, packet, side, payload, &mut Emitter::new(options, out, packet.interface));
+                        feed.packet(
+                            flow,
+                            packet,
+                            side,
+                            payload,
+                            &mut Emitter::new(options, logins, out, packet.interface),
+                        );
                     }
                 } else if packet.protocol == protocol::ICMP6 {
                     // Neighbour discovery: the message begins before what flows take for its payload.
@@ -178,13 +189,13 @@ impl Shard {
     }
 
     fn evict(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, claims, options, memory_max, .. } = self;
+        let Self { table, feed, claims, logins, options, memory_max, .. } = self;
         if table.size() + feed.memory() <= *memory_max {
             return;
         }
         let feed = std::cell::RefCell::new(feed);
         let evicted = table.evict(*memory_max, &mut || feed.borrow().memory(), &mut |flow, reason| {
-            end_flow(flow, reason, &mut feed.borrow_mut(), claims, options, out);
+            end_flow(flow, reason, &mut feed.borrow_mut(), claims, logins, options, out);
         });
         out.counters(0).flows_evicted += evicted;
     }
@@ -192,9 +203,9 @@ impl Shard {
     /// Ends the flows that began first: the input is over. To be called until nothing is
     /// [left](Self::is_empty), so that what leaves at once stays bounded.
     pub fn finish(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, claims, options, frames, .. } = self;
-        frames.on_end(&mut |cx, event| Emitter::new(options, out, 0).frame_event(cx, &event));
-        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, claims, options, out));
+        let Self { table, feed, claims, logins, options, frames, .. } = self;
+        frames.on_end(&mut |cx, event| Emitter::new(options, logins, out, 0).frame_event(cx, &event));
+        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, claims, logins, options, out));
         self.hand_on_claims(out);
     }
 
@@ -220,12 +231,12 @@ impl Shard {
             out.claims.push(Claim::frame(frame_name(protocol), src, ts));
         }
         if kind == Kind::Other {
-            let Self { frames, options, .. } = self;
+            let Self { frames, options, logins, .. } = self;
             let flow = link::view(capture, src, dst);
             let limited = LimitCount::default();
             let cx = Cx { ts, packet: packet.number, flow: &flow, limited: &limited };
             frames.on_frame(protocol, cx, payload, &mut |event| {
-                Emitter::new(options, out, packet.interface).frame_event(cx, &event);
+                Emitter::new(options, logins, out, packet.interface).frame_event(cx, &event);
             });
             out.counters(packet.interface).parser_limits += limited.take();
         }
@@ -260,10 +271,11 @@ fn end_flow(
     reason: EndReason,
     feed: &mut Feed,
     claims: &mut ClaimDedup,
+    logins: &mut LoginJudge,
     options: &EngineOptions,
     out: &mut ShardOutput,
 ) {
-    feed.end(flow, &mut Emitter::new(options, out, 0));
+    feed.end(flow, &mut Emitter::new(options, logins, out, 0));
     let record = flow.record(reason);
     for (side, ip) in [(&record.orig, record.orig_ip), (&record.resp, record.resp_ip)] {
         if side.packets > 0 {

@@ -3,7 +3,17 @@
 //! A parser only collects the parts as they were sent. Nothing is cracked: [`Proof::fits`] computes the
 //! answer that one known password would have given, and compares.
 
+mod crackable;
+mod hash;
+mod kerberos;
+mod plain;
+mod scram;
+mod usm;
+mod windows;
+
 use std::fmt;
+
+pub use crackable::Crackable;
 
 /// Digest access authentication (RFC 7616, section 3.4), as in HTTP, SIP and RTSP. Texts as sent,
 /// without their quotes.
@@ -205,6 +215,97 @@ pub enum Proof<'e> {
         /// The answer in hexadecimal.
         response: &'e [u8],
     },
+}
+
+/// How much an answer protects the password behind it from whoever recorded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strength {
+    /// The password, or a key that is as good, comes out whatever was chosen: DES with 56 bits or
+    /// eight characters.
+    Broken,
+    /// Guesses are tested offline with a fast hash: a weak password comes out.
+    Guessable,
+    /// Guesses are slowed down on purpose.
+    Slow,
+}
+
+impl Proof<'_> {
+    /// Whether this password gives the answer that was seen. `username` counts only where the
+    /// exchange does not tell the name that went into the answer. `false` also where the material
+    /// is incomplete or of an unknown kind, or where one guess would cost more than
+    /// [`crate::base::limits::PROOF_GUESS_WORK_MAX`].
+    pub fn fits(&self, username: &[u8], password: &[u8]) -> bool {
+        if self.work().is_none() {
+            return false;
+        }
+        match *self {
+            Self::Digest(ref d) => plain::digest(d, username, password),
+            Self::CramMd5 { challenge, response } => plain::cram_md5(challenge, response, password),
+            Self::Apop { challenge, response } => plain::apop(challenge, response, password),
+            Self::Chap { id, challenge, response } => plain::chap(id, challenge, response, password),
+            Self::MsChap2 { challenge, peer_challenge, username: name, response } => {
+                let name = if name.is_empty() { username } else { name };
+                windows::ms_chap2(challenge, peer_challenge, name, response, password)
+            }
+            Self::Vnc { challenge, response } => windows::vnc(challenge, response, password),
+            Self::Ntlm(ref n) => windows::ntlm(n, username, password),
+            Self::Kerberos(ref k) => kerberos::fits(k, username, password),
+            Self::MysqlNative { salt, response } => plain::mysql_native(salt, response, password),
+            Self::MysqlSha2 { salt, response } => plain::mysql_sha2(salt, response, password),
+            Self::PostgresMd5 { username: name, salt, response } => {
+                let name = if name.is_empty() { username } else { name };
+                plain::postgres_md5(name, salt, response, password)
+            }
+            Self::Scram { hash, client_first, server_first, client_final, proof } => {
+                scram::fits(hash, [client_first, server_first, client_final], proof, password)
+            }
+            Self::SnmpUsm { engine, message, digest, at } => usm::fits(engine, message, digest, at, password),
+            Self::WsseDigest { nonce, created, digest } => plain::wsse(nonce, created, digest, password),
+            Self::StunLongTerm { username: name, realm, message, digest, sha256 } => {
+                let name = if name.is_empty() { username } else { name };
+                plain::stun_long_term([name, realm, password], message, digest, sha256)
+            }
+            // The same computation, with other names (RFC 5456, section 8.6.15).
+            Self::IaxMd5 { challenge, response } => plain::apop(challenge, response, password),
+        }
+    }
+
+    /// What testing one guess costs, in compressions of a hash function (a fraction of a
+    /// microsecond each); `None` where it cannot be tested, or costs more than
+    /// [`crate::base::limits::PROOF_GUESS_WORK_MAX`].
+    pub fn work(&self) -> Option<u32> {
+        let work = match self {
+            Self::Digest(d) => {
+                if !plain::digest_is_known(d) {
+                    return None;
+                }
+                12
+            }
+            Self::Kerberos(k) => kerberos::work(k)?,
+            Self::Scram { server_first, .. } => scram::work(server_first)?,
+            Self::SnmpUsm { digest, .. } => usm::work(digest.len())?,
+            _ => 12,
+        };
+        (work <= crate::base::limits::PROOF_GUESS_WORK_MAX).then_some(work)
+    }
+
+    /// How much the answer protects the password.
+    pub fn strength(&self) -> Strength {
+        match self {
+            Self::Vnc { .. } | Self::MsChap2 { .. } => Strength::Broken,
+            Self::Ntlm(n) if n.nt.len() <= 24 => Strength::Broken,
+            Self::Scram { .. } => Strength::Slow,
+            Self::Kerberos(k) if k.etype != kerberos::RC4_HMAC => Strength::Slow,
+            _ => Strength::Guessable,
+        }
+    }
+
+    /// The exchange as a line that a password cracker reads, where one has a format for it.
+    /// `username` counts only where the exchange does not tell the name. It may be written only
+    /// where secrets are revealed.
+    pub fn crackable(&self, username: &[u8]) -> Option<Crackable> {
+        crackable::of(self, username)
+    }
 }
 
 impl fmt::Debug for Proof<'_> {

@@ -36,6 +36,8 @@ pub struct RunDocument {
     pub signatures_sha256: String,
     /// SHA-256 of the vendor registry.
     pub vendors_sha256: String,
+    /// SHA-256 of the list of factory default logins.
+    pub default_logins_sha256: String,
     /// The command line.
     pub command_line: Vec<String>,
     /// Options as they were in force.

@@ -29,6 +29,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("machines.toml", include_str!("../../signatures/rules/machines.toml")),
     ("files.toml", include_str!("../../signatures/rules/files.toml")),
     ("management.toml", include_str!("../../signatures/rules/management.toml")),
+    ("login.toml", include_str!("../../signatures/rules/login.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
     ("voice.toml", include_str!("../../signatures/rules/voice.toml")),
     ("web.toml", include_str!("../../signatures/rules/web.toml")),
