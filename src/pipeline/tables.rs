@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use hashbrown::HashMap;
+
 use crate::detect;
 use crate::device;
 use crate::proto::link;
@@ -164,5 +166,8 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
 
 /// Position of a table in [`ALL`].
 pub fn position(table: &'static Table) -> Option<usize> {
-    ALL.iter().position(|t| std::ptr::eq(*t, table))
+    /// Asked for each row, so it is no search.
+    static POSITIONS: LazyLock<HashMap<usize, usize, ahash::RandomState>> =
+        LazyLock::new(|| ALL.iter().enumerate().map(|(at, table)| (std::ptr::from_ref(*table).addr(), at)).collect());
+    POSITIONS.get(&std::ptr::from_ref(table).addr()).copied()
 }

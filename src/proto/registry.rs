@@ -2,6 +2,10 @@
 //!
 //! To add a protocol: its file, a `pub mod` line in `proto/mod.rs`, and its line in the list below.
 
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
+
 use super::api::{
     About, Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Probe, Progress, Spec, Transport,
 };
@@ -238,18 +242,36 @@ impl Protocol {
     /// to the one it shares its format with where a port is that one's: a resolver that asks from 5353
     /// still asks port 53.
     pub fn between(set: u128, ports: [u16; 2]) -> u128 {
-        let there = |p: Self| p.spec().ports.iter().any(|port| ports.contains(port));
-        let same = |a: Self, b: Self| {
-            a.spec().table.zip(b.spec().table).is_some_and(|(a, b)| std::ptr::eq(a, b)) && !b.spec().port_bound
-        };
-        let elsewhere = |p: &&Self| {
-            p.spec().port_bound && (!there(**p) || Self::ALL.iter().any(|other| same(**p, *other) && there(*other)))
-        };
-        Self::ALL.iter().filter(elsewhere).fold(set, |set, p| set & !p.bit())
+        /// Asked for each flow: the protocols that are bound, and the ports of those they give way to.
+        static BOUND: LazyLock<Vec<(Protocol, Vec<u16>)>> = LazyLock::new(|| {
+            let same = |a: Protocol, b: Protocol| {
+                a.spec().table.zip(b.spec().table).is_some_and(|(a, b)| std::ptr::eq(a, b)) && !b.spec().port_bound
+            };
+            let bound = Protocol::ALL.iter().copied().filter(|p| p.spec().port_bound);
+            let siblings = |p| Protocol::ALL.iter().filter(move |other| same(p, **other));
+            bound.map(|p| (p, siblings(p).flat_map(|s| s.spec().ports).copied().collect())).collect()
+        });
+        let any = |list: &[u16]| list.iter().any(|port| ports.contains(port));
+        let elsewhere = |(p, siblings): &&(Self, Vec<u16>)| !any(p.spec().ports) || any(siblings);
+        BOUND.iter().filter(elsewhere).fold(set, |set, (p, _)| set & !p.bit())
     }
 
     /// The protocol whose usual port this is.
     pub fn on_port(transport: Transport, port: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|p| p.runs_over(transport) && p.spec().ports.contains(&port))
+        /// Asked for each flow: the protocol of each port, by transport.
+        static USUAL: LazyLock<[HashMap<u16, Protocol, ahash::RandomState>; 2]> = LazyLock::new(|| {
+            [Transport::Tcp, Transport::Udp].map(|transport| {
+                let mut usual = HashMap::default();
+                for p in Protocol::ALL.iter().filter(|p| p.runs_over(transport)) {
+                    for port in p.spec().ports {
+                        usual.entry(*port).or_insert(*p);
+                    }
+                }
+                usual
+            })
+        });
+        let [tcp, udp] = &*USUAL;
+        let usual = if transport == Transport::Tcp { tcp } else { udp };
+        usual.get(&port).copied()
     }
 }
