@@ -139,6 +139,8 @@ impl Samples {
 pub struct ClaimDedup {
     pairs: HashMap<(Mac, Addr), Span, ahash::RandomState>,
     foreign: HashMap<Mac, (Samples, Span), ahash::RandomState>,
+    /// Facts by a hash of all that they say, under a secret key: devices repeat themselves.
+    facts: HashMap<u64, Claim, ahash::RandomState>,
     dropped: u64,
 }
 
@@ -173,14 +175,35 @@ impl ClaimDedup {
         }
     }
 
+    /// A property that a device states of itself; see [`Claim::fact`]. Said again, it only moves the
+    /// time at which it was last seen.
+    pub fn fact(
+        &mut self,
+        source: &'static str,
+        (mac, ip): (Mac, Addr),
+        attribute: &'static str,
+        value: &[u8],
+        ts: Timestamp,
+    ) {
+        let said = self.facts.hasher().hash_one((mac, ip, source, attribute, value));
+        if let Some(known) = self.facts.get_mut(&said) {
+            known.first = known.first.min(ts);
+            known.last = known.last.max(ts);
+        } else if self.facts.len() < limits::CLAIMS_PENDING_MAX {
+            self.facts.insert(said, Claim::fact(source, mac, ip, attribute, value, ts));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
     /// Whether there is nothing to hand on.
     pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty() && self.foreign.is_empty()
+        self.pairs.is_empty() && self.foreign.is_empty() && self.facts.is_empty()
     }
 
     /// Whether it is time to hand the claims on, so that none has to be dropped.
     pub fn is_full(&self) -> bool {
-        self.pairs.len().max(self.foreign.len()) >= limits::CLAIMS_PENDING_MAX / 4 * 3
+        self.pairs.len().max(self.foreign.len()).max(self.facts.len()) >= limits::CLAIMS_PENDING_MAX / 4 * 3
     }
 
     /// Sightings dropped since the last call, for [`crate::base::counters::Counters::claims_dropped`].
@@ -194,7 +217,7 @@ impl ClaimDedup {
         let foreign = self.foreign.drain().flat_map(|(mac, (samples, span))| {
             samples.ips.into_iter().take(samples.len).map(move |ip| claim(mac, ip, ClaimKind::Foreign, span))
         });
-        sent.chain(foreign)
+        sent.chain(foreign).chain(self.facts.drain().map(|(_, claim)| claim))
     }
 }
 
@@ -222,6 +245,21 @@ mod tests {
         d.sent(A, "ff02::1".parse().unwrap(), false, Timestamp(0), Timestamp(0));
         let claims: Vec<_> = d.drain().collect();
         assert_eq!(claims, [claim(A, v4(1), ClaimKind::Sent, Span { first: Timestamp(10), last: Timestamp(60) })]);
+        assert!(d.is_empty());
+    }
+
+    #[test]
+    fn what_is_said_again_is_one_claim() {
+        let mut d = ClaimDedup::default();
+        for ts in [50, 10, 90] {
+            d.fact("ssdp", (A, v4(1)), "server", b"Linux UPnP/1.0", Timestamp(ts));
+            d.fact("ssdp", (A, v4(2)), "server", b"Linux UPnP/1.0", Timestamp(ts));
+        }
+        let mut claims: Vec<_> = d.drain().collect();
+        claims.sort_by_key(|c| c.ip);
+        assert_eq!(claims.len(), 2);
+        assert_eq!((claims[0].ip, claims[0].first, claims[0].last), (v4(1), Timestamp(10), Timestamp(90)));
+        assert_eq!(claims[0].kind, ClaimKind::Fact { attribute: "server", value: "Linux UPnP/1.0".into() });
         assert!(d.is_empty());
     }
 

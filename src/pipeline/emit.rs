@@ -8,7 +8,7 @@ use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
 use crate::detect::{Party, cleartext, events, frames};
-use crate::device::Claim;
+use crate::device::{Claim, ClaimDedup};
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
 use crate::proto::link;
 use crate::proto::registry::Event;
@@ -35,10 +35,19 @@ impl Announced {
     }
 }
 
+/// What a shard keeps from batch to batch of what events told.
+#[derive(Debug, Default)]
+pub struct Learnt {
+    /// What is known of logins.
+    pub logins: LoginJudge,
+    /// Claims about devices that were not handed on yet.
+    pub claims: ClaimDedup,
+}
+
 /// Takes the events of one flow while its parser runs.
 pub struct Emitter<'a> {
     options: &'a EngineOptions,
-    logins: &'a mut LoginJudge,
+    learnt: &'a mut Learnt,
     out: &'a mut ShardOutput,
     interface: u16,
     server_name: Option<Box<ServerName>>,
@@ -51,13 +60,13 @@ impl<'a> Emitter<'a> {
     /// For events of a packet that came in on an interface.
     pub const fn new(
         options: &'a EngineOptions,
-        logins: &'a mut LoginJudge,
+        learnt: &'a mut Learnt,
         out: &'a mut ShardOutput,
         interface: u16,
     ) -> Self {
         Self {
             options,
-            logins,
+            learnt,
             out,
             interface,
             server_name: None,
@@ -155,7 +164,7 @@ impl<'a> Emitter<'a> {
         if !fact.value.is_empty()
             && let Some((mac, ip)) = whom(at.flow, fact.about)
         {
-            self.out.claims.push(Claim::fact(protocol, mac, ip, fact.attribute, fact.value, at.ts));
+            self.learnt.claims.fact(protocol, (mac, ip), fact.attribute, fact.value, at.ts);
         }
     }
 
@@ -169,7 +178,7 @@ impl<'a> Emitter<'a> {
     /// Writes down a login and judges it.
     fn login(&mut self, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) {
         let options = self.options;
-        let verdict = self.logins.check(cx, protocol, login);
+        let verdict = self.learnt.logins.check(cx, protocol, login);
         let tag = login.secret.map(|s| options.case_key.tag(s));
         if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
             let beside = Beside { tag, is_default: verdict.is_default };

@@ -6,14 +6,13 @@
 use std::sync::Arc;
 
 use super::app::App;
-use super::emit::Emitter;
+use super::emit::{Emitter, Learnt};
 use super::feed::Feed;
 use super::options::EngineOptions;
 use super::output::ShardOutput;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet};
-use crate::detect::login::LoginJudge;
-use crate::device::{Claim, ClaimDedup};
+use crate::device::Claim;
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
 use crate::proto::discovery::arp;
@@ -48,9 +47,8 @@ const EVICT_EVERY: usize = 64;
 pub struct Shard {
     table: FlowTable<App>,
     feed: Feed,
-    claims: ClaimDedup,
     frames: link::Parsers,
-    logins: LoginJudge,
+    learnt: Learnt,
     options: Arc<EngineOptions>,
     /// Bytes that flows and parsers of this shard may take.
     memory_max: usize,
@@ -63,9 +61,8 @@ impl Shard {
         Self {
             table: FlowTable::new(table),
             feed: Feed::new(Budget::new(options.stream_memory / of)),
-            claims: ClaimDedup::default(),
             frames: link::Parsers::default(),
-            logins: LoginJudge::default(),
+            learnt: Learnt::default(),
             memory_max: options.flow_memory / of,
             options,
         }
@@ -127,29 +124,27 @@ impl Shard {
 
     /// Ends flows that were silent for too long at packet time `clock`, and keeps within memory.
     pub fn tick(&mut self, clock: Timestamp, out: &mut ShardOutput) {
-        let Self { table, feed, claims, logins, options, .. } = self;
-        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| {
-            end_flow(flow, reason, feed, claims, logins, options, out)
-        });
+        let Self { table, feed, learnt, options, .. } = self;
+        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, learnt, options, out));
         self.evict(out);
-        if self.claims.is_full() {
+        if self.learnt.claims.is_full() {
             self.hand_on_claims(out);
         }
     }
 
     /// Hands on what was learnt of devices so far.
     pub fn hand_on_claims(&mut self, out: &mut ShardOutput) {
-        out.claims.extend(self.claims.drain());
-        out.counters(0).claims_dropped += self.claims.take_dropped();
+        out.claims.extend(self.learnt.claims.drain());
+        out.counters(0).claims_dropped += self.learnt.claims.take_dropped();
     }
 
     fn packet(&mut self, packet: &Packet, capture: u32, slab: &[u8], hash: u64, out: &mut ShardOutput) {
         let keyed = FlowKey::of(packet);
         let payload = packet.payload(slab);
-        let Self { table, feed, claims, logins, options, .. } = self;
+        let Self { table, feed, learnt, options, .. } = self;
         let before = table.len();
         let admitted = table.admit(packet, keyed, hash, capture, payload, &mut |flow, reason| {
-            end_flow(flow, reason, feed, claims, logins, options, out);
+            end_flow(flow, reason, feed, learnt, options, out);
         });
         let counters = out.counters(packet.interface);
         counters.flows += u64::from(table.len() > before);
@@ -165,7 +160,7 @@ impl Shard {
                             packet,
                             side,
                             payload,
-                            &mut Emitter::new(options, logins, out, packet.interface),
+                            &mut Emitter::new(options, learnt, out, packet.interface),
                         );
                     }
                 } else if packet.protocol == protocol::ICMP6 {
@@ -189,13 +184,13 @@ impl Shard {
     }
 
     fn evict(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, claims, logins, options, memory_max, .. } = self;
+        let Self { table, feed, learnt, options, memory_max, .. } = self;
         if table.size() + feed.memory() <= *memory_max {
             return;
         }
         let feed = std::cell::RefCell::new(feed);
         let evicted = table.evict(*memory_max, &mut || feed.borrow().memory(), &mut |flow, reason| {
-            end_flow(flow, reason, &mut feed.borrow_mut(), claims, logins, options, out);
+            end_flow(flow, reason, &mut feed.borrow_mut(), learnt, options, out);
         });
         out.counters(0).flows_evicted += evicted;
     }
@@ -203,9 +198,9 @@ impl Shard {
     /// Ends the flows that began first: the input is over. To be called until nothing is
     /// [left](Self::is_empty), so that what leaves at once stays bounded.
     pub fn finish(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, claims, logins, options, frames, .. } = self;
-        frames.on_end(&mut |cx, event| Emitter::new(options, logins, out, 0).frame_event(cx, &event));
-        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, claims, logins, options, out));
+        let Self { table, feed, learnt, options, frames, .. } = self;
+        frames.on_end(&mut |cx, event| Emitter::new(options, learnt, out, 0).frame_event(cx, &event));
+        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, learnt, options, out));
         self.hand_on_claims(out);
     }
 
@@ -231,12 +226,12 @@ impl Shard {
             out.claims.push(Claim::frame(frame_name(protocol), src, ts));
         }
         if kind == Kind::Other {
-            let Self { frames, options, logins, .. } = self;
+            let Self { frames, options, learnt, .. } = self;
             let flow = link::view(capture, src, dst);
             let limited = LimitCount::default();
             let cx = Cx { ts, packet: packet.number, flow: &flow, limited: &limited };
             frames.on_frame(protocol, cx, payload, &mut |event| {
-                Emitter::new(options, logins, out, packet.interface).frame_event(cx, &event);
+                Emitter::new(options, learnt, out, packet.interface).frame_event(cx, &event);
             });
             out.counters(packet.interface).parser_limits += limited.take();
         }
@@ -270,16 +265,15 @@ fn end_flow(
     flow: &mut Flow<App>,
     reason: EndReason,
     feed: &mut Feed,
-    claims: &mut ClaimDedup,
-    logins: &mut LoginJudge,
+    learnt: &mut Learnt,
     options: &EngineOptions,
     out: &mut ShardOutput,
 ) {
-    feed.end(flow, &mut Emitter::new(options, logins, out, 0));
+    feed.end(flow, &mut Emitter::new(options, learnt, out, 0));
     let record = flow.record(reason);
     for (side, ip) in [(&record.orig, record.orig_ip), (&record.resp, record.resp_ip)] {
         if side.packets > 0 {
-            claims.sent(side.mac, ip, options.home.is_home(ip), record.ts_start, record.ts_end);
+            learnt.claims.sent(side.mac, ip, options.home.is_home(ip), record.ts_start, record.ts_end);
         }
     }
     let app = std::mem::take(&mut flow.app);
