@@ -18,8 +18,10 @@ use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
 use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
-use crate::policy::{Expect, HomeNet};
+use crate::policy::suppress::Tally;
+use crate::policy::{Expect, HomeNet, Suppress};
 use crate::record::{RowBuffer, RowWriter};
+use crate::signature::RuleSet;
 
 /// Full row groups' worth of rows that may wait in all tables together.
 const BUFFERED_GROUPS: usize = 4;
@@ -58,6 +60,9 @@ pub struct Collector {
     pub findings: Findings,
     egress: EgressJudge,
     expect: Option<Expect>,
+    suppress: Option<Arc<Suppress>>,
+    /// What became of the entries of the list of accepted findings, once concluded.
+    pub tally: Tally,
     /// Names in the order in which they came: the second key of their times.
     name_order: u64,
     buffers: Vec<RowBuffer>,
@@ -107,6 +112,8 @@ impl Collector {
         Self {
             egress: EgressJudge::within(room),
             expect,
+            suppress: None,
+            tally: Tally::default(),
             home,
             names: NameMap::within(room),
             name_order: 0,
@@ -119,6 +126,13 @@ impl Collector {
             stats: BTreeMap::new(),
             totals: Totals::default(),
         }
+    }
+
+    /// With the user's rules and list of accepted findings, before anything is merged.
+    pub fn judged_by(mut self, rules: Option<Arc<RuleSet>>, suppress: Option<Arc<Suppress>>) -> Self {
+        self.findings = self.findings.with_rules(rules);
+        self.suppress = suppress;
+        self
     }
 
     /// Merges a chunk that all shards are done with. Full row groups are handed to `jobs`.
@@ -320,6 +334,9 @@ impl Collector {
         let Self { egress, findings, devices, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
         devices.settle();
+        if let Some(list) = &self.suppress {
+            self.tally = findings.suppress(list, devices);
+        }
         let by_device = findings.by_device(devices);
         if let Some(rows) = tables::position(&FINDINGS).and_then(|at| buffers.get_mut(at)) {
             findings.rows(devices, home, rows);

@@ -300,6 +300,7 @@ impl AppParser for Dhcp {
         ports: &[67, 68],
         reference: "RFC 2131, RFC 2132",
         table: Some(&TABLE),
+        yields: "leases with their addresses, servers, routers and resolvers, host names, vendor classes, fingerprints of clients",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;

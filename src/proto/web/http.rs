@@ -520,6 +520,7 @@ impl AppParser for Http {
         ports: &[80, 8080, 8000, 8008, 8081, 8088, 8888, 3128, 631, 5985, 1900],
         reference: "RFC 9110, RFC 9112",
         table: Some(&TABLE),
+        yields: "requests and responses, logins (Basic, Digest, NTLM, forms), programs of both sides, provisioning files",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
