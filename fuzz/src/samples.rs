@@ -85,7 +85,9 @@ impl Samples {
             "capture" => self.files.iter().filter(|f| f.len() <= INPUT_MAX).cloned().collect(),
             "stream" => (1..=8u8).map(|n| (0..200u8).map(|i| i.wrapping_mul(n).wrapping_add(n)).collect()).collect(),
             "expect" => vec![EXPECT.as_bytes().to_vec()],
+            "suppress" => vec![SUPPRESS.as_bytes().to_vec()],
             "rules" => vec![RULES.as_bytes().to_vec()],
+            "lists" => vec![LIST.as_bytes().to_vec()],
             // No sample holds SSH.
             "proto_ssh" => vec![ssh()],
             _ => protocol_of(target).map(|p| self.scripts(p)).unwrap_or_default(),
@@ -157,3 +159,18 @@ networks = ["0.0.0.0/0"]
 "#;
 
 const RULES: &str = include_str!("../../signatures/rules/tls.toml");
+
+const LIST: &str = include_str!("../../signatures/lists/controls.tsv");
+
+const SUPPRESS: &str = r#"
+[[suppress]]
+rule = "telnet-*"
+device = "00:1b:a9:01:02:03"
+until = "2027-03-31"
+reason = "replaced in spring"
+
+[[suppress]]
+device = "10.0.0.0/8"
+peer = "*.cloud.example"
+reason = "the vendor's cloud"
+"#;

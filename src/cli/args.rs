@@ -222,8 +222,8 @@ pub struct Listen {
 /// Arguments of `suppress`.
 #[derive(Debug, Args)]
 #[command(after_help = concat!("\
-Only what silences findings changes: the column `suppressed` of the findings, findings.jsonl, the counts
-of the devices table and of run.json. The result is that of a run with the same list.
+What changes is the column suppressed of the findings table, findings.jsonl, and the counts in the
+devices table and in run.json. The result is that of a run with the same list.
 
 An entry of the list:
   [[suppress]]

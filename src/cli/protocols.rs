@@ -24,6 +24,26 @@ fn transports(all: &[Transport]) -> Vec<&'static str> {
         .collect()
 }
 
+/// Ports that the table names; JSON has all.
+const PORTS: usize = 5;
+
+/// Ports in short: neighbours as a range, of many the first.
+fn ports(all: &[u16]) -> String {
+    let mut runs: Vec<(u16, u16)> = Vec::new();
+    for port in all {
+        match runs.last_mut() {
+            Some((_, last)) if port.checked_sub(1) == Some(*last) => *last = *port,
+            _ => runs.push((*port, *port)),
+        }
+    }
+    let more = runs.len() > PORTS;
+    let shown = runs.iter().take(PORTS).map(|(first, last)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    });
+    shown.chain(more.then(|| String::from("..."))).collect::<Vec<_>>().join(", ")
+}
+
 /// Those with a parser, by name.
 fn parsed() -> Vec<Protocol> {
     let mut all = Protocol::ALL.to_vec();
@@ -44,12 +64,11 @@ fn text() -> String {
     let mut rows = vec![["name", "title", "over", "usual ports", "table", "yields"].map(str::to_owned)];
     for protocol in &parsed {
         let spec = protocol.spec();
-        let ports: Vec<_> = spec.ports.iter().map(u16::to_string).collect();
         rows.push([
             spec.name.to_owned(),
             spec.title.to_owned(),
             transports(spec.transports).join(", "),
-            ports.join(", "),
+            ports(spec.ports),
             spec.table.map_or("", |t| t.name).to_owned(),
             spec.yields.to_owned(),
         ]);
@@ -112,6 +131,14 @@ fn json() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_are_told_in_short() {
+        assert_eq!(ports(&[]), "");
+        assert_eq!(ports(&[21]), "21");
+        assert_eq!(ports(&[6667, 6660, 6661, 6662, 194]), "6667, 6660-6662, 194");
+        assert_eq!(ports(&[1, 3, 5, 7, 9, 11]), "1, 3, 5, 7, 9, ...");
+    }
 
     #[test]
     fn every_protocol_says_what_it_yields() {

@@ -101,6 +101,7 @@ impl OutputFolder {
         match fs::metadata(root) {
             Ok(m) if m.is_dir() => {}
             Ok(_) => return Err(wrong("is not a folder")),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(wrong("there is no such folder")),
             Err(e) => return Err(SinkError::io("use", root, e)),
         }
         let staging = root.join(STAGING);

@@ -300,7 +300,7 @@ impl AppParser for Dhcp {
         ports: &[67, 68],
         reference: "RFC 2131, RFC 2132",
         table: Some(&TABLE),
-        yields: "leases with their addresses, servers, routers and resolvers, host names, vendor classes, fingerprints of clients",
+        yields: "addresses and leases, routers and resolvers, host names, vendor classes, options asked for, MUD addresses",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
