@@ -16,7 +16,7 @@ device = "192.168.50.0/24"
 reason = "the old floor"
 
 [[suppress]]
-rule = "unencrypted-egress"
+rule = "egress-cleartext"
 peer = "*.printer-update.example"
 until = "2999-12-31"
 reason = "the maker offers nothing better"
@@ -112,7 +112,7 @@ fn what_is_silenced_is_kept_counted_and_out_of_the_way() {
     for row in findings.pick(&["suppressed", "rule_id", "device_ip", "peer_name"]) {
         let credentials = row[1].starts_with("cleartext-credentials") && row[2].starts_with("192.168.50.");
         assert_eq!(row[0] == "the old floor", credentials, "{row:?}");
-        let update = row[1] == "unencrypted-egress" && row[3].ends_with(".printer-update.example");
+        let update = row[1] == "egress-cleartext" && row[3].ends_with(".printer-update.example");
         assert_eq!(row[0] == "the maker offers nothing better", update, "{row:?}");
     }
     let document = document(&out);
