@@ -40,7 +40,7 @@ fn text(path: &Path) -> String {
 #[test]
 fn explaining_a_rule_gives_the_golden_text() {
     let now = overhear(["explain", "telnet-in-use"]).ends_with(exit::COMPLETE).stdout;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/explain-telnet-in-use.text");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/texts/explain-telnet-in-use.txt");
     if std::env::var_os("OVERHEAR_BLESS").is_some() {
         fs::write(&path, &now).expect("a golden file");
     }
