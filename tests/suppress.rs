@@ -180,6 +180,31 @@ fn only_what_is_not_silenced_fails_a_run() {
 }
 
 #[test]
+fn the_folders_of_days_that_listening_leaves_are_taken_as_they_are() {
+    let (temp, out) = scratch();
+    let list = list(temp.path()).display().to_string();
+    let (day, key) = (temp.path().join("day"), case_key(temp.path()).display().to_string());
+    for out in [&out, &day] {
+        read([".", "--case-key", &key], out).ends_with(exit::COMPLETE);
+    }
+    for table in ["findings", "devices"] {
+        let folder = day.join(table).join("date=2026-11-23");
+        fs::create_dir(&folder).expect("a folder");
+        let part = day.join(table).join("part-00000.parquet");
+        fs::rename(part, folder.join("part-20261123T074147-00000.parquet")).expect("moved");
+    }
+    let before = names_below(&day);
+    suppress(&out, &["--suppress", &list]).ends_with(exit::COMPLETE);
+    suppress(&day, &["--suppress", &list]).ends_with(exit::COMPLETE);
+    assert_eq!(before, names_below(&day), "the same files");
+    for name in ["findings", "devices"] {
+        assert_eq!(table(&out, name), table(&day, name));
+    }
+    assert!(table(&day, "findings").column("suppressed").contains(&"the old floor".to_owned()));
+    assert_eq!(left(&out)["findings.jsonl"], left(&day)["findings.jsonl"]);
+}
+
+#[test]
 fn what_is_no_finished_output_of_this_version_is_refused_and_left_alone() {
     let (temp, out) = scratch();
     read(["telnet-printer.pcap"], &out).ends_with(exit::COMPLETE);

@@ -14,9 +14,12 @@ use super::list::{self, List};
 use super::rules::{RuleError, RuleSet, read_text};
 use crate::base::limits;
 
+/// Titles of controls.
+const CONTROLS: &str = "controls.tsv";
+
 /// The lists that are compiled in: name, text, columns. A user's folder knows the same names.
 const LISTS: &[(&str, &str, &[&str])] =
-    &[("controls.tsv", include_str!("../../signatures/lists/controls.tsv"), &["control", "title"])];
+    &[(CONTROLS, include_str!("../../signatures/lists/controls.tsv"), &["control", "title"])];
 
 /// The rules and lists in force.
 #[derive(Debug, Clone)]
@@ -101,9 +104,12 @@ impl SignatureSet {
     fn add(&mut self, name: &str, text: &str, list: List) {
         self.hash = chained(&self.hash, name, text);
         self.version = std::mem::take(&mut self.version).max(list.version);
-        for (_, cells) in list.rows {
-            if let Ok([control, title]) = <[String; 2]>::try_from(cells) {
-                self.controls.insert(control, title);
+        // One arm for each list in LISTS.
+        if name == CONTROLS {
+            for (_, cells) in list.rows {
+                if let Ok([control, title]) = <[String; 2]>::try_from(cells) {
+                    self.controls.insert(control, title);
+                }
             }
         }
     }
