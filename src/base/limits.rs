@@ -211,7 +211,7 @@ pub const SIGNATURE_FILES_MAX: usize = 256;
 pub const RULES_MAX: usize = 10_000;
 /// Rows of one list of signatures.
 pub const LIST_ROWS_MAX: usize = 100_000;
-/// Errors in one list that are told.
+/// Errors in one list of signatures or of accepted findings that are told.
 pub const LIST_ERRORS_MAX: usize = 100;
 /// Entries of one list of expected destinations.
 pub const EXPECT_ENTRIES_MAX: usize = 10_000;

@@ -180,7 +180,10 @@ impl Suppress {
         })?;
         let mut errors = Vec::new();
         let mut bad = |offset: usize, reason: String| {
-            errors.push(SuppressError { file: file.to_path_buf(), line: line_of(text, offset), reason });
+            // Each looks for its line from the top, so a hostile file must not have many.
+            if errors.len() < limits::LIST_ERRORS_MAX {
+                errors.push(SuppressError { file: file.to_path_buf(), line: line_of(text, offset), reason });
+            }
         };
         if raw.suppress.len() > limits::SUPPRESS_ENTRIES_MAX {
             bad(0, format!("more than {} entries", limits::SUPPRESS_ENTRIES_MAX));
@@ -247,7 +250,9 @@ impl Suppress {
             if hits.over > 0 {
                 let until = entry.spelt.last().and_then(Option::as_deref).unwrap_or_default();
                 let n = hits.over;
-                report.warnings.push(format!("{place}: {n} findings count again: last seen after {until}"));
+                report
+                    .warnings
+                    .push(format!("{place}: its time is over for {n} of its findings, last seen after {until}"));
             } else if hits.silenced == 0 && hits.behind > 0 {
                 report.warnings.push(format!("{place}: has no effect: entries before it silence the same findings"));
             } else if hits.silenced == 0 {
@@ -478,7 +483,7 @@ reason = "laboratory"
         tally.add(&other);
         let report = list.report(&tally);
         assert_eq!(report.findings, 2);
-        assert_eq!(report.warnings[0], "s.toml:2: 1 findings count again: last seen after 2027-03-31");
+        assert_eq!(report.warnings[0], "s.toml:2: its time is over for 1 of its findings, last seen after 2027-03-31");
         let mut sum = Tally::default();
         sum.add(&tally);
         assert_eq!(sum, tally);
@@ -510,6 +515,8 @@ reason = "laboratory"
             let errors = parse(text).unwrap_err();
             assert!(errors.iter().any(|e| e.line == line && e.reason.contains(reason)), "{text:?}: {errors:?}");
         }
+        let many = "[[suppress]]\nreason = \"r\"\n".repeat(limits::SUPPRESS_ENTRIES_MAX);
+        assert_eq!(parse(&many).unwrap_err().len(), limits::LIST_ERRORS_MAX);
         let gone = Suppress::load(Path::new("/nowhere/s.toml")).unwrap_err();
         assert!(gone[0].to_string().starts_with("/nowhere/s.toml: cannot open"));
         let many = "[[suppress]]\nrule = \"a\"\nreason = \"r\"\n".repeat(limits::SUPPRESS_ENTRIES_MAX + 1);
