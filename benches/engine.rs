@@ -214,6 +214,8 @@ fn pipeline(c: &mut Criterion) {
             case_key: CaseKey::from_file(b"bench"),
             home: HomeNet::default(),
             expect: None,
+            signatures: None,
+            suppress: None,
             timeouts: Timeouts::default(),
             fail_on: None,
             command_line: Vec::new(),

@@ -77,6 +77,7 @@ fn engine() -> Arc<EngineOptions> {
         home: HomeNet::default(),
         flow_memory: 256 << 20,
         stream_memory: 64 << 20,
+        defaults: None,
         network: 0,
     })
 }

@@ -15,7 +15,8 @@ use common::{
 };
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 5] = ["read", "listen", "schema", "completions", "man"];
+const SUBCOMMANDS: [&str; 9] =
+    ["read", "listen", "suppress", "explain", "protocols", "signatures", "schema", "completions", "man"];
 
 #[test]
 fn help_names_every_subcommand_and_exit_code() {
@@ -47,6 +48,12 @@ fn help_names_every_subcommand_and_exit_code() {
             ],
         ),
         ("listen", &["--interface", "--rotate", "--rotate-size", "--snaplen", "--duration", "permission", "SIGTERM"]),
+        ("read", &["--suppress", "--signatures"]),
+        ("listen", &["--suppress", "--signatures"]),
+        ("suppress", &["--suppress", "--none", "--fail-on", "--format", "until", "Exit codes"]),
+        ("explain", &["RULE_ID", "--signatures", "--format"]),
+        ("protocols", &["--format"]),
+        ("signatures", &["check", "list"]),
         ("schema", &["--format"]),
         ("completions", &["bash", "zsh", "fish"]),
     ] {
@@ -87,6 +94,16 @@ fn bad_usage_ends_with_2_and_says_why() {
         (vec!["read", &sample, "-o", &out, "--format", "xml"], "xml"),
         (vec!["read", &sample, "-o", &out, "--case-key", "/nowhere"], "/nowhere"),
         (vec!["read", &sample, "-o", &out, "--expect", "/nowhere"], "/nowhere"),
+        (vec!["read", &sample, "-o", &out, "--suppress", "/nowhere"], "/nowhere: cannot open"),
+        (vec!["read", &sample, "-o", &out, "--signatures", "/nowhere"], "/nowhere: cannot list"),
+        (vec!["suppress", &out, "--none"], "no such folder"),
+        (vec!["suppress", &out], "--suppress"),
+        (vec!["suppress", &out, "--none", "--suppress", "x"], "cannot be used with"),
+        (vec!["explain"], "RULE_ID"),
+        (vec!["explain", "telent-in-use"], "did you mean telnet-in-use?"),
+        (vec!["explain", "quite-something-else"], "overhear signatures list"),
+        (vec!["signatures"], "Usage"),
+        (vec!["signatures", "list", "--signatures", "/nowhere"], "/nowhere: cannot list"),
         (vec!["read", &sample, "-o", &out, "--filter", "no such filter"], "filter"),
         (vec!["listen", "-o", &out], "--interface"),
         (vec!["schema", "nonsense"], "nonsense"),
@@ -385,7 +402,7 @@ fn run_json_tells_what_was_read_and_what_came_of_it() {
     assert_eq!(run["secrets_revealed"], false);
     assert_eq!(run["warnings"], Value::Array(Vec::new()));
     assert!(run["command_line"].as_array().expect("words").iter().any(|w| w == "web.pcap.gz"));
-    for key in ["signatures_sha256", "vendors_sha256", "default_logins_sha256"] {
+    for key in ["signatures_sha256", "vendors_sha256"] {
         assert_eq!(run[key].as_str().map(str::len), Some(64), "{key}");
     }
     let lines = run["inputs"].as_array().expect("inputs");

@@ -25,7 +25,8 @@ use overhear::pipeline::collect::Collector;
 use overhear::pipeline::options::EngineOptions;
 use overhear::pipeline::shard::{Router, Shard};
 use overhear::pipeline::tables;
-use overhear::policy::{Expect, HomeNet};
+use overhear::policy::suppress::{Subject, Tally};
+use overhear::policy::{Expect, HomeNet, Suppress};
 use overhear::proto::proof::{Digest, Kerberos, KerberosMessage, Ntlm, Proof};
 use overhear::proto::registry::Protocol;
 use overhear::record::RowBuffer;
@@ -45,9 +46,11 @@ const OTHERS: &[(&str, Target)] = &[
     ("stream", stream),
     ("engine", engine),
     ("expect", expect_file),
+    ("suppress", suppress_file),
     ("rules", rule_file),
     ("defaults", default_logins),
     ("proof", proof),
+    ("lists", list_file),
 ];
 
 /// What the target of a protocol is called before the protocol's name.
@@ -309,6 +312,7 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
         home: home.clone(),
         flow_memory: 16 << 20,
         stream_memory: 4 << 20,
+        defaults: None,
         network: 0,
     });
     let router = Router::default();
@@ -368,6 +372,41 @@ fn expect_file(bytes: &[u8]) {
     if let Err(errors) = Expect::parse(Path::new("expect.toml"), &text) {
         assert!(!errors.is_empty(), "a file that is refused has a reason");
         errors.iter().for_each(|e| assert!(!e.to_string().is_empty()));
+    }
+}
+
+/// The file of `--suppress`: what is accepted can be applied and told of.
+fn suppress_file(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match Suppress::parse(Path::new("suppress.toml"), &text) {
+        Err(errors) => {
+            assert!(!errors.is_empty(), "a file that is refused has a reason");
+            errors.iter().for_each(|e| assert!(!e.to_string().is_empty()));
+        }
+        Ok(list) => {
+            let subject = Subject {
+                rule: "telnet-in-use",
+                device_id: Some("00:1b:a9:01:02:03@1"),
+                peer_name: Some(&text),
+                last: Timestamp(text.len() as i64),
+                ..Subject::default()
+            };
+            let mut tally = Tally::default();
+            let reason = list.judge(&subject, &mut tally);
+            let report = list.report(&tally);
+            assert_eq!(report.findings, u64::from(reason.is_some()), "what is silenced is counted once");
+            assert!(report.entries.len() + report.warnings.len() >= list.len(), "each entry is told of");
+        }
+    }
+}
+
+/// A list of signatures.
+fn list_file(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let columns = ["control", "title"];
+    match overhear::signature::list::parse(Path::new("controls.tsv"), &text, &columns) {
+        Err(errors) => assert!(!errors.is_empty() && errors.len() <= limits::LIST_ERRORS_MAX),
+        Ok(list) => assert!(list.rows.iter().all(|(line, cells)| *line > 0 && cells.len() == columns.len())),
     }
 }
 

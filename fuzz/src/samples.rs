@@ -88,9 +88,11 @@ impl Samples {
             "capture" => self.files.iter().filter(|f| f.len() <= INPUT_MAX).cloned().collect(),
             "stream" => (1..=8u8).map(|n| (0..200u8).map(|i| i.wrapping_mul(n).wrapping_add(n)).collect()).collect(),
             "expect" => vec![EXPECT.as_bytes().to_vec()],
+            "suppress" => vec![SUPPRESS.as_bytes().to_vec()],
             "rules" => vec![RULES.as_bytes().to_vec()],
             "defaults" => vec![DEFAULTS.as_bytes().to_vec()],
             "proof" => vec![PROOF.to_vec()],
+            "lists" => vec![LIST.as_bytes().to_vec()],
             // No sample holds SSH.
             "proto_ssh" => vec![ssh()],
             _ if samples_voice::of(target).is_some() => samples_voice::of(target).into_iter().collect(),
@@ -174,3 +176,15 @@ const DEFAULTS: &str = "# schema: 1\n# version: 1\n# date: 2026-11-25\n# source:
 
 /// Parts of an exchange, a zero byte between them.
 const PROOF: &[u8] = b"SHA-256\0n=user,r=rOprNGfwEbeRWgbNEkqO\0r=rOprNGfw,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4\0auth\0MD5\x006629fae49393a05397450978507c4ef1\0admin\0\x17";
+const LIST: &str = include_str!("../../signatures/lists/controls.tsv");
+const SUPPRESS: &str = r#"
+[[suppress]]
+rule = "telnet-*"
+device = "00:1b:a9:01:02:03"
+until = "2027-03-31"
+reason = "replaced in spring"
+[[suppress]]
+device = "10.0.0.0/8"
+peer = "*.cloud.example"
+reason = "the vendor's cloud"
+"#;

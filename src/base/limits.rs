@@ -209,8 +209,16 @@ pub const SIGNATURE_FILE_BYTES_MAX: usize = 4 << 20;
 pub const SIGNATURE_FILES_MAX: usize = 256;
 /// Rules of one set.
 pub const RULES_MAX: usize = 10_000;
+/// Rows of one list of signatures.
+pub const LIST_ROWS_MAX: usize = 100_000;
+/// Errors in one list of signatures or of accepted findings that are told.
+pub const LIST_ERRORS_MAX: usize = 100;
 /// Entries of one list of expected destinations.
 pub const EXPECT_ENTRIES_MAX: usize = 10_000;
+/// Entries of one list of accepted findings.
+pub const SUPPRESS_ENTRIES_MAX: usize = 2_000;
+/// Bytes of the reason for accepting a finding.
+pub const SUPPRESS_REASON_BYTES_MAX: usize = 512;
 /// (MAC, address) pairs and other claims that one shard collects before they are handed on.
 pub const CLAIMS_PENDING_MAX: usize = 8_192;
 /// Addresses from outside that are kept of each MAC that forwards them: enough to know a router.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::base::net::Network;
+use crate::signature::Severity;
 
 /// What every help that leads to a run ends with.
 macro_rules! exit_codes {
@@ -46,6 +47,15 @@ pub enum Command {
     Read(Read),
     /// Listen on an interface and write tables until stopped
     Listen(Listen),
+    /// Change which findings of an output are silenced, without reading the captures again
+    Suppress(Suppress),
+    /// Say what a rule means, how it is found, what could fool it, and what to do
+    Explain(Explain),
+    /// List the protocols and what each yields
+    Protocols(Protocols),
+    /// Check or list rules and lists
+    #[command(subcommand)]
+    Signatures(Signatures),
     /// Print every table and column with meaning and unit
     Schema(Schema),
     /// Print shell completions
@@ -77,6 +87,18 @@ pub enum Level {
     Critical,
 }
 
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Info => Self::Info,
+            Level::Low => Self::Low,
+            Level::Medium => Self::Medium,
+            Level::High => Self::High,
+            Level::Critical => Self::Critical,
+        }
+    }
+}
+
 /// What `read` and `listen` have in common.
 #[derive(Debug, Args)]
 pub struct Common {
@@ -95,6 +117,12 @@ pub struct Common {
     /// TOML file of what devices may reach outside; everything else they reach is a finding
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
+    /// TOML file of findings that are accepted, each with a reason; they are counted and kept out of the way
+    #[arg(long, value_name = "FILE")]
+    pub suppress: Option<PathBuf>,
+    /// Folder of rules and lists that replace or extend the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub signatures: Option<PathBuf>,
     /// Write passwords and other secrets in clear; recorded in run.json
     #[arg(long)]
     pub reveal_secrets: bool,
@@ -189,6 +217,82 @@ pub struct Listen {
     /// Stop after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<u64>,
+}
+
+/// Arguments of `suppress`.
+#[derive(Debug, Args)]
+#[command(after_help = concat!("\
+What changes is the column suppressed of the findings table, findings.jsonl, and the counts in the
+devices table and in run.json. The result is that of a run with the same list.
+
+An entry of the list:
+  [[suppress]]
+  rule = \"telnet-in-use\"               # or \"tls-*\"
+  device = \"00:1b:a9:01:02:03\"         # or an address, or a network
+  peer = \"*.example.net\"               # or an address, or a network
+  until = \"2027-03-31\"                 # optional
+  reason = \"replaced in spring\"
+
+", exit_codes!()))]
+#[command(group = clap::ArgGroup::new("list").required(true))]
+pub struct Suppress {
+    /// Output folder of a run that is over
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// TOML file of findings that are accepted; it replaces the list that was applied before
+    #[arg(long, value_name = "FILE", group = "list")]
+    pub suppress: Option<PathBuf>,
+    /// Silence nothing
+    #[arg(long, group = "list")]
+    pub none: bool,
+    /// How the summary is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Exit with 10 if there are findings of this severity or worse that are not silenced
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<Level>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Rule, as in the column rule_id
+    #[arg(value_name = "RULE_ID")]
+    pub rule: String,
+    /// Folder of rules and lists that replace or extend the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub signatures: Option<PathBuf>,
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// Arguments of `protocols`.
+#[derive(Debug, Args)]
+pub struct Protocols {
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// Subcommands of `signatures`.
+#[derive(Debug, Subcommand)]
+pub enum Signatures {
+    /// Tell everything that is wrong with rules and lists, by file and line
+    Check {
+        /// Folder to check [default: what is built in]
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Print the rules
+    List {
+        /// Folder of rules and lists that replace or extend the built-in ones
+        #[arg(long, value_name = "DIR")]
+        signatures: Option<PathBuf>,
+        /// How they are printed
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
 }
 
 /// Arguments of `schema`.

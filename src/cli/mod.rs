@@ -1,12 +1,16 @@
 //! The command line: arguments to validated configuration, one file for each subcommand.
 
 mod args;
+mod explain;
 mod generate;
 mod listen;
 mod progress;
+mod protocols;
 mod read;
 mod schema;
 mod signals;
+mod signatures;
+mod suppress;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -46,6 +50,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match cli.command {
         args::Command::Read(read) => read::run(read, line),
         args::Command::Listen(listen) => listen::run(listen, line),
+        args::Command::Suppress(suppress) => suppress::run(&suppress),
+        args::Command::Explain(explain) => explain::run(&explain),
+        args::Command::Protocols(protocols) => protocols::run(&protocols),
+        args::Command::Signatures(signatures) => signatures::run(&signatures),
         args::Command::Schema(schema) => schema::run(&schema),
         args::Command::Completions { shell } => generate::completions(shell, Cli::command()),
         args::Command::Man => generate::man(Cli::command()),

@@ -1,17 +1,18 @@
 //! `overhear read`.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::args::{Common, Format, Level, Read};
+use super::args::{Common, Format, Read};
 use super::{complain, exit, print, progress, signals};
 use crate::base::secret::Reveal;
 use crate::detect::CaseKey;
 use crate::flow::Timeouts;
 use crate::pipeline::read::ReadConfig;
 use crate::pipeline::{PipelineError, Progress};
-use crate::policy::{Expect, HomeNet};
+use crate::policy::{Expect, HomeNet, Suppress};
 use crate::report::summary;
-use crate::signature::rules::Severity;
+use crate::signature::{Severity, SignatureSet};
 use crate::sink::SinkError;
 use crate::source::{check_filter, discover};
 
@@ -42,7 +43,7 @@ pub fn run(args: Read, command_line: Vec<String>) -> u8 {
 pub fn finish(result: Result<crate::report::document::RunDocument, PipelineError>, format: Format) -> u8 {
     match result {
         Ok(document) => {
-            for warning in &document.warnings {
+            for warning in document.warnings.iter().chain(&document.suppressed.warnings) {
                 complain(warning);
             }
             let code = document.exit_code;
@@ -58,13 +59,31 @@ pub fn finish(result: Result<crate::report::document::RunDocument, PipelineError
         Err(error) => {
             complain(&error);
             match error {
-                PipelineError::Sink(SinkError::Exists(_) | SinkError::InTheWay { .. }) => exit::USAGE,
+                PipelineError::Sink(
+                    SinkError::Exists(_) | SinkError::InTheWay { .. } | SinkError::Unreadable { .. },
+                ) => exit::USAGE,
                 PipelineError::Source(_) => exit::NO_INPUT,
                 PipelineError::Live(_) => exit::NO_INPUT,
                 _ => exit::FAILED,
             }
         }
     }
+}
+
+/// The list of accepted findings in a file; what is wrong with it was printed.
+pub fn accepted(path: &Path) -> Result<Suppress, u8> {
+    Suppress::load(path).map_err(|errors| {
+        errors.iter().for_each(complain);
+        exit::USAGE
+    })
+}
+
+/// The built-in signatures with those of a folder on top; what is wrong with them was printed.
+pub fn signatures(folder: &Path) -> Result<Arc<SignatureSet>, u8> {
+    SignatureSet::load(folder).map(Arc::new).map_err(|errors| {
+        errors.iter().for_each(complain);
+        exit::USAGE
+    })
 }
 
 /// Validates what `read` and `listen` have in common; the error is the exit code, the reason was
@@ -83,6 +102,14 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
             errors.iter().for_each(complain);
             exit::USAGE
         })?),
+    };
+    let suppress = match &common.suppress {
+        None => None,
+        Some(path) => Some(Arc::new(accepted(path)?)),
+    };
+    let signatures = match &common.signatures {
+        None => None,
+        Some(folder) => Some(signatures(folder)?),
     };
     let case_key = match &common.case_key {
         None => CaseKey::random(),
@@ -114,6 +141,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         ("filter", text(common.filter.clone())),
         ("home_net", networks),
         ("expect", path(&common.expect)),
+        ("signatures", path(&common.signatures)),
         ("reveal_secrets", common.reveal_secrets.to_string()),
         ("dedup", (!common.no_dedup).to_string()),
         ("memory", common.memory.to_string()),
@@ -134,14 +162,10 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         case_key,
         home,
         expect,
+        signatures,
+        suppress,
         timeouts,
-        fail_on: common.fail_on.map(|level| match level {
-            Level::Info => Severity::Info,
-            Level::Low => Severity::Low,
-            Level::Medium => Severity::Medium,
-            Level::High => Severity::High,
-            Level::Critical => Severity::Critical,
-        }),
+        fail_on: common.fail_on.map(Severity::from),
         command_line,
         options: options.map(|(name, value)| (name.to_owned(), value)).to_vec(),
     })

@@ -9,6 +9,7 @@ use crate::base::limits::{self, Room};
 use crate::base::{Addr, Timestamp, hash};
 use crate::device::DeviceTable;
 use crate::policy::HomeNet;
+use crate::policy::suppress::{Subject, Suppress, Tally};
 use crate::record::{Column, RowBuffer, Table, Type};
 use crate::signature::{Rule, RuleSet, Severity};
 
@@ -48,6 +49,7 @@ pub static FINDINGS: Table = Table {
         Column::new("evidence", Type::Text, "What was seen the first time, secrets blanked"),
         Column::repeating("controls", Type::TextList, "Provisions and weaknesses that it bears on"),
         Column::repeating("explanation", Type::Text, "How it was recognised and what could fool that"),
+        Column::repeating("suppressed", Type::Text, "Why it is silenced, as --suppress says; null where it counts"),
     ],
 };
 
@@ -90,6 +92,8 @@ pub struct Finding {
     /// The earliest sighting that knew the peer's name, and that name.
     name: Option<((Timestamp, u32, u64, i64), String)>,
     limited: bool,
+    /// Why it is silenced, where it is.
+    suppressed: Option<String>,
 }
 
 impl Finding {
@@ -102,6 +106,7 @@ impl Finding {
             flows: BTreeMap::new(),
             name: None,
             limited: false,
+            suppressed: None,
             first: sighting.clone(),
         };
         finding.merge(sighting);
@@ -147,6 +152,11 @@ impl Finding {
         self.name.as_ref().map(|(_, name)| name.as_str())
     }
 
+    /// Whether a list silences it.
+    pub const fn is_suppressed(&self) -> bool {
+        self.suppressed.is_some()
+    }
+
     /// The flows, earliest first.
     fn flow_ids(&self) -> Vec<i64> {
         let mut flows: Vec<_> = self.flows.iter().map(|(id, ts)| (*ts, *id)).collect();
@@ -181,6 +191,11 @@ impl Findings {
     /// (`--separate`): a number made of what the capture is, else zero.
     pub fn new(seed: u64, rules: Option<Arc<RuleSet>>) -> Self {
         Self { seed, rules, ..Self::default() }
+    }
+
+    /// With the user's rules; `None` for the built-in ones.
+    pub fn with_rules(self, rules: Option<Arc<RuleSet>>) -> Self {
+        Self { rules, ..self }
     }
 
     /// With the limits that its memory leaves.
@@ -238,19 +253,44 @@ impl Findings {
         self.found.iter().filter_map(move |((_, key), finding)| Some((rules.get(key.rule)?, finding)))
     }
 
-    /// How many findings of each severity there are, from information (0) to critical (4).
+    /// Those of [`Findings::ranked`] that no list silences.
+    pub fn counting(&self) -> impl Iterator<Item = (&Rule, &Finding)> {
+        self.ranked().filter(|(_, finding)| !finding.is_suppressed())
+    }
+
+    /// Silences what a list names; the last thing that happens to findings before they are written.
+    /// The table of devices must be settled.
+    pub fn suppress(&mut self, list: &Suppress, devices: &DeviceTable) -> Tally {
+        let mut tally = Tally::default();
+        for ((_, key), f) in &mut self.found {
+            let Party { ip, mac } = f.first.device;
+            let subject = Subject {
+                rule: key.rule,
+                device_ip: Some(ip).filter(|ip| !ip.is_unspecified()),
+                device_mac: Some(mac).filter(|mac| !mac.is_zero()),
+                device_id: devices.device_of(mac, ip, f.first.ts),
+                peer_ip: f.first.peer.map(|p| p.ip),
+                peer_name: f.name.as_ref().map(|(_, name)| name.as_str()),
+                last: f.span.1,
+            };
+            f.suppressed = list.judge(&subject, &mut tally).map(str::to_owned);
+        }
+        tally
+    }
+
+    /// How many findings of each severity count, from information (0) to critical (4).
     pub fn by_severity(&self) -> [u64; 5] {
         let mut counts = [0; 5];
-        for (rule, _) in self.ranked() {
+        for (rule, _) in self.counting() {
             count(&mut counts, rule.severity);
         }
         counts
     }
 
-    /// How many findings of each severity each device has, by its identifier.
+    /// How many findings of each severity count for each device, by its identifier.
     pub fn by_device(&self, devices: &DeviceTable) -> HashMap<String, [u64; 5]> {
         let mut counts: HashMap<String, [u64; 5]> = HashMap::new();
-        for (rule, f) in self.ranked() {
+        for (rule, f) in self.counting() {
             let Party { ip, mac } = f.first.device;
             if let Some(id) = devices.device_of(mac, ip, f.first.ts) {
                 count(counts.entry(id.to_owned()).or_default(), rule.severity);
@@ -263,7 +303,8 @@ impl Findings {
     pub fn rows(&self, devices: &DeviceTable, home: &HomeNet, out: &mut RowBuffer) {
         for (rule, f) in self.ranked() {
             let s = &f.first;
-            let mut row = out.row(f.span.0, f.id);
+            // As exact as the table's times, so that who reads the table finds the same order.
+            let mut row = out.row(Timestamp(f.span.0.micros().saturating_mul(1000)), f.id);
             row.text(&format!("{:016x}", f.id)).text(&rule.id).text(rule.category.name()).text(rule.severity.name());
             row.float(rule.confidence).text(&rule.title).text(&rule.description).text(&rule.remedy);
             let device = devices.device_of(s.device.mac, s.device.ip, s.ts);
@@ -285,6 +326,7 @@ impl Findings {
             row.nonempty(&s.service).time(f.span.0).time(f.span.1).count(f.count);
             row.ints(&f.flow_ids()).name(s.capture).ints(&f.packet_numbers());
             row.text(&s.evidence).texts(&rule.controls).text(&rule.explanation);
+            row.opt_text(f.suppressed.as_deref());
         }
         out.sort();
     }

@@ -47,11 +47,17 @@ pub struct LoginJudge {
 
 impl Default for LoginJudge {
     fn default() -> Self {
-        Self { list: Defaults::builtin(), work: limits::PROOF_WORK_MAX, tested: HashMap::new() }
+        Self::new(None)
     }
 }
 
 impl LoginJudge {
+    /// With a list of factory default logins; `None` for the one that is compiled in.
+    pub fn new(list: Option<&'static Defaults>) -> Self {
+        let list = list.unwrap_or_else(Defaults::builtin);
+        Self { list, work: limits::PROOF_WORK_MAX, tested: HashMap::new() }
+    }
+
     /// Holds a login against the list.
     pub fn check(&mut self, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) -> Verdict {
         let mac = cx.flow.resp_mac;

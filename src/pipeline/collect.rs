@@ -20,8 +20,10 @@ use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
 use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
-use crate::policy::{Expect, HomeNet};
+use crate::policy::suppress::Tally;
+use crate::policy::{Expect, HomeNet, Suppress};
 use crate::record::{RowBuffer, RowWriter};
+use crate::signature::RuleSet;
 
 /// Full row groups' worth of rows that may wait in all tables together.
 const BUFFERED_GROUPS: usize = 4;
@@ -62,6 +64,9 @@ pub struct Collector {
     guessing: GuessingJudge,
     shared: SharedSecrets,
     expect: Option<Expect>,
+    suppress: Option<Arc<Suppress>>,
+    /// What became of the entries of the list of accepted findings, once concluded.
+    pub tally: Tally,
     /// Names in the order in which they came: the second key of their times.
     name_order: u64,
     buffers: Vec<RowBuffer>,
@@ -113,6 +118,8 @@ impl Collector {
             guessing: GuessingJudge::default(),
             shared: SharedSecrets::default(),
             expect,
+            suppress: None,
+            tally: Tally::default(),
             home,
             names: NameMap::within(room),
             name_order: 0,
@@ -125,6 +132,13 @@ impl Collector {
             stats: BTreeMap::new(),
             totals: Totals::default(),
         }
+    }
+
+    /// With the user's rules and list of accepted findings, before anything is merged.
+    pub fn judged_by(mut self, rules: Option<Arc<RuleSet>>, suppress: Option<Arc<Suppress>>) -> Self {
+        self.findings = self.findings.with_rules(rules);
+        self.suppress = suppress;
+        self
     }
 
     /// Merges a chunk that all shards are done with. Full row groups are handed to `jobs`.
@@ -333,6 +347,9 @@ impl Collector {
         devices.settle();
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
         shared.finish(home, device_of, &mut |sighting| findings.add(sighting));
+        if let Some(list) = &self.suppress {
+            self.tally = findings.suppress(list, devices);
+        }
         let by_device = findings.by_device(devices);
         if let Some(rows) = tables::position(&FINDINGS).and_then(|at| buffers.get_mut(at)) {
             findings.rows(devices, home, rows);

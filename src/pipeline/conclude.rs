@@ -14,17 +14,17 @@ use super::writer::{EncodeJob, Writers};
 use super::{PipelineError, StageTimes};
 use crate::base::{Timestamp, counters::Counters, secret::Reveal};
 use crate::detect::findings::FINDINGS;
+use crate::detect::sighting::Party;
+use crate::policy::suppress::Tally;
 use crate::record::RowBuffer;
 use crate::report::document::exit;
-use crate::report::document::{FindingLine, InputLine, RunDocument, ServiceLine};
-use crate::signature::rules::{RuleSet, Severity};
+use crate::report::document::{InputLine, RunDocument, ServiceLine};
+use crate::report::top::{Candidate, TopList};
+use crate::signature::{Severity, SignatureSet};
 use crate::sink::{JsonLines, OutputFolder, TableSchema};
 
 /// Version of the tables' names, types and meanings.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// Findings that the document and the summary name.
-const TOP_FINDINGS: usize = 10;
 
 /// What is known of a run besides its inputs, gathered from one collector or from many.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ pub struct RunFacts {
     stats: BTreeMap<(u32, u16), InterfaceStats>,
     totals: Totals,
     by_severity: [u64; 5],
-    top: Vec<(Severity, FindingLine)>,
+    top: TopList,
+    tally: Tally,
     devices: u64,
     findings: RowBuffer,
     /// What limits dropped that no shard counts.
@@ -54,7 +55,8 @@ impl RunFacts {
             stats: BTreeMap::new(),
             totals: Totals::default(),
             by_severity: [0; 5],
-            top: Vec::new(),
+            top: TopList::default(),
+            tally: Tally::default(),
             devices: 0,
             findings: RowBuffer::default(),
             dropped: Counters::default(),
@@ -73,36 +75,24 @@ impl RunFacts {
         for (sum, n) in self.by_severity.iter_mut().zip(collector.findings.by_severity()) {
             *sum += n;
         }
-        let first = self.top.len();
-        for (rule, finding) in collector.findings.ranked() {
-            let device = match (finding.first.device.ip.is_unspecified(), finding.first.device.mac.is_zero()) {
-                (false, _) => finding.first.device.ip.to_string(),
-                (true, false) => finding.first.device.mac.to_string(),
-                // About no device, but about what was recorded.
-                (true, true) => self.names.get(finding.first.capture as usize).cloned().unwrap_or_default(),
-            };
-            // The same rule on the same device stands once, with how many there are.
-            let mut mine = self.top.iter_mut().skip(first);
-            if let Some((_, same)) = mine.find(|(_, line)| line.rule_id == rule.id && line.device == device) {
-                same.alike += 1;
-                continue;
-            }
-            if self.top.len() - first >= TOP_FINDINGS {
-                continue;
-            }
-            let line = FindingLine {
-                severity: rule.severity.name().to_owned(),
-                rule_id: rule.id.clone(),
-                title: rule.title.clone(),
-                device,
-                evidence: finding.first.evidence.clone(),
+        let network = collector.devices.network().unwrap_or(0);
+        for (rule, finding) in collector.findings.counting() {
+            let Party { ip, mac } = finding.first.device;
+            self.top.add(&Candidate {
+                severity: rule.severity,
+                network,
+                rule: &rule.id,
+                title: &rule.title,
+                device: (Some(ip).filter(|ip| !ip.is_unspecified()), Some(mac).filter(|mac| !mac.is_zero())),
+                capture: self.names.get(finding.first.capture as usize).map_or("", String::as_str),
+                peer: finding.first.peer.map(|p| p.ip),
+                port: finding.first.port,
+                evidence: &finding.first.evidence,
                 count: finding.count,
-                alike: 0,
-            };
-            self.top.push((rule.severity, line));
+                id: finding.id,
+            });
         }
-        self.top.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
-        self.top.truncate(TOP_FINDINGS);
+        self.tally.add(&collector.tally);
         self.devices += collector.devices.len() as u64;
         if let Some(rows) = collector.finding_rows() {
             self.findings.append(rows);
@@ -214,7 +204,7 @@ pub fn finish(
         }
     }
     let schema = TableSchema::new(&FINDINGS)?;
-    let mut lines = JsonLines::new(folder, &schema, "findings.jsonl")?;
+    let mut lines = JsonLines::new(folder, &schema, "findings.jsonl")?.where_null("suppressed");
     lines.append(&mut facts.findings, &facts.names)?;
     lines.finish()?;
     let written = writers.finish(&metadata)?;
@@ -313,15 +303,7 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
         || !limits.is_empty()
         || inputs.iter().any(|i| i.outcome != "complete")
         || facts.kernel_drops.unwrap_or(0) > 0;
-    let failed_on = config.fail_on.is_some_and(|level| facts.by_severity.iter().skip(level.rank()).any(|n| *n > 0));
-    let exit_code = if failed_on {
-        exit::FINDINGS
-    } else if partial {
-        exit::PARTIAL
-    } else {
-        exit::COMPLETE
-    };
-    let rules = RuleSet::builtin();
+    let signatures = config.signatures.as_ref().unwrap_or_else(|| SignatureSet::builtin());
     let loss = facts.totals.loss.values().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     let mut services: Vec<ServiceLine> = facts
         .totals
@@ -335,14 +317,13 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
         Timestamp::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos()))
             .to_string()
     };
-    RunDocument {
+    let mut document = RunDocument {
         tool: "overhear".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         schema_version: SCHEMA_VERSION,
-        signatures_version: rules.version().to_owned(),
-        signatures_sha256: rules.hash().to_owned(),
+        signatures_version: signatures.version().to_owned(),
+        signatures_sha256: signatures.hash().to_owned(),
         vendors_sha256: crate::signature::oui::sha256().to_owned(),
-        default_logins_sha256: crate::signature::defaults::Defaults::builtin_sha256(),
         command_line: config.command_line.clone(),
         options: config
             .options
@@ -370,14 +351,18 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
             .iter()
             .map(|s| (s.name().to_owned(), facts.by_severity.get(s.rank()).copied().unwrap_or(0)))
             .collect(),
-        top_findings: facts.top.iter().map(|(_, line)| line.clone()).collect(),
+        top_findings: facts.top.lines(),
+        suppressed: config.suppress.as_ref().map(|list| list.report(&facts.tally)).unwrap_or_default(),
         counters: Counters::COLUMNS.iter().map(|(n, _)| (*n).to_owned()).zip(counters.values()).collect(),
         missed_share: share(loss.0, loss.0 + loss.1),
         limits_hit: limits.into_iter().collect(),
         kernel_drops: facts.kernel_drops,
         warnings,
-        exit_code,
-    }
+        partial,
+        exit_code: exit::COMPLETE,
+    };
+    document.exit_code = document.exit_code_for(config.fail_on);
+    document
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {

@@ -12,6 +12,7 @@ pub mod options;
 pub mod output;
 pub mod read;
 mod reader;
+pub mod revise;
 pub mod schedule;
 pub mod separate;
 pub mod shard;

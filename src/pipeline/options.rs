@@ -4,6 +4,7 @@ use crate::base::secret::Reveal;
 use crate::detect::CaseKey;
 use crate::flow::Timeouts;
 use crate::policy::HomeNet;
+use crate::signature::defaults::Defaults;
 
 /// Options of the packet path, the same for every shard.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct EngineOptions {
     pub flow_memory: usize,
     /// Bytes for reassembly.
     pub stream_memory: usize,
+    /// Factory default logins; `None` for the list that is compiled in, parsed at the first login.
+    pub defaults: Option<&'static Defaults>,
     /// Distinguishes separate networks in identifiers; zero for one network.
     pub network: u64,
 }

@@ -15,9 +15,9 @@ use super::{PipelineError, Progress, StageTimes, schedule, separate};
 use crate::base::{Timestamp, limits, secret::Reveal};
 use crate::detect::CaseKey;
 use crate::flow::Timeouts;
-use crate::policy::{Expect, HomeNet};
+use crate::policy::{Expect, HomeNet, Suppress};
 use crate::report::document::RunDocument;
-use crate::signature::rules::Severity;
+use crate::signature::{Severity, SignatureSet};
 use crate::sink::{OutputFolder, Parts, Publish};
 use crate::source::{Discovery, ReadOptions, SourceError, peek};
 
@@ -48,6 +48,10 @@ pub struct ReadConfig {
     pub home: HomeNet,
     /// What devices may reach.
     pub expect: Option<Expect>,
+    /// The user's rules and lists on top of the built-in ones; `None` for those alone.
+    pub signatures: Option<Arc<SignatureSet>>,
+    /// Findings that are accepted.
+    pub suppress: Option<Arc<Suppress>>,
     /// When silent flows end.
     pub timeouts: Timeouts,
     /// Findings of this severity make the exit code 10.
@@ -85,6 +89,7 @@ impl ReadConfig {
             home: self.home.clone(),
             flow_memory: self.share(share::FLOWS),
             stream_memory: self.share(share::STREAMS),
+            defaults: self.signatures.as_ref().map(|s| s.defaults()),
             network,
         }
     }
@@ -109,6 +114,7 @@ impl ReadConfig {
             self.group_bytes(),
             writers.spare(),
         )
+        .judged_by(self.signatures.as_ref().map(|s| s.rules.clone()), self.suppress.clone())
     }
 }
 

@@ -12,6 +12,7 @@ use super::options::EngineOptions;
 use super::output::ShardOutput;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet};
+use crate::detect::login::LoginJudge;
 use crate::device::Claim;
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
@@ -62,7 +63,7 @@ impl Shard {
             table: FlowTable::new(table),
             feed: Feed::new(Budget::new(options.stream_memory / of)),
             frames: link::Parsers::default(),
-            learnt: Learnt::default(),
+            learnt: Learnt { logins: LoginJudge::new(options.defaults), ..Learnt::default() },
             memory_max: options.flow_memory / of,
             options,
         }

@@ -81,8 +81,9 @@ enum Host {
     Network(Network),
 }
 
+/// A host name, or all names under one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Name {
+pub(super) enum Name {
     Exact(String),
     /// With its leading dot.
     Under(String),
@@ -180,19 +181,20 @@ impl Expect {
 }
 
 /// Lower case, without the dot of the root.
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 impl Name {
-    fn matches(&self, name: &str) -> bool {
+    /// Whether a name, as [`normal`] gives it, is meant.
+    pub(super) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Exact(exact) => name == exact,
             Self::Under(suffix) => name.len() > suffix.len() && name.ends_with(suffix.as_str()),
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (under, rest) = match text.strip_prefix("*.") {
             Some(rest) => (true, rest),
             None => (false, text),

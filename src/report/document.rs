@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::suppress::Suppressed;
+use crate::signature::Severity;
+
 /// The document of a run. Everything in it is safe to pass on: it holds no secret, whatever the
 /// tables hold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,8 +39,6 @@ pub struct RunDocument {
     pub signatures_sha256: String,
     /// SHA-256 of the vendor registry.
     pub vendors_sha256: String,
-    /// SHA-256 of the list of factory default logins.
-    pub default_logins_sha256: String,
     /// The command line.
     pub command_line: Vec<String>,
     /// Options as they were in force.
@@ -72,6 +73,9 @@ pub struct RunDocument {
     pub findings: BTreeMap<String, u64>,
     /// The worst findings.
     pub top_findings: Vec<FindingLine>,
+    /// Findings that `--suppress` silences; they are not among those above.
+    #[serde(default)]
+    pub suppressed: Suppressed,
     /// Everything that was counted.
     pub counters: BTreeMap<String, u64>,
     /// Missing stream bytes as a share of all that should be there, 0 to 1.
@@ -82,6 +86,9 @@ pub struct RunDocument {
     pub kernel_drops: Option<u64>,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// Whether some input was truncated, corrupt or lost to a limit.
+    #[serde(default)]
+    pub partial: bool,
     /// Exit code.
     pub exit_code: u8,
 }
@@ -147,6 +154,17 @@ pub struct FindingLine {
 }
 
 impl RunDocument {
+    /// The exit code of a run with these findings. `fail_on` is the severity from which on they fail it.
+    pub fn exit_code_for(&self, fail_on: Option<Severity>) -> u8 {
+        let counts = |s: &Severity| self.findings.get(s.name()).is_some_and(|n| *n > 0);
+        let failed = fail_on.is_some_and(|level| Severity::ALL.iter().skip(level.rank()).any(counts));
+        match (failed, self.partial) {
+            (true, _) => exit::FINDINGS,
+            (false, true) => exit::PARTIAL,
+            (false, false) => exit::COMPLETE,
+        }
+    }
+
     /// As it is written to `run.json`.
     pub fn to_json(&self) -> String {
         // Maps with text keys and plain values always serialise.

@@ -76,6 +76,9 @@ fn write_text(out: &mut String, d: &RunDocument) -> std::fmt::Result {
             writeln!(out, "    and {} more in the findings table", count(total - told))?;
         }
     }
+    if let Some(line) = suppressed(d) {
+        writeln!(out, "            {line}")?;
+    }
     writeln!(out, "\n  Completeness")?;
     completeness(out, d)?;
     if let Some(folder) = &d.output {
@@ -86,6 +89,12 @@ fn write_text(out: &mut String, d: &RunDocument) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// How many findings a list silences, where there is a list.
+fn suppressed(d: &RunDocument) -> Option<String> {
+    let file = d.suppressed.file.as_deref()?;
+    Some(format!("{} suppressed by {file}", count(d.suppressed.findings)))
 }
 
 fn completeness(out: &mut String, d: &RunDocument) -> std::fmt::Result {

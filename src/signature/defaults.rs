@@ -6,19 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
+use super::rules::RuleError;
 use crate::base::{Mac, limits};
 
 /// The layout that this program reads.
 const SCHEMA: &str = "1";
 
 /// Names of the columns.
-const COLUMNS: [&str; 9] = ["class", "vendor", "service", "username", "password", "kind", "rule", "sureness", "note"];
+pub const COLUMNS: [&str; 9] =
+    ["class", "vendor", "service", "username", "password", "kind", "rule", "sureness", "note"];
 
 /// The list that is compiled in, and its name in messages.
-static BUILTIN: (&str, &str) =
+pub const BUILTIN: (&str, &str) =
     ("default-credentials.tsv", include_str!("../../signatures/lists/default-credentials.tsv"));
 
 /// How a password is made of what is known of the device.
@@ -149,30 +151,8 @@ impl Entry {
     }
 }
 
-/// What is wrong with a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListError {
-    /// The file.
-    pub file: PathBuf,
-    /// 1-based line; zero where the file as a whole is meant.
-    pub line: usize,
-    /// What is wrong, and what is right.
-    pub reason: String,
-}
-
-impl fmt::Display for ListError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.file.display(), self.reason),
-            line => write!(f, "{}:{line}: {}", self.file.display(), self.reason),
-        }
-    }
-}
-
-impl std::error::Error for ListError {}
-
 /// The list.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Defaults {
     entries: Vec<Entry>,
     /// Entries by user name in small letters; `*` stands for any name.
@@ -202,10 +182,14 @@ impl Defaults {
         LIST.get_or_init(|| Self::parse(Path::new(BUILTIN.0), BUILTIN.1).unwrap_or_default())
     }
 
-    /// SHA-256 of the list that is compiled in, in hex, for `run.json`.
-    pub fn builtin_sha256() -> String {
-        use sha2::{Digest, Sha256};
-        Sha256::digest(BUILTIN.1).iter().map(|b| format!("{b:02x}")).collect()
+    /// Takes in the logins of another list.
+    pub fn extend(&mut self, other: &Self) {
+        for entry in &other.entries {
+            let user = entry.username.to_ascii_lowercase().into_bytes();
+            self.by_user.entry(user).or_default().push(self.entries.len());
+            self.entries.push(entry.clone());
+        }
+        self.version = std::mem::take(&mut self.version).max(other.version.clone());
     }
 
     /// Reads a list. Everything that is wrong with it is told.
@@ -213,10 +197,10 @@ impl Defaults {
     /// # Errors
     /// If the text is longer than [`limits::SIGNATURE_FILE_BYTES_MAX`], a line of the head is missing,
     /// or a row is not as the columns say.
-    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<ListError>> {
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
         let mut bad = |line: usize, reason: String| {
-            errors.push(ListError { file: file.to_path_buf(), line, reason });
+            errors.push(RuleError { file: file.to_path_buf(), line, reason });
         };
         if text.len() > limits::SIGNATURE_FILE_BYTES_MAX {
             bad(0, format!("longer than {} bytes", limits::SIGNATURE_FILE_BYTES_MAX));
@@ -383,7 +367,7 @@ mod tests {
     const HEAD: &str = "# schema: 1\n# version: 1\n# date: 2026-11-25\n# source: s\n# licence: MIT\nclass\tvendor\tservice\tusername\tpassword\tkind\trule\tsureness\tnote\n";
     const MAC: Mac = Mac([0x00, 0x1b, 0xa9, 0x0c, 0x0d, 0xef]);
 
-    fn list(rows: &str) -> Result<Defaults, Vec<ListError>> {
+    fn list(rows: &str) -> Result<Defaults, Vec<RuleError>> {
         Defaults::parse(Path::new("my.tsv"), &format!("{HEAD}{rows}"))
     }
 
@@ -405,7 +389,6 @@ mod tests {
         assert!(built.find("http", Some(b"admin"), b"001BA90C0DEF", MAC)[0].vendor.contains("QNAP"));
         assert!(built.find("http", Some(b"admin"), b"001BA90C0DEF", Mac::ZERO).is_empty());
         assert_eq!(built.version().split('.').count(), 3);
-        assert_eq!(Defaults::builtin_sha256().len(), 64);
         for entry in &built.entries {
             let known = crate::signature::defaults::tests::CLASSES.contains(&entry.class.as_str());
             assert!(known, "line {}: {} is not a class", entry.line, entry.class);

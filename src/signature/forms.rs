@@ -1,12 +1,16 @@
 //! Login forms of devices that do not name their fields as everybody does, or encode what is in them:
 //! one line a form in `signatures/lists/login-forms.tsv`.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
-/// The file that is compiled in.
-const BUILTIN: &str = include_str!("../../signatures/lists/login-forms.tsv");
-/// The layout that this program reads.
-const SCHEMA: &str = "# schema: 1";
+use super::list::{self, List};
+use super::rules::RuleError;
+use std::path::Path;
+
+/// The file that is compiled in, and its name in messages.
+pub const BUILTIN: (&str, &str) = ("login-forms.tsv", include_str!("../../signatures/lists/login-forms.tsv"));
+/// Its columns.
+pub const COLUMNS: [&str; 6] = ["device", "path", "user", "password", "password_encoding", "user_encoding"];
 
 /// How a field holds what was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,50 +26,57 @@ pub enum Encoding {
 }
 
 /// A form.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Form {
     /// The device.
-    pub device: &'static str,
-    path: &'static str,
-    user: &'static str,
-    password: &'static str,
+    pub device: String,
+    path: String,
+    user: String,
+    password: String,
     /// How the password is held.
     pub password_encoding: Encoding,
     /// How the user name is held.
     pub user_encoding: Encoding,
 }
 
-static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| read(BUILTIN).unwrap_or_default());
+static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
+    // The file is part of the program and a test parses it.
+    let list = list::parse(Path::new(BUILTIN.0), BUILTIN.1, &COLUMNS).unwrap_or_default();
+    read(Path::new(BUILTIN.0), list).unwrap_or_default()
+});
 
-/// The forms of a list; what is wrong with it otherwise.
-fn read(text: &'static str) -> Result<Vec<Form>, String> {
-    if text.lines().next() != Some(SCHEMA) {
-        return Err(format!("the first line is not {SCHEMA:?}"));
-    }
+/// Forms of the user's own, added once before any packet is read.
+static MORE: OnceLock<Vec<Form>> = OnceLock::new();
+
+/// Adds forms to those that are compiled in, for the rest of the process. A second call has no effect.
+pub fn add(forms: Vec<Form>) {
+    let _ = MORE.set(forms);
+}
+
+/// The forms of a list whose layout was checked.
+///
+/// # Errors
+/// If an encoding is of no known name, by line.
+pub fn read(file: &Path, list: List) -> Result<Vec<Form>, Vec<RuleError>> {
     let encoding = |word: &str| match word {
         "plain" => Ok(Encoding::Plain),
         "base64" => Ok(Encoding::Base64),
         "md5" => Ok(Encoding::Md5),
         "challenge" => Ok(Encoding::Challenge),
-        other => Err(format!("no encoding is called {other:?}")),
+        other => Err(format!("no encoding is called {other:?}: plain, base64, md5, challenge")),
     };
-    let lines = text.lines().filter(|l| !l.starts_with('#') && !l.trim().is_empty());
-    lines
-        .map(|line| {
-            let parts: Vec<&'static str> = line.split('\t').collect();
-            let [device, path, user, password, secret, name] = parts.as_slice() else {
-                return Err(format!("not six columns: {line:?}"));
-            };
-            Ok(Form {
-                device,
-                path,
-                user,
-                password,
-                password_encoding: encoding(secret)?,
-                user_encoding: encoding(name)?,
-            })
-        })
-        .collect()
+    let mut errors = Vec::new();
+    let mut forms = Vec::new();
+    for (line, cells) in list.rows {
+        let Ok([device, path, user, password, secret, name]) = <[String; 6]>::try_from(cells) else { continue };
+        match encoding(&secret).and_then(|secret| Ok((secret, encoding(&name)?))) {
+            Ok((password_encoding, user_encoding)) => {
+                forms.push(Form { device, path, user, password, password_encoding, user_encoding });
+            }
+            Err(reason) => errors.push(RuleError { file: file.to_path_buf(), line, reason }),
+        }
+    }
+    if errors.is_empty() { Ok(forms) } else { Err(errors) }
 }
 
 fn one_of(names: &str, key: &[u8]) -> bool {
@@ -75,18 +86,19 @@ fn one_of(names: &str, key: &[u8]) -> bool {
 impl Form {
     /// Whether this field holds the user name.
     pub fn is_user(&self, key: &[u8]) -> bool {
-        one_of(self.user, key)
+        one_of(&self.user, key)
     }
 
     /// Whether this field holds the password.
     pub fn is_password(&self, key: &[u8]) -> bool {
-        one_of(self.password, key)
+        one_of(&self.password, key)
     }
 }
 
 /// The forms that are sent to a path (without query).
 pub fn of_path(path: &[u8]) -> impl Iterator<Item = &'static Form> {
-    FORMS.iter().filter(move |f| fits(f.path.as_bytes(), path))
+    let more = MORE.get().map(Vec::as_slice).unwrap_or_default();
+    FORMS.iter().chain(more).filter(move |f| fits(f.path.as_bytes(), path))
 }
 
 /// Whether a path fits a pattern, in which `*` stands for anything.
@@ -114,19 +126,26 @@ mod tests {
 
     #[test]
     fn the_list_is_whole() {
-        let forms = read(BUILTIN).unwrap();
+        let parsed = |text: &str| list::parse(Path::new("f"), text, &COLUMNS).and_then(|l| read(Path::new("f"), l));
+        let forms = parsed(BUILTIN.1).unwrap();
         assert!(forms.len() > 20);
         for form in &forms {
             assert!(form.path.starts_with('/') && form.path == form.path.to_lowercase(), "{form:?}");
             assert!(!form.password.is_empty() && !form.device.is_empty(), "{form:?}");
         }
-        assert!(read("# schema: 2\n").is_err());
-        assert!(read("# schema: 1\na\tb\n").is_err());
+        let with = |row: &str| {
+            let head = "# schema: 1\n# version: 1\n# date: 2026-11-25\n# source: s\n# licence: MIT\n";
+            format!("{head}{}\n{row}\n", COLUMNS.join("\t"))
+        };
+        assert!(parsed(&with("a\t/b\tu\tp\tplain\tplain")).is_ok());
+        let wrong = parsed(&with("a\t/b\tu\tp\trot13\tplain")).unwrap_err();
+        assert_eq!((wrong.len(), wrong[0].line), (1, 7), "{wrong:?}");
+        assert!(parsed(&with("a\tb")).is_err());
     }
 
     #[test]
     fn paths_fit_patterns() {
-        let device = |path: &str| of_path(path.as_bytes()).map(|f| f.device).next().unwrap_or("none");
+        let device = |path: &str| of_path(path.as_bytes()).map(|f| f.device.as_str()).next().unwrap_or("none");
         assert_eq!(device("/web/guest/en/websys/webArch/login.cgi"), "Ricoh MP");
         assert_eq!(device("/Forms/login1"), "APC NMC");
         assert_eq!(device("/Forms/login12"), "none");

@@ -91,6 +91,19 @@ pub enum Category {
 }
 
 impl Category {
+    /// All of them, as reports list them.
+    pub const ALL: [Self; 9] = [
+        Self::CleartextCredential,
+        Self::InsecureProtocol,
+        Self::WeakCrypto,
+        Self::Certificate,
+        Self::UnexpectedEgress,
+        Self::Behaviour,
+        Self::Exposure,
+        Self::Device,
+        Self::CaptureQuality,
+    ];
+
     /// The name as tables spell it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -212,8 +225,7 @@ impl RuleSet {
         SET.get_or_init(|| {
             // The files are part of the program and a test parses them; a set without rules drops
             // findings, so it must not come about, but a panic here would lose the whole run.
-            let files = BUILTIN.iter().map(|(name, text)| (PathBuf::from(*name), (*text).to_owned()));
-            Arc::new(Self::from_files(None, files.collect()).unwrap_or_else(|_| Self {
+            Arc::new(Self::from_files(None, Self::builtin_files()).unwrap_or_else(|_| Self {
                 rules: BTreeMap::new(),
                 version: String::from("broken"),
                 hash: String::new(),
@@ -221,23 +233,14 @@ impl RuleSet {
         })
     }
 
-    /// The built-in rules with those of every `*.toml` file of a folder on top: a rule replaces the
-    /// built-in one of its identifier, `enabled = false` switches it off.
-    pub fn load(folder: &Path) -> Result<Self, Vec<RuleError>> {
-        Self::from_files(Some(Self::builtin()), read_folder(folder)?)
-    }
-
-    /// As [`RuleSet::load`] with the text of one file, which messages call `file`.
+    /// The built-in rules with those of a text on top: a rule replaces the built-in one of its identifier,
+    /// `enabled = false` switches it off. Messages call the text `file`.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<RuleError>> {
         Self::from_files(Some(Self::builtin()), vec![(file.to_path_buf(), text.to_owned())])
     }
 
-    /// Everything that is wrong with the files of a folder; empty where all is well.
-    pub fn check(folder: &Path) -> Vec<RuleError> {
-        Self::load(folder).err().unwrap_or_default()
-    }
-
-    fn from_files(base: Option<&Self>, files: Vec<(PathBuf, String)>) -> Result<Self, Vec<RuleError>> {
+    /// The rules of files, each its path and its text, on top of a set.
+    pub(super) fn from_files(base: Option<&Self>, files: Vec<(PathBuf, String)>) -> Result<Self, Vec<RuleError>> {
         let mut rules = base.map(|b| b.rules.clone()).unwrap_or_default();
         let mut version = base.map(|b| b.version.clone()).unwrap_or_default();
         let mut hasher = Sha256::new();
@@ -286,6 +289,15 @@ impl RuleSet {
         Ok(Self { rules, version, hash })
     }
 
+    /// What is wrong with the built-in rules: nothing, as a test holds.
+    pub fn check_builtin() -> Vec<RuleError> {
+        Self::from_files(None, Self::builtin_files()).err().unwrap_or_default()
+    }
+
+    fn builtin_files() -> Vec<(PathBuf, String)> {
+        BUILTIN.iter().map(|(name, text)| (PathBuf::from(*name), (*text).to_owned())).collect()
+    }
+
     /// The rule of an identifier, where it is in use.
     pub fn get(&self, id: &str) -> Option<&Rule> {
         self.get_any(id).filter(|r| r.enabled)
@@ -310,35 +322,6 @@ impl RuleSet {
     pub fn hash(&self) -> &str {
         &self.hash
     }
-}
-
-/// The rule files of a folder, in the order of their names.
-fn read_folder(folder: &Path) -> Result<Vec<(PathBuf, String)>, Vec<RuleError>> {
-    let fail = |path: &Path, reason: String| vec![RuleError { file: path.to_path_buf(), line: 0, reason }];
-    let entries = std::fs::read_dir(folder).map_err(|e| fail(folder, format!("cannot list the folder: {e}")))?;
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|e| fail(folder, format!("cannot list the folder: {e}")))?.path();
-        if path.extension().is_some_and(|e| e == "toml") {
-            paths.push(path);
-        }
-        if paths.len() > limits::SIGNATURE_FILES_MAX {
-            return Err(fail(folder, format!("more than {} rule files", limits::SIGNATURE_FILES_MAX)));
-        }
-    }
-    if paths.is_empty() {
-        return Err(fail(folder, String::from("no *.toml file in the folder")));
-    }
-    paths.sort();
-    let mut errors = Vec::new();
-    let mut files = Vec::new();
-    for path in paths {
-        match read_text(&path) {
-            Ok(text) => files.push((path, text)),
-            Err(reason) => errors.push(RuleError { file: path, line: 0, reason }),
-        }
-    }
-    if errors.is_empty() { Ok(files) } else { Err(errors) }
 }
 
 /// Reads a text file of bounded size.
@@ -453,8 +436,8 @@ mod tests {
 
     #[test]
     fn the_built_in_rules_are_sound() {
-        let files = BUILTIN.iter().map(|(n, t)| (PathBuf::from(n), t.to_string())).collect();
-        RuleSet::from_files(None, files).expect("the compiled-in files parse");
+        assert_eq!(RuleSet::check_builtin(), []);
+        RuleSet::from_files(None, RuleSet::builtin_files()).expect("the compiled-in files parse");
         let rules = RuleSet::builtin();
         assert!(rules.iter().count() >= 15);
         assert_eq!(rules.hash().len(), 64);
@@ -503,17 +486,5 @@ mod tests {
         assert!(set(&old).unwrap_err()[0].reason.contains("schema 9"));
         let date = HEADER.replace("2026-11-23", "23.11.2026");
         assert_eq!(set(&date).unwrap_err()[0].line, 3);
-    }
-
-    #[test]
-    fn a_folder_is_loaded_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(RuleSet::check(folder.path())[0].reason.contains("no *.toml"));
-        std::fs::write(folder.path().join("a.toml"), format!("{HEADER}{RULE}")).unwrap();
-        std::fs::write(folder.path().join("notes.txt"), "not a rule").unwrap();
-        assert_eq!(RuleSet::check(folder.path()), []);
-        std::fs::write(folder.path().join("b.toml"), [0xff, 0xfe]).unwrap();
-        assert!(RuleSet::check(folder.path())[0].to_string().contains("not UTF-8"));
-        assert!(RuleSet::check(&folder.path().join("gone"))[0].reason.contains("cannot list"));
     }
 }

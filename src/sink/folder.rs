@@ -12,6 +12,8 @@ use super::SinkError;
 const STAGING: &str = ".overhear-partial";
 /// File in the staging folder that a run holds locked as long as it lasts.
 const LOCK: &str = "lock";
+/// What is said of an output that is not whole yet.
+const BUSY: &str = "is being written by another run";
 /// Files that a run leaves beside the tables.
 const DOCUMENTS: [&str; 2] = ["run.json", "findings.jsonl"];
 
@@ -23,6 +25,8 @@ pub enum Publish {
     AtEnd,
     /// At once: a live run, which may last for months. What an earlier run left goes first.
     WhenWhole,
+    /// With all others at the end, each in the place of the file of its name; what else is there stays.
+    Instead,
 }
 
 /// Where the output of a run goes.
@@ -91,6 +95,35 @@ impl OutputFolder {
         Ok(Arc::new(folder))
     }
 
+    /// Claims the output of a run that is over, to put files into the places of some of its own.
+    pub fn revise(root: &Path, tables: &[&'static str]) -> Result<Arc<Self>, SinkError> {
+        let wrong = |what| SinkError::InTheWay { path: root.into(), what };
+        match fs::metadata(root) {
+            Ok(m) if m.is_dir() => {}
+            Ok(_) => return Err(wrong("is not a folder")),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(wrong("there is no such folder")),
+            Err(e) => return Err(SinkError::io("use", root, e)),
+        }
+        let staging = root.join(STAGING);
+        if is_held(&staging) {
+            return Err(wrong(BUSY));
+        }
+        if !root.join(DOCUMENTS[0]).is_file() {
+            return Err(wrong("is not the output of a run that is over: there is no run.json"));
+        }
+        let folder = Self {
+            root: root.into(),
+            staging,
+            publish: Publish::Instead,
+            tables: tables.to_vec(),
+            overwrite: true,
+            made: Vec::new(),
+            state: Mutex::default(),
+        };
+        folder.claim()?;
+        Ok(Arc::new(folder))
+    }
+
     fn claim(&self) -> Result<(), SinkError> {
         fs::create_dir_all(&self.root).map_err(|e| SinkError::io("create", &self.root, e))?;
         for table in &self.tables {
@@ -100,9 +133,8 @@ impl OutputFolder {
             }
         }
         if self.overwrite && fs::symlink_metadata(&self.staging).is_ok() {
-            let held = fs::File::open(self.staging.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
-            if held {
-                return Err(SinkError::InTheWay { path: self.root.clone(), what: "is being written by another run" });
+            if is_held(&self.staging) {
+                return Err(SinkError::InTheWay { path: self.root.clone(), what: BUSY });
             }
             // Left by a run that was killed.
             fs::remove_dir_all(&self.staging).map_err(|e| SinkError::io("remove", &self.staging, e))?;
@@ -140,7 +172,7 @@ impl OutputFolder {
     /// Says that a staged file is whole and where it belongs below the root.
     pub(super) fn publish(&self, staged: PathBuf, place: PathBuf) -> Result<(), SinkError> {
         match self.publish {
-            Publish::AtEnd => {
+            Publish::AtEnd | Publish::Instead => {
                 self.state().staged.push((staged, place));
                 Ok(())
             }
@@ -235,8 +267,13 @@ impl Drop for OutputFolder {
     }
 }
 
+/// Whether a run that is not over holds the staging folder.
+fn is_held(staging: &Path) -> bool {
+    fs::File::open(staging.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err())
+}
+
 /// What is in a folder; nothing where it is missing, or is a link to somewhere else.
-fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, SinkError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, SinkError> {
     if !fs::symlink_metadata(folder).is_ok_and(|m| m.is_dir()) {
         return Ok(Vec::new());
     }

@@ -21,6 +21,8 @@ pub struct JsonLines {
     staged: PathBuf,
     /// One row, before it is written.
     line: Vec<u8>,
+    /// Only rows in which the column of this name is null.
+    where_null: Option<&'static str>,
 }
 
 impl JsonLines {
@@ -28,13 +30,26 @@ impl JsonLines {
     pub fn new(folder: &Arc<OutputFolder>, schema: &Arc<TableSchema>, name: &'static str) -> Result<Self, SinkError> {
         let (file, staged) = folder.stage(name)?;
         let file = BufWriter::new(file);
-        Ok(Self { folder: folder.clone(), schema: schema.clone(), name, file, staged, line: Vec::new() })
+        Ok(Self {
+            folder: folder.clone(),
+            schema: schema.clone(),
+            name,
+            file,
+            staged,
+            line: Vec::new(),
+            where_null: None,
+        })
+    }
+
+    /// Leaves out rows in which a column holds a value.
+    pub fn where_null(self, column: &'static str) -> Self {
+        Self { where_null: Some(column), ..self }
     }
 
     /// Appends rows in their sorted order; `names` are the texts of [`Value::Name`] by number.
     pub fn append(&mut self, rows: &mut RowBuffer, names: &[String]) -> Result<(), SinkError> {
         rows.sort();
-        for row in rows.index() {
+        'rows: for row in rows.index() {
             self.line.clear();
             self.line.push(b'{');
             let mut values = rows.values(row);
@@ -44,12 +59,16 @@ impl JsonLines {
                 }
                 text(column.name, &mut self.line);
                 self.line.push(b':');
+                let before = self.line.len();
                 let id = column.name.ends_with("_id") || column.name.ends_with("_ids");
                 field(column.ty, id, &mut values, names, &mut self.line).map_err(|what| SinkError::Row {
                     table: self.schema.table().name,
                     column: column.name,
                     what: what.into(),
                 })?;
+                if self.where_null == Some(column.name) && self.line.get(before..) != Some(b"null".as_slice()) {
+                    continue 'rows;
+                }
             }
             self.line.extend_from_slice(b"}\n");
             self.file.write_all(&self.line).map_err(|e| SinkError::io("write", &self.staged, e))?;

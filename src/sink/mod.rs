@@ -7,12 +7,14 @@
 mod encode;
 mod folder;
 mod jsonl;
+mod revise;
 mod schema;
 mod table;
 
 pub use encode::{EncodedRowGroup, encode_by_day, encode_row_group};
 pub use folder::{OutputFolder, Publish};
 pub use jsonl::JsonLines;
+pub use revise::{Cell, revise_table};
 pub use schema::TableSchema;
 pub use table::{Parts, TableWriter, Written};
 
@@ -43,6 +45,14 @@ pub enum SinkError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// An output that should be changed cannot be read.
+    #[error("{}: {what}", .path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A row does not fit its table: a defect of this program, never of the input.
     #[error("defect: table {table}, column {column}: {what}")]
     Row {
@@ -70,6 +80,11 @@ impl From<parquet::errors::ParquetError> for SinkError {
 impl SinkError {
     fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// An output that cannot be read, and why.
+    pub fn unreadable(path: &Path, what: impl std::fmt::Display) -> Self {
+        Self::Unreadable { path: path.to_owned(), what: what.to_string() }
     }
 }
 

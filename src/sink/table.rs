@@ -14,7 +14,7 @@ use super::{EncodedRowGroup, OutputFolder, SinkError, TableSchema};
 use crate::base::{Timestamp, limits};
 
 /// Bytes that go to the operating system at a time; the Parquet crate hands over 8 KiB.
-const WRITE_BYTES: usize = 128 << 10;
+pub(super) const WRITE_BYTES: usize = 128 << 10;
 
 /// How the files of a table are named and when a new one begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct TableWriter {
 }
 
 /// A failure while a file was written: what the operating system said, where it was that.
-fn write_error(path: &std::path::Path, e: ParquetError) -> SinkError {
+pub(super) fn write_error(path: &std::path::Path, e: ParquetError) -> SinkError {
     match e {
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
             Ok(io) => SinkError::io("write", path, *io),
@@ -80,6 +80,21 @@ fn write_error(path: &std::path::Path, e: ParquetError) -> SinkError {
         },
         other => SinkError::Parquet(other.to_string()),
     }
+}
+
+/// What every file of a table is written with. `sorted` says that its rows are in the order of time.
+pub(super) fn properties(schema: &TableSchema, sorted: bool) -> Arc<WriterProperties> {
+    let column = schema.time_column().filter(|_| sorted);
+    let sorting = column.map(|i| {
+        vec![SortingColumn { column_idx: i32::try_from(i).unwrap_or_default(), descending: false, nulls_first: true }]
+    });
+    let properties = WriterProperties::builder()
+        .set_created_by(concat!("overhear version ", env!("CARGO_PKG_VERSION")).into())
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        .set_sorting_columns(sorting)
+        .build();
+    Arc::new(properties)
 }
 
 impl TableWriter {
@@ -128,25 +143,11 @@ impl TableWriter {
                 name(n)
             }
         };
-        let column = self.schema.time_column().filter(|_| sorted);
-        let sorting = column.map(|i| {
-            vec![SortingColumn {
-                column_idx: i32::try_from(i).unwrap_or_default(),
-                descending: false,
-                nulls_first: true,
-            }]
-        });
-        let properties = WriterProperties::builder()
-            .set_created_by(concat!("overhear version ", env!("CARGO_PKG_VERSION")).into())
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_offset_index_disabled(true)
-            .set_sorting_columns(sorting)
-            .build();
         let (file, staged) = self.folder.stage(&format!("{table}-{number:05}"))?;
         let file = SerializedFileWriter::new(
             BufWriter::with_capacity(WRITE_BYTES, file),
             self.schema.root(),
-            Arc::new(properties),
+            properties(&self.schema, sorted),
         )
         .map_err(|e| write_error(&staged, e))?;
         Ok(Part { file, staged, place, groups: 0, first, sorted })

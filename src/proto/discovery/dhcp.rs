@@ -184,7 +184,7 @@ impl AppParser for Dhcp {
         ports: &[67, 68],
         reference: "RFC 2131, RFC 2132",
         table: Some(&TABLE),
-        yields: "leases, host names, vendor classes, options asked for, boot and provisioning servers",
+        yields: "addresses and leases, routers and resolvers, host names, vendor classes, options asked for, boot and provisioning servers, MUD addresses",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;

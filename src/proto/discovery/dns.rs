@@ -38,6 +38,7 @@ impl Variety for Unicast {
         ports: &[53],
         reference: "RFC 1035, RFC 7766",
         table: Some(&TABLE),
+        yields: "questions and answers, names of addresses",
         ..Spec::EMPTY
     };
     const SERVICE: Service = Service::Dns;
@@ -52,6 +53,7 @@ impl Variety for Multicast {
         reference: "RFC 6762",
         port_bound: true,
         table: Some(&TABLE),
+        yields: "questions and answers, names, models and services that devices announce",
         ..Spec::EMPTY
     };
     const SERVICE: Service = Service::Mdns;
@@ -66,6 +68,7 @@ impl Variety for LinkLocal {
         reference: "RFC 4795",
         port_bound: true,
         table: Some(&TABLE),
+        yields: "questions and answers, names that hosts look for on the link",
         ..Spec::EMPTY
     };
     const SERVICE: Service = Service::Llmnr;

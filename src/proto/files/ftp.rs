@@ -429,6 +429,7 @@ impl AppParser for Ftp {
         ports: &[21],
         reference: "RFC 959, RFC 2428, RFC 4217",
         table: Some(&TABLE),
+        yields: "logins, commands and file names, banners, data connections, AUTH TLS",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;

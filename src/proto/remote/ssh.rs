@@ -307,6 +307,7 @@ impl AppParser for SshParser {
         ports: &[22, 2222],
         reference: "RFC 4253",
         table: Some(&TABLE),
+        yields: "software of both sides, negotiated algorithms, HASSH fingerprints",
         ..Spec::EMPTY
     };
     type Event<'e> = SshEvent<'e>;

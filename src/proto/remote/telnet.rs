@@ -421,6 +421,7 @@ impl AppParser for Telnet {
         ports: &[23],
         reference: "RFC 854, RFC 855",
         table: Some(&TABLE),
+        yields: "logins, terminal types, options, banners",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;

@@ -482,6 +482,7 @@ impl AppParser for TlsParser {
         ports: &[443, 8443, 993, 995, 465, 636, 853, 989, 990, 5061, 8883, 9443],
         reference: "RFC 8446, RFC 5246",
         table: Some(&TABLE),
+        yields: "versions, cipher suites, server names, certificates, JA3 and JA4 fingerprints",
         ..Spec::EMPTY
     };
     type Event<'e> = TlsEvent<'e>;

@@ -477,7 +477,7 @@ impl AppParser for Http {
         reference: "RFC 9110, RFC 9112; RFC 8010 for IPP",
         table: Some(&TABLE),
         more_tables: &[&ipp::TABLE],
-        yields: "requests and responses, logins of all kinds, titles, what devices say of themselves, print jobs, tunnels",
+        yields: "requests and responses, logins of all kinds, titles, what devices say of themselves, print jobs, tunnels, provisioning files",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
