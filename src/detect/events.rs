@@ -2,7 +2,7 @@
 
 use super::sighting::Sighting;
 use super::tls::weak_tls;
-use super::{cleartext, mail};
+use super::{cleartext, mail, remote};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -14,7 +14,7 @@ use crate::proto::tls::{Handshake, TlsEvent};
 /// Judges an event; `first` says whether it is the first of its flow.
 pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &mut Vec<Sighting>) {
     match event {
-        Event::Telnet(telnet::Event::Session { attempts, terminal_type, .. }) => {
+        Event::Telnet(telnet::Event::Session { attempts, terminal_type, encrypted: false, .. }) => {
             let seen = match (attempts, terminal_type.is_empty()) {
                 (0, true) => "options were negotiated".to_owned(),
                 (0, false) => format!("terminal {}", String::from_utf8_lossy(terminal_type)),
@@ -35,6 +35,10 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Nntp(e) => mail::session(home, cx, e, "nntp", out),
         Event::Irc(e) => mail::session(home, cx, e, "irc", out),
         Event::Xmpp(e) => mail::session(home, cx, e, "xmpp", out),
+        Event::Ssh(e) => remote::ssh(home, cx, e, out),
+        Event::Vnc(e) => remote::vnc(home, cx, e, out),
+        Event::Adb(e) => remote::adb(home, cx, e, out),
+        Event::Rlogin(e) | Event::Rsh(e) | Event::Rexec(e) => remote::rcmd(home, cx, e, out),
         _ => {}
     }
 }

@@ -9,6 +9,7 @@ pub mod findings;
 pub mod mail;
 pub mod names;
 pub mod quality;
+pub mod remote;
 pub mod sighting;
 pub mod tls;
 

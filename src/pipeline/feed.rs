@@ -97,6 +97,8 @@ impl Feed {
                 handovers: 0,
                 named: None,
                 carrier: None,
+                heard: [false; 2],
+                overruled: false,
                 limited: LimitCount::default(),
                 outcome: Outcome::Going,
             },
@@ -317,6 +319,10 @@ impl Feed {
         flow.app.upgraded |= emit.upgraded();
         if let Some((Protocol::Tls, _)) = &active.reader.parser {
             flow.app.upgraded |= flow.app.service.is_some() || active.reader.carrier.is_some();
+        }
+        if std::mem::take(&mut active.reader.overruled) {
+            emit.take_service();
+            flow.app.service = None;
         }
         flow.app.service = emit.take_service().or(flow.app.service).or_else(|| active.reader.service());
         match active.reader.outcome {

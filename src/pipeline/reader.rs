@@ -33,6 +33,11 @@ pub(super) struct Reader {
     pub(super) named: Option<&'static str>,
     /// The outermost protocol of those that handed over.
     pub(super) carrier: Option<Protocol>,
+    /// Which directions have shown how they begin.
+    pub(super) heard: [bool; 2],
+    /// Whether a server's greeting has overruled what the client seemed to speak, and the flow's service
+    /// is to be named anew.
+    pub(super) overruled: bool,
     pub(super) limited: LimitCount,
     pub(super) outcome: Outcome,
 }
@@ -122,6 +127,32 @@ impl Reader {
         }
     }
 
+    /// A client may have spoken another protocol than the server does: a browser that was sent to the port
+    /// of SSH. Then the server's greeting decides what the flow is, and what was read so far is told.
+    fn overrule(&mut self, dir: Direction, bytes: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
+        let [orig, resp] = &mut self.heard;
+        let heard = if dir == Direction::Orig { orig } else { resp };
+        if *heard {
+            return;
+        }
+        let Ok(greeting) = Protocol::greeting(self.view.transport, dir, bytes) else { return };
+        *heard = true;
+        let Some(greeting) = greeting.filter(|g| dir == Direction::Resp && self.carrier.is_none() && !self.speaks(*g))
+        else {
+            return;
+        };
+        for dir in [Direction::Orig, Direction::Resp] {
+            self.end(dir, &[], at, emit);
+        }
+        self.parser = Some((greeting, greeting.parser()));
+        self.had_event = false;
+        self.overruled = true;
+    }
+
+    fn speaks(&self, protocol: Protocol) -> bool {
+        self.parser.as_ref().is_none_or(|p| p.0 == protocol)
+    }
+
     fn bytes(
         &mut self,
         dir: Direction,
@@ -131,6 +162,9 @@ impl Reader {
         other_taken: &mut Option<Taken>,
         emit: &mut Emitter<'_>,
     ) -> Taken {
+        if self.heard != [true; 2] && self.parser.is_some() {
+            self.overrule(dir, bytes, at, emit);
+        }
         // What an outer protocol used up before it handed over, or a wrong guess left.
         let mut before = 0;
         loop {
@@ -144,6 +178,9 @@ impl Reader {
                 let Some(found) = found else { return self.unrecognised(dir, before, rest) };
                 self.parser = Some((found, found.parser()));
                 self.used = false;
+                let [orig, resp] = &mut self.heard;
+                *orig |= dir == Direction::Orig || !other_pending.is_empty();
+                *resp |= dir == Direction::Resp || !other_pending.is_empty();
                 if !other_pending.is_empty() && other_taken.is_none() {
                     *other_taken = Some(self.parse(dir.other(), other_pending, at, emit));
                     if self.parser.is_none() {

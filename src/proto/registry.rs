@@ -127,6 +127,8 @@ protocols! {
     Tls => super::tls::TlsParser,
     Http => super::web::http::Http,
     Ssh => super::remote::ssh::SshParser,
+    Vnc => super::remote::vnc::Vnc,
+    Adb => super::remote::adb::Adb,
     Dns => super::discovery::dns::Dns,
     Mdns => super::discovery::dns::Mdns,
     Llmnr => super::discovery::dns::Llmnr,
@@ -138,7 +140,10 @@ protocols! {
     Irc => super::mail::irc::Irc,
     Xmpp => super::mail::xmpp::Xmpp,
     Nntp => super::mail::nntp::Nntp,
+    Rlogin => super::remote::rlogin::Rlogin,
     Telnet => super::remote::telnet::Telnet,
+    Rsh => super::remote::rsh::Rsh,
+    Rexec => super::remote::rsh::Rexec,
 }
 
 impl Protocol {
@@ -166,6 +171,20 @@ impl Protocol {
     pub fn between(set: u128, ports: [u16; 2]) -> u128 {
         let elsewhere = |p: &&Self| p.spec().port_bound && !p.spec().ports.iter().any(|port| ports.contains(port));
         Self::ALL.iter().filter(elsewhere).fold(set, |set, p| set & !p.bit())
+    }
+
+    /// The protocol whose server begins with this greeting ([`Spec::greets`]); the other answer of a probe
+    /// is that more bytes are needed to tell.
+    pub fn greeting(transport: Transport, dir: Direction, bytes: &[u8]) -> Result<Option<Self>, Probe> {
+        let mut open = false;
+        for protocol in Self::ALL.iter().copied().filter(|p| p.spec().greets && p.runs_over(transport)) {
+            match protocol.probe(dir, bytes) {
+                Probe::Yes => return Ok(Some(protocol)),
+                Probe::NeedMore => open = true,
+                Probe::No => {}
+            }
+        }
+        if open { Err(Probe::NeedMore) } else { Ok(None) }
     }
 
     /// The protocol whose usual port this is.

@@ -24,6 +24,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("cleartext.toml", include_str!("../../signatures/rules/cleartext.toml")),
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
     ("mail.toml", include_str!("../../signatures/rules/mail.toml")),
+    ("remote.toml", include_str!("../../signatures/rules/remote.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
 ];
 

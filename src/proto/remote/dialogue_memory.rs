@@ -1,0 +1,86 @@
+//! Attempts at a login that wait: only what comes later shows that a password was typed where the name
+//! belongs.
+
+use super::dialogue::Moment;
+use crate::base::limits;
+use crate::base::secret::{BLANK, SecretBuf};
+use crate::proto::api::{Login, SecretKind};
+use crate::proto::text;
+
+/// A password that was typed.
+#[derive(Debug)]
+pub struct Attempt {
+    /// For whom.
+    pub user: Option<Vec<u8>>,
+    /// The password.
+    pub secret: SecretBuf,
+    /// When it was complete.
+    pub at: Moment,
+    /// `login`, or the command that asked for it.
+    pub mechanism: &'static str,
+    /// What became of it, as far as that is known.
+    pub result: Option<bool>,
+    /// Lines that the server has shown since.
+    pub lines: u32,
+}
+
+/// What stands in place of a name that was a secret.
+pub const fn hidden() -> &'static [u8] {
+    BLANK.as_bytes()
+}
+
+/// Attempts of one session.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Those that were refused and are not told yet.
+    waiting: Vec<Attempt>,
+    /// Secrets of those that were told, with the user each was for.
+    told: Vec<(Option<Vec<u8>>, SecretBuf)>,
+}
+
+impl Held {
+    /// Keeps an attempt until the session shows more.
+    pub fn hold(&mut self, attempt: Attempt) {
+        self.waiting.push(attempt);
+    }
+
+    /// Whether a name was the password of somebody else: then it was typed at the wrong prompt. Where a
+    /// password equals its own user's name, nothing was mistaken.
+    pub fn is_mistake(&self, name: &[u8]) -> bool {
+        let other = |user: &Option<Vec<u8>>, secret: &SecretBuf| {
+            secret.borrow().expose() == name && user.as_deref().is_some_and(|u| u != name)
+        };
+        !name.is_empty()
+            && (self.waiting.iter().any(|a| other(&a.user, &a.secret)) || self.told.iter().any(|(u, s)| other(u, s)))
+    }
+
+    /// A text without any secret of the session.
+    pub fn without_secrets(&self, shown: &[u8]) -> Vec<u8> {
+        let secrets = self.waiting.iter().map(|a| &a.secret).chain(self.told.iter().map(|(_, s)| s));
+        secrets.fold(shown.to_vec(), |text, s| text::without_secret(&text, s.borrow()).into_owned())
+    }
+
+    /// Tells all that wait.
+    pub fn tell(&mut self, tell: &mut dyn FnMut(Login<'_>)) {
+        for attempt in &self.waiting {
+            // A name that let somebody in was one.
+            let mistake =
+                attempt.result != Some(true) && attempt.user.as_deref().is_some_and(|user| self.is_mistake(user));
+            tell(Login {
+                mechanism: attempt.mechanism,
+                username: if mistake { Some(hidden()) } else { attempt.user.as_deref() },
+                secret: Some(attempt.secret.borrow()),
+                secret_kind: SecretKind::Password,
+                success: attempt.result,
+                ..Login::at(attempt.at)
+            });
+        }
+        let room = limits::DIALOGUE_SECRETS_MAX.saturating_sub(self.told.len());
+        self.told.extend(self.waiting.drain(..).map(|a| (a.user, a.secret)).take(room));
+    }
+
+    /// Whether no more may wait.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= limits::DIALOGUE_SECRETS_MAX
+    }
+}
