@@ -139,6 +139,9 @@ impl Adb {
     fn requests(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8]) -> Progress {
         if dir == Direction::Resp {
             // OKAY or FAIL, and output that is not read.
+            if bytes.len() < 4 {
+                return Progress::Partial { consumed: 0, needed: 4 };
+            }
             self.session.connected |= bytes.starts_with(b"OKAY");
             return Progress::Skip(u64::MAX);
         }
@@ -237,5 +240,111 @@ impl AppParser for Adb {
         if self.ends == 2 {
             self.report(emit);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    fn message(command: &[u8; 4], argument: u32, payload: &[u8]) -> Vec<u8> {
+        let len = payload.len() as u32;
+        let sum: u32 = payload.iter().map(|b| u32::from(*b)).sum();
+        let mut out = command.to_vec();
+        for number in [argument, 0, len, sum] {
+            out.extend(number.to_le_bytes());
+        }
+        out.extend(command.map(|b| !b));
+        out.extend(payload);
+        out
+    }
+
+    const DEVICE: &[u8] =
+        b"device:R5CN:ro.product.name=rk3288;ro.product.model=RoomPad 10;ro.product.device=rk;features=cmd\0";
+
+    #[test]
+    fn a_device_that_asks_nobody() {
+        let seen = Script::new()
+            .orig(message(b"CNXN", 0x0100_0000, b"host::\0"))
+            .resp(message(b"CNXN", 0x0100_0000, DEVICE))
+            .orig(message(b"OPEN", 1, b"shell:pm install --secret Sample-Adb-1\0"))
+            .resp([message(b"OKAY", 7, b""), message(b"WRTE", 7, &[b'x'; 9000])].concat())
+            .orig(message(b"CLSE", 1, b""))
+            .any_chunking::<Adb>();
+        assert_eq!((seen.cell("model"), seen.cell("product")), ("RoomPad 10".into(), "rk3288".into()));
+        assert_eq!((seen.cell("serial"), seen.cell("device")), ("R5CN".into(), "rk".into()));
+        assert_eq!((seen.cell("authentication"), seen.cell("success")), ("none".into(), "true".into()));
+        assert_eq!(seen.cell("services"), "[shell:pm]");
+        assert!(!format!("{seen:?}").contains("Sample-Adb-1"));
+    }
+
+    #[test]
+    fn a_key_is_asked_for() {
+        let ask = Script::new()
+            .orig(message(b"CNXN", 0x0100_0001, b"host::\0"))
+            .resp(message(b"AUTH", 1, &[9; 20]))
+            .orig(message(b"AUTH", 2, &[8; 256]));
+        let seen = ask.any_chunking::<Adb>();
+        assert_eq!((seen.cell("authentication"), seen.cell("success")), ("signature".into(), "-".into()));
+        let seen = ask
+            .resp(message(b"AUTH", 1, &[9; 20]))
+            .orig(message(b"AUTH", 3, b"QAAAAB== joe@desk\0"))
+            .resp(message(b"CNXN", 0x0100_0001, DEVICE))
+            .any_chunking::<Adb>();
+        assert_eq!((seen.cell("authentication"), seen.cell("success")), ("public-key".into(), "true".into()));
+        assert_eq!(seen.cell("client_key_name"), "joe@desk");
+    }
+
+    #[test]
+    fn tls_takes_over() {
+        let seen = Script::new()
+            .orig(message(b"CNXN", 0x0100_0001, b"host::\0"))
+            .resp(message(b"STLS", 0x0100_0000, b""))
+            .orig([message(b"STLS", 0x0100_0000, b""), b"\x16\x03\x01".to_vec()].concat())
+            .any_chunking::<Adb>();
+        assert_eq!((seen.cell("authentication"), seen.stopped), ("tls".into(), Some(Progress::Finished)));
+    }
+
+    #[test]
+    fn requests_to_the_server_of_a_workstation() {
+        let seen = Script::new()
+            .orig(b"000chost:version")
+            .resp(b"OKAY00040029")
+            .orig(b"0012host:transport-any0008shell:ls")
+            .orig(b"input")
+            .any_chunking::<Adb>();
+        assert_eq!(seen.cell("services"), "[host:version,host:transport-any,shell:ls]");
+        let cut = Script::new().orig(b"001chost:forward:tcp:80").any_chunking::<Adb>();
+        assert_eq!(cut.cell("services"), "[host:forward:tcp:80]");
+    }
+
+    #[test]
+    fn hostile_lengths_and_gaps() {
+        let mut long = message(b"CNXN", 0, b"");
+        long[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(probe_all::<Adb>(Direction::Orig, &long), Probe::No);
+        let open = message(b"OPEN", 1, b"shell:id\0");
+        let many = Script::new().orig(open.repeat(100)).orig(long).any_chunking::<Adb>();
+        assert_eq!(many.cell("services").matches("shell").count(), limits::ADB_SERVICES_MAX);
+        assert_eq!(many.stopped, Some(Progress::Finished));
+        let gap = Script::new()
+            .orig(&open)
+            .gap(Direction::Orig, 100)
+            .orig(b"in the middle of something")
+            .orig(&open)
+            .run::<Adb>();
+        assert_eq!(gap.cell("services"), "[shell:id,shell:id]");
+    }
+
+    #[test]
+    fn probes() {
+        let hello = message(b"CNXN", 1, b"host::\0");
+        assert_eq!(probe_all::<Adb>(Direction::Orig, &hello), Probe::Yes);
+        assert_eq!(probe_all::<Adb>(Direction::Resp, &message(b"OKAY", 1, b"")), Probe::Yes);
+        assert_eq!(probe_all::<Adb>(Direction::Orig, b"000chost:version"), Probe::Yes);
+        assert_eq!(probe_all::<Adb>(Direction::Orig, b"0030git-upload"), Probe::No);
+        assert_eq!(probe_all::<Adb>(Direction::Orig, b"OPEN the door, please: now"), Probe::No);
+        assert_eq!(probe_all::<Adb>(Direction::Resp, b"000chost:version"), Probe::No);
     }
 }

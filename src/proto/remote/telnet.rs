@@ -160,14 +160,17 @@ impl Telnet {
     }
 }
 
-/// Whether a text is the greeting of a protocol that greets with a number or a sign, as mail, file and
-/// news servers do, or that of a chat.
+/// Greetings of mail, chat, screens and shells, which are no telnet.
+const GREETINGS: [&[u8]; 10] =
+    [b"+OK", b"-ERR", b"* OK", b"* PREAUTH", b"* BYE", b"NOTICE ", b"<?xml", b"<stream", b"RFB ", b"SSH-"];
+
+/// Whether a text is the greeting of another protocol: a known word, a number of three digits as mail, file
+/// and news servers have it, or the sender's name of a chat.
 fn greets_otherwise(payload: &[u8]) -> bool {
     match payload {
         [a, b, c, b' ' | b'-', ..] if [a, b, c].iter().all(|d| d.is_ascii_digit()) => true,
-        [b'+' | b'*' | b'-' | b':' | b'<' | b'{', ..] => payload.len() < 64,
-        [d, ..] if d.is_ascii_digit() => payload.len() < 64,
-        _ => payload.starts_with(b"NOTICE ") || payload.starts_with(b"RFB ") || payload.starts_with(b"SSH-"),
+        [b':', next, ..] => next.is_ascii_alphanumeric(),
+        _ => GREETINGS.iter().any(|g| payload.starts_with(g)),
     }
 }
 
@@ -191,6 +194,13 @@ impl AppParser for Telnet {
                 return if *option <= 50 { Probe::Yes } else { Probe::No };
             }
             [command::IAC, command::SB..=command::DONT] => return Probe::NeedMore,
+            // A byte 255 of the text, and then a command.
+            [command::IAC, command::IAC] | [command::IAC, command::IAC, command::IAC] => return Probe::NeedMore,
+            [command::IAC, command::IAC, rest @ ..]
+                if matches!(rest, [command::IAC, command::SB..=command::DONT, ..]) =>
+            {
+                return Self::probe(dir, rest);
+            }
             [command::IAC, ..] => return Probe::No,
             _ => {}
         }
@@ -203,9 +213,9 @@ impl AppParser for Telnet {
             return if payload.len() <= 64 { Probe::NeedMore } else { Probe::No };
         }
         let last = payload.rsplit(|c| *c == b'\n').next().unwrap_or_default().trim_ascii();
+        let marked = matches!(last, [.., b':' | b'>' | b'?']) || last.ends_with("：".as_bytes());
         match Prompt::of(last, true) {
-            Prompt::User if !last.is_empty() => Probe::Yes,
-            Prompt::Password if last.ends_with(b":") || last.ends_with(b">") => Probe::Yes,
+            Prompt::User | Prompt::Password if marked => Probe::Yes,
             _ => Probe::NeedMore,
         }
     }
@@ -318,11 +328,8 @@ mod tests {
         assert!(seen.logins[0].contains("packet: 6"));
     }
 
-    /// Secrets, for the test only.
-    fn secrets(steps: &[(bool, &str)]) -> Vec<(String, String, Option<bool>)> {
-        let mut out = Vec::new();
-        let mut parser = Telnet::default();
-        let flow = crate::proto::api::FlowView {
+    fn some_flow() -> crate::proto::api::FlowView {
+        crate::proto::api::FlowView {
             flow_id: 0,
             capture: 0,
             orig_ip: crate::base::Addr::UNSPECIFIED,
@@ -332,7 +339,14 @@ mod tests {
             orig_mac: crate::base::Mac::ZERO,
             resp_mac: crate::base::Mac::ZERO,
             transport: Transport::Tcp,
-        };
+        }
+    }
+
+    /// Secrets, for the test only.
+    fn secrets(steps: &[(bool, &str)]) -> Vec<(String, String, Option<bool>)> {
+        let mut out = Vec::new();
+        let mut parser = Telnet::default();
+        let flow = some_flow();
         let cx = Cx { ts: Timestamp(0), packet: 0, flow: &flow, limited: &LimitCount::default() };
         let mut emit = |e: Event<'_>| {
             if let Event::Login(l) = e {
@@ -414,6 +428,148 @@ mod tests {
     }
 
     #[test]
+    fn a_password_typed_where_the_name_belongs() {
+        let seen = Script::new()
+            .resp(b"Default password: Sample-Typo-1\r\nlogin: ")
+            .orig("Sample-Typo-1\r\n")
+            .resp("Sample-Typo-1\r\nPassword: ")
+            .orig("\r\n")
+            .resp("\r\nLogin incorrect\r\nlogin: ")
+            .orig("operator\r\n")
+            .resp("operator\r\nPassword: ")
+            .orig("Sample-Typo-1\r\n")
+            .resp("\r\nWelcome\r\n$ ")
+            .any_chunking::<Telnet>();
+        let user = bytes("operator");
+        assert_eq!(results(&seen), [format!("{} Some(false) }}", bytes("[blanked]")), format!("{user} Some(true) }}")]);
+        assert_eq!(seen.cell("banner"), "Default password: [blanked] login:");
+        assert!(!format!("{seen:?}").contains("Sample-Typo-1"));
+        // The last attempt was the mistake.
+        let seen = Script::new()
+            .resp("login: ")
+            .orig("operator\r\n")
+            .resp("Password: ")
+            .orig("Sample-Typo-1\r\n")
+            .resp("\r\nLogin incorrect\r\nlogin: ")
+            .orig("Sample-Typo-1\r\n")
+            .any_chunking::<Telnet>();
+        assert_eq!(seen.cell("username"), "operator");
+        assert!(!format!("{seen:?}").contains("Sample-Typo-1"));
+    }
+
+    #[test]
+    fn a_name_that_is_its_own_password_is_no_mistake() {
+        let got = secrets(&[
+            (false, "login: "),
+            (true, "admin\n"),
+            (false, "Password: "),
+            (true, "admin\n"),
+            (false, "\nLogin incorrect\nlogin: "),
+            (true, "admin\n"),
+            (false, "Password: "),
+            (true, "1234\n"),
+            (false, "\n# "),
+        ]);
+        let want = [("admin", "admin", Some(false)), ("admin", "1234", Some(true))];
+        assert_eq!(got, want.map(|(u, s, r)| (u.to_owned(), s.to_owned(), r)));
+    }
+
+    #[test]
+    fn other_passwords_behind_the_login() {
+        let seen = Script::new()
+            .resp("User Access Verification\r\n\r\nUsername: ")
+            .orig("bob\r\n")
+            .resp("Password: ")
+            .orig("Sample-Cisco-1\r\n")
+            .resp("\r\nrouter>")
+            .orig("enable\r\n")
+            .resp("enable\r\nPassword: ")
+            .orig("Sample-Cisco-2\r\n")
+            .resp("\r\nrouter#")
+            .orig("exit\r\n")
+            .resp("exit\r\n[bob@host ~]$ ")
+            .orig("sudo id\r\n")
+            .resp("sudo id\r\n[sudo] password for bob: ")
+            .orig("Sample-Cisco-3\r\n")
+            .resp("\r\nSorry, try again.\r\n[sudo] password for bob: ")
+            .any_chunking::<Telnet>();
+        let said = |l: &String| l.split("mechanism: ").nth(1).unwrap().split(", secret").next().unwrap().to_owned();
+        let mechanisms: Vec<String> = seen.logins.iter().map(said).collect();
+        assert_eq!(
+            mechanisms,
+            [
+                format!("\"login\", username: {}", bytes("bob")),
+                "\"enable\", username: None".to_owned(),
+                format!("\"sudo\", username: {}", bytes("bob")),
+            ]
+        );
+        assert!(seen.logins[2].contains("Some(false)"));
+    }
+
+    #[test]
+    fn characters_are_taken_back_by_command() {
+        let seen = Script::new()
+            .resp(b"\xff\xfb\x03login: ")
+            .orig(b"ux\xff\xf7ser\r\n")
+            .resp("Password: ")
+            .orig(b"wrong\xff\xf8Sample-Line-1\r\n")
+            .resp("\r\nhost> ")
+            .any_chunking::<Telnet>();
+        assert_eq!(results(&seen), [format!("{} Some(true) }}", bytes("user"))]);
+        assert!(!format!("{seen:?}").contains("Sample-Line-1"));
+    }
+
+    #[test]
+    fn encryption_takes_over() {
+        let seen = Script::new()
+            .resp(b"\xff\xfd\x2e")
+            .orig(b"\xff\xfb\x2e\xff\xfa\x2e\x01\xff\xf0")
+            .resp(b"\xff\xfa\x2e\x01\xff\xf0")
+            .orig(b"\x16\x03\x01")
+            .any_chunking::<Telnet>();
+        assert_eq!((seen.cell("encrypted"), seen.cell("options")), ("true".into(), "[START-TLS]".into()));
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn screens_of_a_mainframe_are_no_dialogue() {
+        let seen = Script::new()
+            .resp(b"\xff\xfd\x18\xff\xfa\x18\x01\xff\xf0")
+            .orig(b"\xff\xfb\x18\xff\xfa\x18\x00IBM-3278-2\xff\xf0\xff\xfb\x19\xff\xfb\x00")
+            .resp(b"\x05\xc1Password:\xff\xef")
+            .orig(b"\x7d\xd7\xc1\r\n\xff\xef")
+            .any_chunking::<Telnet>();
+        assert_eq!(seen.cell("emulation"), "tn3270");
+        assert!(seen.logins.is_empty());
+    }
+
+    #[test]
+    fn a_session_that_was_turned_round() {
+        let mut parser = Telnet::default();
+        let mut flow = some_flow();
+        flow.orig_port = 23;
+        let cx = Cx { ts: Timestamp(0), packet: 0, flow: &flow, limited: &LimitCount::default() };
+        let mut users = Vec::new();
+        let mut emit = |e: Event<'_>| {
+            if let Event::Login(l) = e {
+                users.push(l.username.map(<[u8]>::to_vec));
+            }
+        };
+        for (dir, text) in [
+            (Direction::Orig, "login: "),
+            (Direction::Resp, "joe\n"),
+            (Direction::Orig, "Password: "),
+            (Direction::Resp, "x\n"),
+            (Direction::Orig, "\n$ "),
+        ] {
+            parser.on_data(cx, dir, text.as_bytes(), &mut emit);
+        }
+        parser.on_end(cx, Direction::Orig, &[], &mut emit);
+        parser.on_end(cx, Direction::Resp, &[], &mut emit);
+        assert_eq!(users, [Some(b"joe".to_vec())]);
+    }
+
+    #[test]
     fn a_user_from_the_environment() {
         let seen = Script::new()
             .orig(b"\xff\xfa\x27\x00\x00DISPLAY\x01x:0\x00USER\x01root\xff\xf0")
@@ -429,6 +585,8 @@ mod tests {
             (Direction::Resp, b"\xff\xfd\x18".as_slice(), Probe::Yes),
             (Direction::Orig, b"\xff\xfb\x1f\xff", Probe::Yes),
             (Direction::Resp, b"\xff\xfb\x90\x00", Probe::No),
+            (Direction::Resp, b"\xff\xff\xff\xfa\x17\x00", Probe::Yes),
+            (Direction::Resp, b"\xff\xff\xff\xff\xff\xfa", Probe::No),
             (Direction::Resp, b"\xff\xd8\xff\xe0", Probe::No),
             (Direction::Resp, b"Welcome\r\nhost login: ", Probe::Yes),
             (Direction::Resp, b"220 ftp ready\r\n", Probe::No),
@@ -436,6 +594,9 @@ mod tests {
             (Direction::Resp, b"SSH-2.0-OpenSSH\r\n", Probe::No),
             (Direction::Resp, b"Extron\r\nPassword:", Probe::Yes),
             (Direction::Resp, b"\x00\x01\x02", Probe::No),
+            (Direction::Resp, b"*********\r\n* Sample switch *\r\nUser Name:", Probe::Yes),
+            (Direction::Resp, b"2 users\r\nlogin:", Probe::Yes),
+            (Direction::Resp, b"* OK IMAP4 ready, login:", Probe::No),
             (Direction::Orig, b"hello\n", Probe::NeedMore),
         ] {
             assert_eq!(probe_all::<Telnet>(dir, payload), want, "{payload:?}");

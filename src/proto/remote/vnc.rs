@@ -554,3 +554,188 @@ impl AppParser for Vnc {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::{Script, probe_all};
+
+    const CHALLENGE: [u8; 16] = [0xa5; 16];
+    const ANSWER: [u8; 16] = [0x5a; 16];
+
+    fn desktop(name: &[u8]) -> Vec<u8> {
+        let format = [32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0];
+        let len = (name.len() as u32).to_be_bytes();
+        [&[3, 32, 2, 88], &format[..], &len, name].concat()
+    }
+
+    #[test]
+    fn a_login_by_challenge() {
+        let seen = Script::new()
+            .resp(b"RFB 003.008\n")
+            .orig(b"RFB 003.008\n")
+            .resp(b"\x02\x02\x10")
+            .orig(b"\x02")
+            .resp(CHALLENGE)
+            .orig(ANSWER)
+            .resp([0; 4])
+            .orig(b"\x01")
+            .resp(desktop(b"host:1 (joe)"))
+            .orig([2, 0, 0, 1, 0, 0, 0, 0])
+            .any_chunking::<Vnc>();
+        assert_eq!(
+            (seen.cell("server_version"), seen.cell("client_version")),
+            ("RFB 003.008".into(), "RFB 003.008".into())
+        );
+        assert_eq!((seen.cell("offered"), seen.cell("security_type")), ("[vnc,tight]".into(), "vnc".into()));
+        assert_eq!((seen.cell("success"), seen.cell("desktop_name")), ("true".into(), "host:1 (joe)".into()));
+        assert_eq!((seen.cell("width"), seen.cell("height")), ("800".into(), "600".into()));
+        assert_eq!(seen.logins.len(), 1);
+        assert!(seen.logins[0].contains("packet: 6") && seen.logins[0].contains("proof: Some(Vnc)"));
+        assert!(
+            seen.logins[0].contains("secret_kind: ChallengeResponse") && seen.logins[0].contains("success: Some(true)")
+        );
+        assert!(!format!("{seen:?}").contains("5a5a5a"));
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn the_answer_can_be_tested() {
+        let mut vnc = Vnc { challenge: Some(CHALLENGE), ..Vnc::default() };
+        vnc.attempt = Some(Attempt { at: (Timestamp(1), 1), mechanism: "vnc", response: Some(ANSWER), password: None });
+        let mut kept = None;
+        vnc.login(&mut |e| {
+            let Event::Login(l) = e else { return };
+            let Some(Proof::Vnc { challenge, response }) = l.proof else { return };
+            kept = Some((challenge.to_vec(), response.to_vec(), l.secret.unwrap().expose().to_vec()));
+        });
+        assert_eq!(kept, Some((CHALLENGE.to_vec(), ANSWER.to_vec(), b"5a".repeat(16))));
+    }
+
+    #[test]
+    fn version_3_3_lets_the_server_decide() {
+        let start = Script::new().resp(b"RFB 003.008\n").orig(b"RFB 003.003\n");
+        let seen =
+            start.clone().resp([0, 0, 0, 2]).resp(CHALLENGE).orig(ANSWER).resp([0, 0, 0, 1]).any_chunking::<Vnc>();
+        assert_eq!((seen.cell("security_type"), seen.cell("success")), ("vnc".into(), "false".into()));
+        assert!(seen.logins[0].contains("success: Some(false)"));
+        let seen = start.clone().resp([0, 0, 0, 2]).resp(CHALLENGE).any_chunking::<Vnc>();
+        assert_eq!((seen.cell("success"), seen.logins.len()), ("-".into(), 0));
+        let seen = start.clone().resp([0, 0, 0, 1]).orig(b"\x01").resp(desktop(b"panel")).any_chunking::<Vnc>();
+        assert_eq!((seen.cell("security_type"), seen.cell("success")), ("none".into(), "true".into()));
+        let seen = start.resp([0, 0, 0, 0, 0, 0, 0, 4]).resp(b"busy").any_chunking::<Vnc>();
+        assert_eq!((seen.cell("failure"), seen.cell("success")), ("busy".into(), "false".into()));
+    }
+
+    #[test]
+    fn no_authentication_has_no_result_in_3_7() {
+        let seen = Script::new()
+            .resp(b"RFB 003.008\n")
+            .orig(b"RFB 003.007\n")
+            .resp(b"\x01\x01")
+            .orig(b"\x01\x01")
+            .resp(desktop(b""))
+            .any_chunking::<Vnc>();
+        assert_eq!((seen.cell("security_type"), seen.cell("desktop_name")), ("none".into(), "-".into()));
+    }
+
+    #[test]
+    fn tight_and_vencrypt_have_types_inside() {
+        let start = Script::new().resp(b"RFB 003.008\n").orig(b"RFB 003.008\n");
+        let capability = |code: u32| [&code.to_be_bytes()[..], b"STDVVNCAUTH_"].concat();
+        let seen = start
+            .clone()
+            .resp(b"\x01\x10")
+            .orig(b"\x10")
+            .resp([0, 0, 0, 0, 0, 0, 0, 1])
+            .resp(capability(2))
+            .orig([0, 0, 0, 2])
+            .resp(CHALLENGE)
+            .orig(ANSWER)
+            .resp([0, 0, 0, 2, 0, 0, 0, 8])
+            .resp(b"too many")
+            .any_chunking::<Vnc>();
+        assert_eq!((seen.cell("offered"), seen.cell("security_type")), ("[tight,vnc]".into(), "vnc".into()));
+        assert_eq!((seen.cell("failure"), seen.cell("success")), ("too many".into(), "false".into()));
+        let vencrypt =
+            start.resp(b"\x01\x13").orig(b"\x13").resp([0, 2]).orig([0, 2]).resp([0, 2, 0, 0, 1, 0, 0, 0, 1, 6]);
+        let seen = vencrypt
+            .clone()
+            .orig([0, 0, 1, 0])
+            .orig([0, 0, 0, 3, 0, 0, 0, 12])
+            .orig(b"joeSample-Vnc-1")
+            .resp([0, 0, 0, 1, 0, 0, 0, 2, b'n', b'o'])
+            .any_chunking::<Vnc>();
+        assert_eq!(seen.cell("username"), "joe");
+        assert!(seen.logins[0].contains("mechanism: \"plain\"") && seen.logins[0].contains("secret_kind: Password"));
+        assert!(!format!("{seen:?}").contains("Sample-Vnc-1"));
+        let seen = vencrypt.clone().orig([0, 0, 1, 6]).resp(b"\x01").orig(b"\x16\x03\x01").any_chunking::<Vnc>();
+        assert_eq!((seen.cell("encrypted"), seen.cell("security_type")), ("true".into(), "x509-plain".into()));
+        let seen = vencrypt.orig([0, 0, 1, 6]).resp(b"\0").any_chunking::<Vnc>();
+        assert_eq!((seen.cell("encrypted"), seen.cell("success")), ("false".into(), "false".into()));
+    }
+
+    #[test]
+    fn apple_and_xvp() {
+        let start = Script::new().resp(b"RFB 003.889\n").orig(b"RFB 003.008\n");
+        let seen = start
+            .clone()
+            .resp(b"\x02\x1e\x16")
+            .orig(b"\x1e")
+            .resp([&[0, 2, 0, 4][..], &[9; 8]].concat())
+            .orig([7; 132])
+            .resp([0; 4])
+            .any_chunking::<Vnc>();
+        assert_eq!((seen.cell("security_type"), seen.cell("success")), ("apple-dh".into(), "true".into()));
+        assert!(seen.logins[0].contains("apple-dh") && seen.logins[0].contains("secret: None"));
+        let seen = start
+            .resp(b"\x01\x16")
+            .orig(b"\x16\x03\x02joevm")
+            .resp(CHALLENGE)
+            .orig(ANSWER)
+            .resp([0; 4])
+            .any_chunking::<Vnc>();
+        assert_eq!((seen.cell("username"), seen.logins.len()), ("joe".into(), 1));
+    }
+
+    #[test]
+    fn one_side_only() {
+        let seen = Script::new().orig(b"RFB 003.008\n").orig(b"\x02").orig(ANSWER).orig(b"\x01").any_chunking::<Vnc>();
+        assert_eq!((seen.cell("client_version"), seen.cell("server_version")), ("RFB 003.008".into(), "-".into()));
+        assert!(seen.logins[0].contains("success: None") && seen.logins[0].contains("proof: None"));
+        let seen = Script::new().resp(b"RFB 003.008\n").resp(b"\x02\x01\x02").any_chunking::<Vnc>();
+        assert_eq!((seen.cell("offered"), seen.cell("security_type")), ("[none,vnc]".into(), "-".into()));
+        let repeater =
+            Script::new().resp(b"RFB 000.000\n").orig(vec![0; 250]).resp(b"RFB 003.008\n").any_chunking::<Vnc>();
+        assert_eq!(repeater.cell("server_version"), "RFB 003.008");
+    }
+
+    #[test]
+    fn hostile_lengths_end_it() {
+        let start = Script::new().resp(b"RFB 003.008\n").orig(b"RFB 003.008\n");
+        let tight = start.clone().resp(b"\x01\x10").orig(b"\x10").resp([0xff; 400]).any_chunking::<Vnc>();
+        assert_eq!(tight.stopped, Some(Progress::Finished));
+        let reason = start.clone().resp(b"\0\xff\xff\xff\xff").resp([b'a'; 4000]).any_chunking::<Vnc>();
+        assert_eq!((reason.cell("failure"), reason.cell("success")), ("-".into(), "false".into()));
+        let early = start.clone().orig([1; 9000]).any_chunking::<Vnc>();
+        assert_eq!(early.stopped, Some(Progress::Finished));
+        let not = Script::new().resp(b"RFB 003.008\n").orig(b"GET / HTTP/1.1\r\n").any_chunking::<Vnc>();
+        assert_eq!(not.stopped, Some(Progress::Violation("no RFB version")));
+        let open = start.resp(b"\x01\x01").orig(b"\x01").resp([0; 4]).orig(b"\x01");
+        let name = open.resp([0xff; 2000]).any_chunking::<Vnc>();
+        assert_eq!(name.cell("desktop_name").chars().count(), limits::VNC_TEXT_BYTES_MAX);
+    }
+
+    #[test]
+    fn probes() {
+        for (payload, want) in [
+            (&b"RFB 003.008\n"[..], Probe::Yes),
+            (b"RFB 004.001\n", Probe::Yes),
+            (b"RFB 003.", Probe::NeedMore),
+            (b"RFB 3.8\n", Probe::No),
+            (b"RFC 003.008\n", Probe::No),
+        ] {
+            assert_eq!(probe_all::<Vnc>(Direction::Resp, payload), want, "{payload:?}");
+        }
+    }
+}
