@@ -174,7 +174,9 @@ impl crate::proto::api::Event for Event<'_> {
         if s.names.iter().any(|n| !n.is_empty()) {
             tell(Fact { about, attribute: "os", value: b"Android" });
         }
-        if let Some((_, host)) = text::split_once(&s.key_name, b'@').filter(|(_, host)| !host.is_empty()) {
+        if let Some((_, host)) =
+            text::split_once(&s.key_name, b'@').filter(|(_, host)| !matches!(*host, b"" | b"unknown"))
+        {
             tell(Fact { about: About::Side(Direction::Orig), attribute: "hostname", value: host });
         }
     }

@@ -9,8 +9,8 @@
 //! rsh and rexec have no standard: their form is that of the servers of 4.2BSD, which all others follow.
 
 use crate::base::secret::Reveal;
-use crate::base::{Endpoint, Timestamp, limits};
-use crate::proto::api::{Announcement, Carries, Direction, Login, Probe};
+use crate::base::{Timestamp, limits};
+use crate::proto::api::{Direction, Login, Probe};
 use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
@@ -66,8 +66,6 @@ pub struct Session {
 pub enum Event<'e> {
     /// A login.
     Login(Login<'e>),
-    /// What the command writes as errors comes over a connection of its own.
-    Errors(Endpoint, &'static str),
     /// The session as a whole.
     Session(&'e Session),
 }
@@ -76,7 +74,6 @@ impl crate::proto::api::Event for Event<'_> {
     fn moment(&self) -> Option<(Timestamp, u64)> {
         match self {
             Self::Login(login) => Some((login.ts, login.packet)),
-            Self::Errors(..) => None,
             Self::Session(session) => Some(session.at),
         }
     }
@@ -97,12 +94,6 @@ impl crate::proto::api::Event for Event<'_> {
 
     fn login(&self) -> Option<Login<'_>> {
         if let Self::Login(login) = self { Some(*login) } else { None }
-    }
-
-    fn announces(&self, tell: &mut dyn FnMut(Announcement<'_>)) {
-        if let Self::Errors(endpoint, service) = self {
-            tell(Announcement { endpoint: *endpoint, carries: Carries::Named(service), words: &[] });
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::rcmd::{self, Event, Field, Form, Session, TABLE, field};
 use crate::base::secret::SecretBuf;
-use crate::base::{Endpoint, Timestamp, limits};
+use crate::base::{Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
 use crate::proto::text;
 
@@ -56,10 +56,6 @@ impl Command {
                 (0, _) => {
                     self.session.error_port =
                         text::decimal(text).and_then(|p| u16::try_from(p).ok()).filter(|p| *p != 0);
-                    if let Some(port) = self.session.error_port {
-                        let endpoint = Endpoint { ip: cx.flow.orig_ip, port };
-                        emit(Event::Errors(endpoint, self.session.service));
-                    }
                 }
                 (1, true) => self.session.remote_user = Some(text.to_vec()),
                 (1, false) => self.session.local_user = Some(text.to_vec()),
@@ -288,9 +284,8 @@ mod tests {
         let mut told = Vec::new();
         rsh.on_data("rsh", cx, Direction::Orig, b"1022\0me\0root\0mkdir -p x\0", &mut |e| told.push(format!("{e:?}")));
         rsh.on_data("rsh", cx, Direction::Resp, b"\0", &mut |e| told.push(format!("{e:?}")));
-        assert_eq!(told.len(), 3, "{told:?}");
-        assert!(told[0].starts_with("Errors(") && told[0].contains("1022"));
-        assert!(told[1].contains("mechanism: \"trust\"") && told[1].contains("secret: None"));
+        assert_eq!((told.len(), rsh.session.error_port), (2, Some(1022)), "{told:?}");
+        assert!(told[0].contains("mechanism: \"trust\"") && told[0].contains("secret: None"));
         assert_eq!((rsh.session.trusted, rsh.session.command.as_deref()), (Some(true), Some(&b"mkdir"[..])));
     }
 
