@@ -65,7 +65,7 @@ pub struct Session {
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'e> {
     /// A login.
-    Login(Login<'e>),
+    Login(&'e Login<'e>),
     /// The session as a whole.
     Session(&'e Session),
 }
@@ -93,7 +93,7 @@ impl crate::proto::api::Event for Event<'_> {
     }
 
     fn login(&self) -> Option<Login<'_>> {
-        if let Self::Login(login) = self { Some(*login) } else { None }
+        if let Self::Login(login) = self { Some(**login) } else { None }
     }
 }
 

@@ -40,7 +40,7 @@ impl Rlogin {
                     at += WINDOW_LEN;
                 }
                 [key, ..] => {
-                    self.dialogue.typed(cx, *key, &mut |login| emit(Event::Login(login)));
+                    self.dialogue.typed(cx, *key, &mut |login| emit(Event::Login(&login)));
                     at += 1;
                 }
             }
@@ -48,7 +48,7 @@ impl Rlogin {
     }
 
     fn report(&mut self, emit: Emit<'_>) {
-        self.dialogue.finish(&mut |login| emit(Event::Login(login)));
+        self.dialogue.finish(&mut |login| emit(Event::Login(&login)));
         if self.fields < 3 {
             return;
         }
@@ -59,7 +59,7 @@ impl Rlogin {
             s.trusted = Some(false);
         } else if self.dialogue.commanded() {
             (s.success, s.trusted) = (Some(true), Some(true));
-            emit(Event::Login(Login {
+            emit(Event::Login(&Login {
                 mechanism: "trust",
                 username: s.remote_user.as_deref(),
                 secret_kind: SecretKind::Password,

@@ -115,7 +115,7 @@ impl Command {
             None => (None, s.at, "trust"),
         };
         if s.remote_user.is_some() && (secret.is_some() || s.service == "rsh") {
-            emit(Event::Login(Login {
+            emit(Event::Login(&Login {
                 mechanism,
                 username: s.remote_user.as_deref(),
                 secret,

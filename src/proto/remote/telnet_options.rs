@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn what_clients_say_of_themselves() {
         let user = format!("{:?}", Says::User(b"root"));
-        assert_eq!(said(b"\x27\x00\x00DISPLAY\x01x:0\x00USER\x01root"), [user.clone()]);
-        assert_eq!(said(b"\x27\x02\x03USER\x01root"), [user.clone()]);
+        assert_eq!(said(b"\x27\x00\x00DISPLAY\x01x:0\x00USER\x01root"), [user.as_str()]);
+        assert_eq!(said(b"\x27\x02\x03USER\x01root"), [user.as_str()]);
         assert_eq!(said(b"\x25\x03root"), [user]);
         assert_eq!(said(b"\x18\x00vt100"), [format!("{:?}", Says::Terminal(b"vt100"))]);
         assert_eq!(said(b"\x28\x02\x07IBM-3278-2-E\x01LU1"), [format!("{:?}", Says::Terminal(b"IBM-3278-2-E"))]);

@@ -79,7 +79,7 @@ enum Expect {
 }
 
 impl Expect {
-    const fn from_client(self) -> bool {
+    const fn is_clients(self) -> bool {
         matches!(
             self,
             Self::ClientVersion
@@ -439,7 +439,7 @@ impl Vnc {
         };
         let hex = attempt.response.map(super::vnc_event::hex);
         let shown = hex.as_ref().map(|h| crate::base::Secret::new(h.as_bytes()));
-        emit(Event::Login(Login {
+        emit(Event::Login(&Login {
             mechanism: attempt.mechanism,
             username: self.session.username.as_deref(),
             secret: password.or(shown),
@@ -521,7 +521,7 @@ impl AppParser for Vnc {
             if rest.is_empty() {
                 return Progress::Done;
             }
-            let mine = self.server.is_none() || self.next.from_client() == (self.server != Some(dir));
+            let mine = self.server.is_none() || self.next.is_clients() == (self.server != Some(dir));
             if !mine && self.next != Expect::Over {
                 // It waits for what the other side says before it.
                 if rest.len() > limits::VNC_EARLY_BYTES_MAX {

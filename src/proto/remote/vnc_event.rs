@@ -140,7 +140,7 @@ impl Session {
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'e> {
     /// A login.
-    Login(Login<'e>),
+    Login(&'e Login<'e>),
     /// The session as a whole.
     Session(&'e Session),
 }
@@ -175,7 +175,7 @@ impl crate::proto::api::Event for Event<'_> {
     }
 
     fn login(&self) -> Option<Login<'_>> {
-        if let Self::Login(login) = self { Some(*login) } else { None }
+        if let Self::Login(login) = self { Some(**login) } else { None }
     }
 
     fn upgrades(&self) -> bool {
