@@ -173,8 +173,8 @@ impl Prompt {
     }
 }
 
-/// The user that a prompt for a password names: "Password for admin:", "admin's password:",
-/// "[sudo] password for admin:", "root@host's password:".
+/// The user that a prompt for a password names: `Password for admin:`, `admin's password:`,
+/// `[sudo] password for admin:`, `root@host's password:`.
 pub fn named_user(line: &[u8]) -> Option<Vec<u8>> {
     let line = line.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end();
     let lower = line.to_ascii_lowercase();
