@@ -329,3 +329,52 @@ fn becomes(line: &[u8]) -> Option<Becoming> {
 
 /// The moment of a packet.
 pub type Moment = (Timestamp, u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_that_ask_for_another_password() {
+        for (line, want) in [
+            ("enable", Some(("enable", None))),
+            ("en", Some(("enable", None))),
+            ("su -", Some(("su", Some("root")))),
+            ("su - joe", Some(("su", Some("joe")))),
+            ("sudo ls", Some(("sudo", None))),
+            ("  ", None),
+            ("end", None),
+            ("suspend", None),
+        ] {
+            let got = becomes(line.as_bytes());
+            let got = got.as_ref().map(|b| (b.mechanism, b.user.as_deref().map(|u| str::from_utf8(u).unwrap())));
+            assert_eq!(got, want, "{line}");
+        }
+    }
+
+    #[test]
+    fn control_sequences_are_neither_typed_nor_shown() {
+        let mut dialogue = Dialogue::default();
+        for byte in b"\x1b[2J\x1b[1;1H\x1b]0;title\x07Welcome\r\n\x1b[1mlogin: \x1b[0m" {
+            dialogue.shown(*byte);
+        }
+        assert_eq!(dialogue.banner(), b"Welcome login:");
+        assert_eq!(dialogue.asks(), Prompt::User);
+        assert_eq!((dialogue.attempts(), dialogue.success(), dialogue.username()), (0, None, None));
+        dialogue.named(b"joe");
+        assert_eq!(dialogue.username(), Some(&b"joe"[..]));
+    }
+
+    #[test]
+    fn a_gap_forgets_half_a_line() {
+        let mut dialogue = Dialogue::default();
+        for byte in b"Password: " {
+            dialogue.shown(*byte);
+        }
+        dialogue.shown_gap();
+        assert_eq!(dialogue.asks(), Prompt::None);
+        dialogue.typed.extend_from_slice(b"Samp");
+        dialogue.typed_gap();
+        assert!(dialogue.typed.is_empty());
+    }
+}

@@ -84,3 +84,61 @@ impl Held {
         self.waiting.len() >= limits::DIALOGUE_SECRETS_MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+
+    fn attempt(user: &str, secret: &str, result: Option<bool>) -> Attempt {
+        Attempt {
+            user: Some(user.as_bytes().to_vec()),
+            secret: SecretBuf::new(secret.as_bytes()),
+            at: (Timestamp(1), 1),
+            mechanism: "login",
+            result,
+            lines: 0,
+        }
+    }
+
+    fn told(held: &mut Held) -> Vec<String> {
+        let mut out = Vec::new();
+        held.tell(&mut |l| out.push(String::from_utf8_lossy(l.username.unwrap_or_default()).into_owned()));
+        out
+    }
+
+    #[test]
+    fn a_name_that_was_somebodys_password_is_blanked() {
+        let mut held = Held::default();
+        held.hold(attempt("Sample-Typo-2", "", Some(false)));
+        held.hold(attempt("joe", "Sample-Typo-2", Some(true)));
+        assert!(held.is_mistake(b"Sample-Typo-2") && !held.is_mistake(b"joe") && !held.is_mistake(b""));
+        assert_eq!(told(&mut held), [BLANK, "joe"]);
+        assert!(told(&mut held).is_empty(), "each is told once");
+        assert!(held.is_mistake(b"Sample-Typo-2"), "what was told is remembered");
+        assert_eq!(held.without_secrets(b"say Sample-Typo-2!"), b"say [blanked]!");
+    }
+
+    #[test]
+    fn names_that_let_somebody_in_or_are_their_own_password_stay() {
+        let mut held = Held::default();
+        held.hold(attempt("admin", "admin", Some(false)));
+        held.hold(attempt("root", "admin", Some(false)));
+        held.hold(attempt("admin", "1234", Some(true)));
+        // The first may have been either; the last one was a name.
+        assert_eq!(told(&mut held), [BLANK, "root", "admin"]);
+    }
+
+    #[test]
+    fn what_is_remembered_has_an_end() {
+        let mut held = Held::default();
+        for n in 0..3 * limits::DIALOGUE_SECRETS_MAX {
+            held.hold(attempt("joe", &format!("secret-{n}"), Some(false)));
+            if held.is_full() {
+                told(&mut held);
+            }
+        }
+        assert_eq!(held.told.len(), limits::DIALOGUE_SECRETS_MAX);
+        assert!(held.waiting.len() < limits::DIALOGUE_SECRETS_MAX);
+    }
+}

@@ -184,3 +184,42 @@ pub fn is_terminal(text: &[u8]) -> bool {
         !name.is_empty() && !name.contains(&b' ') && text::decimal(speed).is_some_and(|n| n < 100_000_000)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::testing::probe_all;
+
+    #[test]
+    fn a_field_ends_at_its_nul() {
+        assert_eq!(field(b"root\0ls\0"), Field::Whole(b"root", 5));
+        assert_eq!(field(b"\0"), Field::Whole(b"", 1));
+        assert_eq!(field(b"root"), Field::Open);
+        assert_eq!(field(&[b'a'; limits::RLOGIN_FIELD_BYTES_MAX]), Field::TooLong);
+    }
+
+    #[test]
+    fn terminals() {
+        assert!(is_terminal(b"xterm-256color/38400"));
+        for text in [&b"xterm"[..], b"ls /tmp", b"/9600", b"cat a/9600"] {
+            assert!(!is_terminal(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_begins_with_is_one_of_the_two_forms() {
+        for (payload, form) in [
+            (&b"\0a\0b\0vt100/9600\0"[..], Some(Form::Terminal)),
+            (b"0\0a\0b c\0cat a/9600\0", Some(Form::Command)),
+            (b"0\0a b\0c\0ls\0", None),
+            (b"0\0a\0b\0l\x01s\0", None),
+            (b"\0\0\0\0", None),
+        ] {
+            for tried in [Form::Terminal, Form::Command] {
+                let said = probe(Direction::Orig, payload, tried);
+                assert_eq!(said == Probe::Yes, form == Some(tried), "{payload:?} {tried:?}");
+            }
+        }
+        assert_eq!(probe_all::<crate::proto::remote::rsh::Rexec>(Direction::Orig, b"0\0a"), Probe::NeedMore);
+    }
+}

@@ -164,7 +164,7 @@ const fn spoken((major, minor): (u16, u16)) -> u16 {
 }
 
 impl Vnc {
-    const fn expect(&mut self, next: Expect) {
+    const fn await_next(&mut self, next: Expect) {
         self.next = next;
     }
 
@@ -182,18 +182,18 @@ impl Vnc {
                 // Only the client's half is there.
                 self.session.client_version = text;
                 self.minor = spoken(named);
-                self.expect(if self.minor == 3 { Expect::Type } else { Expect::Types });
+                self.await_next(if self.minor == 3 { Expect::Type } else { Expect::Types });
             } else if named == (0, 0) {
-                self.expect(Expect::RepeaterTarget);
+                self.await_next(Expect::RepeaterTarget);
             } else {
                 self.session.server_version = text;
                 self.minor = spoken(named);
-                self.expect(Expect::ClientVersion);
+                self.await_next(Expect::ClientVersion);
             }
         } else {
             self.session.client_version = text;
             self.minor = self.minor.min(spoken(named));
-            self.expect(if self.minor == 3 { Expect::Type } else { Expect::Types });
+            self.await_next(if self.minor == 3 { Expect::Type } else { Expect::Types });
         }
         Step::Used(VERSION_LEN)
     }
@@ -214,7 +214,7 @@ impl Vnc {
             other if is_encrypted(other) => return Some(self.encrypted(emit)),
             _ => return Some(Progress::Finished),
         };
-        self.expect(next);
+        self.await_next(next);
         None
     }
 
@@ -240,7 +240,7 @@ impl Vnc {
             Expect::ServerVersion | Expect::ClientVersion => return self.version_line(dir, cx, bytes),
             Expect::RepeaterTarget => {
                 need!(r.skip("target", REPEATER_LEN));
-                self.expect(Expect::ServerVersion);
+                self.await_next(Expect::ServerVersion);
             }
             Expect::Type => match need!(r.be32("security type")) {
                 0 => self.refused(Expect::Reason),
@@ -257,7 +257,7 @@ impl Vnc {
                     self.refused(Expect::Reason);
                 } else {
                     self.session.offered = types.iter().map(|t| u32::from(*t)).collect();
-                    self.expect(Expect::Choice);
+                    self.await_next(Expect::Choice);
                 }
             }
             Expect::Choice => {
@@ -268,12 +268,12 @@ impl Vnc {
             }
             Expect::Challenge => {
                 self.challenge = Some(need!(r.array("challenge")));
-                self.expect(Expect::Response);
+                self.await_next(Expect::Response);
             }
             Expect::Response => {
                 let response = Some(need!(r.array("response")));
                 self.attempt = Some(Attempt { at, mechanism: "vnc", response, password: None });
-                self.expect(Expect::Result);
+                self.await_next(Expect::Result);
             }
             Expect::TightTunnels | Expect::TightAuths => {
                 let count = need!(r.be32("number of capabilities")) as usize;
@@ -288,14 +288,14 @@ impl Vnc {
                     self.session.offered.extend(codes.map(|c| u32::from_be_bytes(*c)));
                 }
                 match (tunnels, count) {
-                    (true, 0) => self.expect(Expect::TightAuths),
-                    (true, _) => self.expect(Expect::TightTunnel),
+                    (true, 0) => self.await_next(Expect::TightAuths),
+                    (true, _) => self.await_next(Expect::TightTunnel),
                     (false, 0) => {
                         if let Some(stop) = self.chosen(security::NONE, emit) {
                             return Step::Stop(stop);
                         }
                     }
-                    (false, _) => self.expect(Expect::TightAuth),
+                    (false, _) => self.await_next(Expect::TightAuth),
                 }
             }
             Expect::TightTunnel => {
@@ -303,7 +303,7 @@ impl Vnc {
                     // What the tunnel does is not known.
                     return Step::Stop(Progress::Finished);
                 }
-                self.expect(Expect::TightAuths);
+                self.await_next(Expect::TightAuths);
             }
             Expect::TightAuth => {
                 let kind = need!(r.be32("type"));
@@ -313,11 +313,11 @@ impl Vnc {
             }
             Expect::VencryptVersion => {
                 need!(r.skip("version", 2));
-                self.expect(Expect::VencryptAnswer);
+                self.await_next(Expect::VencryptAnswer);
             }
             Expect::VencryptAnswer => {
                 need!(r.skip("version", 2));
-                self.expect(Expect::VencryptTypes);
+                self.await_next(Expect::VencryptTypes);
             }
             Expect::VencryptTypes => {
                 if need!(r.u8("answer")) != 0 {
@@ -327,13 +327,13 @@ impl Vnc {
                 let list = need!(r.take("types", usize::from(count) * 4));
                 let codes = list.chunks_exact(4).filter_map(|c| c.first_chunk::<4>());
                 self.session.offered.extend(codes.map(|c| u32::from_be_bytes(*c)));
-                self.expect(Expect::VencryptChoice);
+                self.await_next(Expect::VencryptChoice);
             }
             Expect::VencryptChoice => {
                 let kind = need!(r.be32("type"));
                 if is_encrypted(kind) {
                     self.session.security_type = Some(kind);
-                    self.expect(Expect::VencryptAccept);
+                    self.await_next(Expect::VencryptAccept);
                 } else if let Some(stop) = self.chosen(kind, emit) {
                     return Step::Stop(stop);
                 }
@@ -356,36 +356,36 @@ impl Vnc {
                 let password = SecretBuf::new(need!(r.take("password", password_len)));
                 self.session.username = Some(user.to_vec());
                 self.attempt = Some(Attempt { at, mechanism: "plain", response: None, password: Some(password) });
-                self.expect(Expect::Result);
+                self.await_next(Expect::Result);
             }
             Expect::Xvp => {
                 let user_len = need!(r.u8("user length"));
                 let target_len = need!(r.u8("target length"));
                 self.session.username = Some(need!(r.take("user", user_len.into())).to_vec());
                 need!(r.skip("target", target_len.into()));
-                self.expect(Expect::Challenge);
+                self.await_next(Expect::Challenge);
             }
             Expect::AppleKey => {
                 need!(r.skip("generator", 2));
                 let len = usize::from(need!(r.be16("key length")));
                 need!(r.skip("prime and key", len * 2));
-                self.expect(Expect::Sealed(128 + len));
+                self.await_next(Expect::Sealed(128 + len));
             }
             Expect::MsLogonKey => {
                 need!(r.skip("generator, modulus and key", 24));
-                self.expect(Expect::Sealed(8 + 256 + 64));
+                self.await_next(Expect::Sealed(8 + 256 + 64));
             }
             Expect::Sealed(len) => {
                 need!(r.skip("sealed login", len));
                 let mechanism = if len == 328 { "ms-logon" } else { "apple-dh" };
                 self.attempt = Some(Attempt { at, mechanism, response: None, password: None });
-                self.expect(Expect::Result);
+                self.await_next(Expect::Result);
             }
             Expect::Result => {
                 if need!(r.be32("result")) == 0 {
                     self.session.success = Some(true);
                     self.login(emit);
-                    self.expect(Expect::ClientInit);
+                    self.await_next(Expect::ClientInit);
                 } else {
                     self.refused(if self.minor == 8 { Expect::Reason } else { Expect::Over });
                     self.login(emit);
@@ -405,7 +405,7 @@ impl Vnc {
             }
             Expect::ClientInit => {
                 need!(r.u8("shared"));
-                self.expect(Expect::ServerInit);
+                self.await_next(Expect::ServerInit);
             }
             Expect::ServerInit => {
                 let size = (need!(r.be16("width")), need!(r.be16("height")));
