@@ -24,6 +24,26 @@ pub struct Attempt {
     pub lines: u32,
 }
 
+/// Names of accounts that stand in every dictionary, also among its passwords.
+const ACCOUNTS: [&[u8]; 16] = [
+    b"admin",
+    b"administrator",
+    b"root",
+    b"user",
+    b"guest",
+    b"default",
+    b"support",
+    b"service",
+    b"operator",
+    b"manager",
+    b"supervisor",
+    b"system",
+    b"test",
+    b"cisco",
+    b"ubnt",
+    b"pi",
+];
+
 /// What stands in place of a name that was a secret.
 pub const fn hidden() -> &'static [u8] {
     BLANK.as_bytes()
@@ -45,13 +65,18 @@ impl Held {
     }
 
     /// Whether a name was the password of somebody else: then it was typed at the wrong prompt. Where a
-    /// password equals its own user's name, nothing was mistaken.
+    /// password equals its own user's name, nothing was mistaken; nor where the name is one that every
+    /// dictionary has, or was tried again, as people and programs do that guess.
     pub fn is_mistake(&self, name: &[u8]) -> bool {
-        let other = |user: &Option<Vec<u8>>, secret: &SecretBuf| {
-            secret.borrow().expose() == name && user.as_deref().is_some_and(|u| u != name)
-        };
-        !name.is_empty()
-            && (self.waiting.iter().any(|a| other(&a.user, &a.secret)) || self.told.iter().any(|(u, s)| other(u, s)))
+        if name.is_empty() || ACCOUNTS.iter().any(|a| name.eq_ignore_ascii_case(a)) {
+            return false;
+        }
+        let all = || self.waiting.iter().map(|a| (&a.user, &a.secret)).chain(self.told.iter().map(|(u, s)| (u, s)));
+        let tried = all().filter(|(user, secret)| user.as_deref() == Some(name) && !secret.borrow().is_empty()).count();
+        tried < 2
+            && all().any(|(user, secret)| {
+                secret.borrow().expose() == name && user.as_deref().is_some_and(|user| user != name)
+            })
     }
 
     /// A text without any secret of the session.
@@ -120,13 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn names_that_let_somebody_in_or_are_their_own_password_stay() {
+    fn names_of_dictionaries_and_names_that_are_tried_again_stay() {
         let mut held = Held::default();
         held.hold(attempt("admin", "admin", Some(false)));
         held.hold(attempt("root", "admin", Some(false)));
-        held.hold(attempt("admin", "1234", Some(true)));
-        // The first may have been either; the last one was a name.
-        assert_eq!(told(&mut held), [BLANK, "root", "admin"]);
+        held.hold(attempt("vizxv", "1234", Some(false)));
+        held.hold(attempt("root", "vizxv", Some(false)));
+        held.hold(attempt("vizxv", "vizxv", Some(true)));
+        assert_eq!(told(&mut held), ["admin", "root", "vizxv", "root", "vizxv"]);
     }
 
     #[test]
