@@ -486,3 +486,22 @@ pub const GUESSING_ATTEMPTS_MAX: usize = 64;
 pub const SHARED_SECRETS_MAX: usize = 50_000;
 /// Servers that are remembered of each of them.
 pub const SHARED_SECRET_SERVERS_MAX: usize = 32;
+// Remote access.
+
+/// Refused logins of one session that wait for what comes later, and secrets of it that are remembered so
+/// that nothing repeats them.
+pub const DIALOGUE_SECRETS_MAX: usize = 32;
+/// Bytes of a line of rlogin, rsh or rexec before its NUL: a user name or a command.
+pub const RLOGIN_FIELD_BYTES_MAX: usize = 1024;
+/// Bytes of what a VNC server calls its desktop, or of its reason to refuse, that are kept.
+pub const VNC_TEXT_BYTES_MAX: usize = 1024;
+/// Capabilities in one list of a Tight VNC server.
+pub const VNC_CAPABILITIES_MAX: usize = 64;
+/// Bytes of a VNC client that may come before the server has said what they answer.
+pub const VNC_EARLY_BYTES_MAX: usize = 4096;
+/// Bytes of one ADB message whose text is read; its length may be up to 16 MiB.
+pub const ADB_TEXT_BYTES_MAX: usize = 4096;
+/// Longest ADB message.
+pub const ADB_MESSAGE_BYTES_MAX: u32 = 16 << 20;
+/// Services of one ADB connection that are kept.
+pub const ADB_SERVICES_MAX: usize = 32;

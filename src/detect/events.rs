@@ -5,7 +5,7 @@ use super::tls::weak_tls;
 use super::voice;
 use super::web;
 use super::windows;
-use super::{cleartext, controllers, databases, discovery, mail, management, provisioning};
+use super::{cleartext, controllers, databases, discovery, mail, management, provisioning, remote};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
@@ -18,7 +18,7 @@ use crate::proto::tls::{Handshake, TlsEvent};
 pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &mut Vec<Sighting>) {
     provisioning::judge(home, cx, event, out);
     match event {
-        Event::Telnet(telnet::Event::Session { attempts, terminal_type, .. }) => {
+        Event::Telnet(telnet::Event::Session { attempts, terminal_type, encrypted: false, .. }) => {
             let seen = match (attempts, terminal_type.is_empty()) {
                 (0, true) => "options were negotiated".to_owned(),
                 (0, false) => format!("terminal {}", String::from_utf8_lossy(terminal_type)),
@@ -93,6 +93,10 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Kerberos(e) => windows::kerberos(home, cx, e, out),
         Event::Rdp(e) => windows::rdp(home, cx, e, out),
         Event::OncRpc(e) => windows::rpc(home, cx, e, first, out),
+        Event::Ssh(e) => remote::ssh(home, cx, e, out),
+        Event::Vnc(e) => remote::vnc(home, cx, e, out),
+        Event::Adb(e) => remote::adb(home, cx, e, out),
+        Event::Rlogin(e) | Event::Rsh(e) | Event::Rexec(e) => remote::rcmd(home, cx, e, out),
         _ => {}
     }
 }

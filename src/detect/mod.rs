@@ -17,6 +17,7 @@ pub mod management;
 pub mod names;
 pub mod provisioning;
 pub mod quality;
+pub mod remote;
 pub mod shared;
 pub mod sighting;
 pub mod tls;

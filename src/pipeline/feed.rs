@@ -94,10 +94,11 @@ impl Feed {
                 chances: if is_tcp && !flow.sides.iter().any(|s| s.began_with_syn) { MIDSTREAM_CHANCES } else { 0 },
                 had_event: false,
                 used: false,
-                heard: [false; 2],
                 handovers: 0,
                 named: None,
                 carrier: None,
+                heard: [false; 2],
+                overruled: false,
                 limited: LimitCount::default(),
                 outcome: Outcome::Going,
             },
@@ -318,6 +319,10 @@ impl Feed {
         flow.app.upgraded |= emit.upgraded();
         if let Some((Protocol::Tls, _)) = &active.reader.parser {
             flow.app.upgraded |= flow.app.service.is_some() || active.reader.carrier.is_some();
+        }
+        if std::mem::take(&mut active.reader.overruled) {
+            emit.take_service();
+            flow.app.service = None;
         }
         flow.app.service = emit.take_service().or(flow.app.service).or_else(|| active.reader.service());
         match active.reader.outcome {

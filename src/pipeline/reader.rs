@@ -27,15 +27,17 @@ pub(super) struct Reader {
     pub(super) had_event: bool,
     /// Whether the parser has used any bytes: until then it may be withdrawn without a loss.
     pub(super) used: bool,
-    /// Of which directions it has taken bytes for its own. A side that turns out to speak another
-    /// protocol with its first bytes (a web client that calls an SSH server) may still be told by them.
-    pub(super) heard: [bool; 2],
     /// How often one protocol handed over to another.
     pub(super) handovers: u8,
     /// A protocol that is only named, where the payload is of one.
     pub(super) named: Option<&'static str>,
     /// The outermost protocol of those that handed over.
     pub(super) carrier: Option<Protocol>,
+    /// Which directions have shown how they begin.
+    pub(super) heard: [bool; 2],
+    /// Whether a server's greeting has overruled what the client seemed to speak, and the flow's service
+    /// is to be named anew.
+    pub(super) overruled: bool,
     pub(super) limited: LimitCount,
     pub(super) outcome: Outcome,
 }
@@ -125,6 +127,32 @@ impl Reader {
         }
     }
 
+    /// A client may have spoken another protocol than the server does: a browser that was sent to the port
+    /// of SSH. Then the server's greeting decides what the flow is, and what was read so far is told.
+    fn overrule(&mut self, dir: Direction, bytes: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
+        let [orig, resp] = &mut self.heard;
+        let heard = if dir == Direction::Orig { orig } else { resp };
+        if *heard {
+            return;
+        }
+        let Ok(greeting) = Protocol::greeting(self.view.transport, dir, bytes) else { return };
+        *heard = true;
+        let Some(greeting) = greeting.filter(|g| dir == Direction::Resp && self.carrier.is_none() && !self.speaks(*g))
+        else {
+            return;
+        };
+        for dir in [Direction::Orig, Direction::Resp] {
+            self.end(dir, &[], at, emit);
+        }
+        self.parser = Some((greeting, greeting.parser()));
+        self.had_event = false;
+        self.overruled = true;
+    }
+
+    fn speaks(&self, protocol: Protocol) -> bool {
+        self.parser.as_ref().is_none_or(|p| p.0 == protocol)
+    }
+
     fn bytes(
         &mut self,
         dir: Direction,
@@ -134,6 +162,9 @@ impl Reader {
         other_taken: &mut Option<Taken>,
         emit: &mut Emitter<'_>,
     ) -> Taken {
+        if self.heard != [true; 2] && self.parser.is_some() {
+            self.overrule(dir, bytes, at, emit);
+        }
         // What an outer protocol used up before it handed over, or a wrong guess left.
         let mut before = 0;
         loop {
@@ -147,7 +178,9 @@ impl Reader {
                 let Some(found) = found else { return self.unrecognised(dir, before, rest) };
                 self.parser = Some((found, found.parser()));
                 self.used = false;
-                self.heard = [false; 2];
+                let [orig, resp] = &mut self.heard;
+                *orig |= dir == Direction::Orig || !other_pending.is_empty();
+                *resp |= dir == Direction::Resp || !other_pending.is_empty();
                 if !other_pending.is_empty() && other_taken.is_none() {
                     *other_taken = Some(self.parse(dir.other(), other_pending, at, emit));
                     if self.parser.is_none() {
@@ -157,8 +190,7 @@ impl Reader {
             }
             let guess = self.parser.as_ref().map(|p| p.0);
             let taken = self.parse(dir, rest, at, emit);
-            let heard = self.heard.get(dir.index()).is_some_and(|h| *h);
-            if self.outcome == Outcome::Violated && !(self.used && heard) && !self.had_event {
+            if self.outcome == Outcome::Violated && !self.used && !self.had_event {
                 // Nothing was lost by the wrong guess: the others have their turn.
                 emit.counters().violations += 1;
                 self.candidates &= !guess.map_or(0, Protocol::bit);
@@ -227,9 +259,6 @@ impl Reader {
         if let Progress::Handover { consumed } = progress {
             self.hand_over(at, emit);
             return Taken::Some { consumed, needed: 1 };
-        }
-        if let Some(heard) = self.heard.get_mut(dir.index()) {
-            *heard |= !matches!(progress, Progress::Violation(_));
         }
         self.judge(progress)
     }

@@ -166,6 +166,9 @@ pub struct Spec {
     /// when the parser has emitted an event, and after a [`Progress::Violation`] before that the
     /// other protocols are tried.
     pub tentative: bool,
+    /// Whether its server greets first, with something that no other server begins an answer with. Where
+    /// a client spoke another protocol to it, the greeting decides what the flow is.
+    pub greets: bool,
     /// What of it can be read from the network, for `overhear protocols`: a few words.
     pub yields: &'static str,
 }
@@ -182,6 +185,7 @@ impl Spec {
         table: None,
         more_tables: &[],
         tentative: false,
+        greets: false,
         yields: "",
     };
 }

@@ -149,6 +149,8 @@ protocols! {
     Smb => super::windows::smb::Smb,
     Sip => super::voice::sip::Sip,
     Rtsp => super::voice::rtsp::Rtsp,
+    Vnc => super::remote::vnc::Vnc,
+    Adb => super::remote::adb::Adb,
     Dns => super::discovery::dns::Dns,
     Mdns => super::discovery::dns::Mdns,
     Llmnr => super::discovery::dns::Llmnr,
@@ -175,6 +177,7 @@ protocols! {
     Irc => super::mail::irc::Irc,
     Xmpp => super::mail::xmpp::Xmpp,
     Nntp => super::mail::nntp::Nntp,
+    Rlogin => super::remote::rlogin::Rlogin,
     Telnet => super::remote::telnet::Telnet,
     Mqtt => super::iot::mqtt::Mqtt,
     Postgresql => super::database::postgresql::Postgresql,
@@ -215,6 +218,8 @@ protocols! {
     Lpd => super::printing::lpd::Lpd,
     RawPrint => super::printing::raw::RawPrint,
     Rtp => super::voice::rtp::Rtp,
+    Rsh => super::remote::rsh::Rsh,
+    Rexec => super::remote::rsh::Rexec,
 }
 
 impl Protocol {
@@ -254,6 +259,20 @@ impl Protocol {
         let any = |list: &[u16]| list.iter().any(|port| ports.contains(port));
         let elsewhere = |(p, siblings): &&(Self, Vec<u16>)| !any(p.spec().ports) || any(siblings);
         BOUND.iter().filter(elsewhere).fold(set, |set, (p, _)| set & !p.bit())
+    }
+
+    /// The protocol whose server begins with this greeting ([`Spec::greets`]); the other answer of a probe
+    /// is that more bytes are needed to tell.
+    pub fn greeting(transport: Transport, dir: Direction, bytes: &[u8]) -> Result<Option<Self>, Probe> {
+        let mut open = false;
+        for protocol in Self::ALL.iter().copied().filter(|p| p.spec().greets && p.runs_over(transport)) {
+            match protocol.probe(dir, bytes) {
+                Probe::Yes => return Ok(Some(protocol)),
+                Probe::NeedMore => open = true,
+                Probe::No => {}
+            }
+        }
+        if open { Err(Probe::NeedMore) } else { Ok(None) }
     }
 
     /// The protocol whose usual port this is.

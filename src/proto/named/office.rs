@@ -29,6 +29,20 @@ pub const LIST: &[Named] = &[
         test: teamviewer,
     },
     Named {
+        name: "ica",
+        title: "Citrix ICA",
+        transports: TCP,
+        reference: "as seen on the wire: the greetings of ICA and of its common gateway protocol",
+        test: ica,
+    },
+    Named {
+        name: "pcanywhere",
+        title: "pcAnywhere",
+        transports: UDP,
+        reference: "as seen on the wire: the search for hosts",
+        test: pcanywhere,
+    },
+    Named {
         name: "rdp",
         title: "RDP over UDP",
         transports: UDP,
@@ -108,6 +122,15 @@ fn radmin(g: &Glance<'_>) -> bool {
             | [1, 0, 0, 0, 5, 0, 0, 0 | 2, 0x27, 0x27, ..]
             | [1, 0, 0, 0, 0x25, 0, 0, 2, 0x12, 8, ..]
     )
+}
+
+fn ica(g: &Glance<'_>) -> bool {
+    g.payload.starts_with(b"\x7f\x7fICA\0") || g.payload.starts_with(b"\x1aCGP/01")
+}
+
+/// A question by name or for the status, and the answers to it.
+fn pcanywhere(g: &Glance<'_>) -> bool {
+    g.on_port(&[5632]) && matches!(g.payload, b"NQ" | b"ST" | [b'N', b'R', ..] | [b'S', b'T', ..])
 }
 
 fn teamviewer(g: &Glance<'_>) -> bool {
@@ -239,6 +262,11 @@ mod tests {
         let mut syn = vec![0xff, 0xff, 0xff, 0xff, 0, 64, 0, 1];
         syn.resize(1232, 0);
         assert_eq!(named_on(&syn, [50_000, 3389]), Some("rdp"));
+        assert_eq!(named_tcp(b"\x7f\x7fICA\0"), Some("ica"));
+        assert_eq!(named_tcp(b"\x1aCGP/01\r"), Some("ica"));
+        unnamed(b"\x7f\x7fIC");
+        assert_eq!(named_on(b"NQ", [5632, 5632]), Some("pcanywhere"));
+        assert_eq!(named_on(b"NQ", [5631, 5000]), None);
         assert_eq!(named_on(&[6, 0, 0xff, 7, 0, 0, 0, 0, 0], [623, 623]), Some("ipmi"));
         unnamed(&[6, 0, 0xff, 7, 0, 0, 0, 0, 0]);
     }

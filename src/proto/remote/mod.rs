@@ -1,6 +1,16 @@
 //! Remote access: shells, screens, debuggers.
 
+pub mod adb;
+pub mod adb_event;
+pub mod dialogue;
+pub mod dialogue_memory;
+pub mod rcmd;
+pub mod rlogin;
+pub mod rsh;
 pub mod socks;
 pub mod ssh;
 pub mod telnet;
+pub mod telnet_options;
 pub mod telnet_prompt;
+pub mod vnc;
+pub mod vnc_event;

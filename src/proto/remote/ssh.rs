@@ -11,7 +11,8 @@
 use crate::base::secret::Reveal;
 use crate::base::{ReadError, Reader, Timestamp, limits};
 use crate::fingerprint::hassh::hassh;
-use crate::proto::api::{AppParser, Cx, Direction, Event, Probe, Progress, Spec, Transport};
+use crate::proto::api::{About, AppParser, Cx, Direction, Event, Fact, Probe, Progress, Spec, Transport};
+use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -177,6 +178,59 @@ impl Event for SshEvent<'_> {
         row.opt_bytes(c.cipher(Direction::Orig));
         row.opt_bytes(c.mac(Direction::Orig));
     }
+
+    fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        if let Some(banner) = self.0.server_banner.as_deref() {
+            let about = About::Side(Direction::Resp);
+            tell(Fact { about, attribute: "banner", value: banner });
+            let said = Software::of(banner);
+            for (attribute, value) in [("server", said.name), ("os", said.system)] {
+                if !value.is_empty() {
+                    tell(Fact { about, attribute, value });
+                }
+            }
+        }
+        if let Some(banner) = self.0.client_banner.as_deref() {
+            let value = Software::of(banner).name;
+            if !value.is_empty() {
+                tell(Fact { about: About::Side(Direction::Orig), attribute: "user-agent", value });
+            }
+        }
+    }
+}
+
+/// What a version line says of who wrote it: `SSH-2.0-software comment` (RFC 4253, section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Software<'a> {
+    /// The software and its version, as written.
+    pub name: &'a [u8],
+    /// The system that its packager names; empty where none is.
+    pub system: &'a [u8],
+}
+
+/// Systems as they stand in comments of version lines, in lower case, and their names.
+const SYSTEMS: [(&[u8], &[u8]); 12] = [
+    (b"ubuntu", b"Ubuntu"),
+    (b"raspbian", b"Raspbian"),
+    (b"debian", b"Debian"),
+    (b"+deb", b"Debian"),
+    (b"freebsd", b"FreeBSD"),
+    (b"netbsd", b"NetBSD"),
+    (b"windows", b"Windows"),
+    (b"cisco", b"Cisco IOS"),
+    (b"rosssh", b"RouterOS"),
+    (b"comware", b"Comware"),
+    (b"huawei", b"Huawei VRP"),
+    (b"freesshd", b"Windows"),
+];
+
+impl<'a> Software<'a> {
+    /// Reads a version line.
+    pub fn of(banner: &'a [u8]) -> Self {
+        let name = banner.splitn(3, |c| *c == b'-').nth(2).unwrap_or_default();
+        let system = SYSTEMS.iter().find(|(word, _)| text::contains(name, word)).map_or(&[][..], |(_, system)| system);
+        Self { name: text::word(name).0, system }
+    }
 }
 
 /// How far a direction is read.
@@ -307,7 +361,8 @@ impl AppParser for SshParser {
         ports: &[22, 2222],
         reference: "RFC 4253",
         table: Some(&TABLE),
-        yields: "software of both sides, negotiated algorithms, HASSH fingerprints",
+        greets: true,
+        yields: "versions, algorithms, HASSH fingerprints, software and system of the server",
         ..Spec::EMPTY
     };
     type Event<'e> = SshEvent<'e>;
@@ -480,6 +535,21 @@ mod tests {
         assert_eq!(probe_all::<SshParser>(Direction::Resp, b"SSH-1.99-x\r\n"), Probe::Yes);
         assert_eq!(probe_all::<SshParser>(Direction::Orig, b"SSH-x"), Probe::No);
         assert_eq!(probe_all::<SshParser>(Direction::Orig, b"SSTP"), Probe::No);
+    }
+
+    #[test]
+    fn software_and_system_of_a_version_line() {
+        for (banner, name, system) in [
+            ("SSH-2.0-OpenSSH_9.6p1 Ubuntu-3ubuntu13.8", "OpenSSH_9.6p1", "Ubuntu"),
+            ("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3", "OpenSSH_9.2p1", "Debian"),
+            ("SSH-2.0-OpenSSH_for_Windows_8.1", "OpenSSH_for_Windows_8.1", "Windows"),
+            ("SSH-2.0-Cisco-1.25", "Cisco-1.25", "Cisco IOS"),
+            ("SSH-2.0-dropbear_2019.78", "dropbear_2019.78", ""),
+            ("SSH-2.0-", "", ""),
+        ] {
+            let want = Software { name: name.as_bytes(), system: system.as_bytes() };
+            assert_eq!(Software::of(banner.as_bytes()), want, "{banner}");
+        }
     }
 
     /// Prints the rows of the flows in the folder that `OVERHEAR_FLOWS` names; see the tests of TLS.

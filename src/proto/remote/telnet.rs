@@ -1,8 +1,10 @@
 //! Telnet (RFC 854, RFC 855), and the logins that people type into it.
 
-use super::telnet_prompt::{self as prompt, Prompt};
+use super::dialogue::Dialogue;
+use super::telnet_options::{Negotiation, Piece, Says, command, emulation, option, option_name, says};
+use super::telnet_prompt::Prompt;
+use crate::base::Timestamp;
 use crate::base::secret::{Reveal, SecretBuf};
-use crate::base::{Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
 use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
@@ -16,10 +18,16 @@ pub static TABLE: Table = Table {
     columns: &[
         Column::repeating("terminal_type", Type::Text, "Terminal type that the client named (RFC 1091)"),
         Column::repeating("options", Type::TextList, "Options that either side offered or asked for"),
-        Column::repeating("username", Type::Text, "User name of the last login attempt"),
+        Column::repeating(
+            "username",
+            Type::Text,
+            "User name of the last login attempt; blanked where it was a password",
+        ),
         Column::new("login_attempts", Type::Int32, "Passwords that were typed at a prompt for one"),
         Column::new("success", Type::Bool, "Whether the last attempt succeeded; null where that was not seen"),
         Column::repeating("banner", Type::Text, "First text of the server, up to what the client first typed"),
+        Column::repeating("emulation", Type::Text, "`tn3270` or `tn5250` where screens of a mainframe are shown"),
+        Column::new("encrypted", Type::Bool, "Whether encryption took over inside the session"),
     ],
 };
 
@@ -28,6 +36,8 @@ pub static TABLE: Table = Table {
 pub enum Event<'e> {
     /// A login attempt and what became of it.
     Login(Login<'e>),
+    /// Encryption takes over.
+    Upgrade,
     /// The session as a whole.
     Session {
         /// When it began, and with which packet.
@@ -44,15 +54,20 @@ pub enum Event<'e> {
         success: Option<bool>,
         /// First text of the server.
         banner: &'e [u8],
+        /// Which screens of a mainframe were shown.
+        emulation: Option<&'static str>,
+        /// Whether encryption took over.
+        encrypted: bool,
     },
 }
 
 impl crate::proto::api::Event for Event<'_> {
     fn moment(&self) -> Option<(Timestamp, u64)> {
-        Some(match self {
-            Self::Login(login) => (login.ts, login.packet),
-            Self::Session { at, .. } => *at,
-        })
+        match self {
+            Self::Login(login) => Some((login.ts, login.packet)),
+            Self::Upgrade => None,
+            Self::Session { at, .. } => Some(*at),
+        }
     }
 
     fn has_row(&self) -> bool {
@@ -60,7 +75,11 @@ impl crate::proto::api::Event for Event<'_> {
     }
 
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
-        let Self::Session { terminal_type, options, username, attempts, success, banner, .. } = self else { return };
+        let Self::Session { terminal_type, options, username, attempts, success, banner, emulation, encrypted, .. } =
+            self
+        else {
+            return;
+        };
         row.opt_bytes(Some(*terminal_type).filter(|t| !t.is_empty()));
         let known = (0..64_u8).filter(|bit| options >> bit & 1 != 0);
         row.list(known.clone().count());
@@ -72,344 +91,86 @@ impl crate::proto::api::Event for Event<'_> {
         }
         row.opt_bytes(*username).int(*attempts).opt_bool(*success);
         row.opt_bytes(Some(*banner).filter(|b| !b.is_empty()));
+        row.opt_text(*emulation).bool(*encrypted);
     }
 
     fn login(&self) -> Option<Login<'_>> {
-        match self {
-            Self::Login(login) => Some(*login),
-            Self::Session { .. } => None,
-        }
+        if let Self::Login(login) = self { Some(*login) } else { None }
+    }
+
+    fn upgrades(&self) -> bool {
+        matches!(self, Self::Upgrade)
     }
 }
 
-/// Names of options (IANA registry "Telnet Options").
-const fn option_name(option: u8) -> Option<&'static str> {
-    Some(match option {
-        0 => "BINARY",
-        1 => "ECHO",
-        3 => "SUPPRESS-GO-AHEAD",
-        5 => "STATUS",
-        6 => "TIMING-MARK",
-        17 => "EXTENDED-ASCII",
-        18 => "LOGOUT",
-        24 => "TERMINAL-TYPE",
-        25 => "END-OF-RECORD",
-        31 => "WINDOW-SIZE",
-        32 => "TERMINAL-SPEED",
-        33 => "REMOTE-FLOW-CONTROL",
-        34 => "LINEMODE",
-        35 => "X-DISPLAY-LOCATION",
-        36 => "ENVIRON",
-        37 => "AUTHENTICATION",
-        38 => "ENCRYPT",
-        39 => "NEW-ENVIRON",
-        40 => "TN3270E",
-        42 => "CHARSET",
-        44 => "COM-PORT",
-        46 => "START-TLS",
-        47 => "KERMIT",
-        _ => return None,
-    })
-}
-
-/// Commands (RFC 854).
-mod command {
-    pub const SE: u8 = 240;
-    pub const SB: u8 = 250;
-    pub const WILL: u8 = 251;
-    pub const DONT: u8 = 254;
-    pub const IAC: u8 = 255;
-}
-
-/// Where a direction stands between its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum State {
-    #[default]
-    Text,
-    Iac,
-    Option,
-    Sub,
-    SubIac,
-}
-
-/// One direction's negotiation.
+/// Follows one session.
 #[derive(Debug, Default)]
-struct Negotiation {
-    state: State,
-    sub: Vec<u8>,
-}
-
-/// What a byte of the stream turned out to be.
-enum Piece<'a> {
-    Byte(u8),
-    Option(u8),
-    Sub(&'a [u8]),
-    Nothing,
-}
-
-impl Negotiation {
-    fn push(&mut self, byte: u8) -> Piece<'_> {
-        let (next, piece) = match (self.state, byte) {
-            (State::Text, command::IAC) => (State::Iac, Piece::Nothing),
-            (State::Text, _) => return Piece::Byte(byte),
-            (State::Iac, command::IAC) => (State::Text, Piece::Byte(byte)),
-            (State::Iac, command::WILL..=command::DONT) => (State::Option, Piece::Nothing),
-            (State::Iac, command::SB) => {
-                self.sub.clear();
-                (State::Sub, Piece::Nothing)
-            }
-            (State::Iac, _) => (State::Text, Piece::Nothing),
-            (State::Option, option) => (State::Text, Piece::Option(option)),
-            (State::Sub, command::IAC) => (State::SubIac, Piece::Nothing),
-            (State::SubIac, command::SE) => {
-                self.state = State::Text;
-                return Piece::Sub(&self.sub);
-            }
-            (State::Sub | State::SubIac, _) => {
-                if self.sub.len() < limits::TELNET_SUBNEGOTIATION_BYTES_MAX {
-                    self.sub.push(byte);
-                }
-                (State::Sub, Piece::Nothing)
-            }
-        };
-        self.state = next;
-        piece
-    }
-}
-
-/// Progress through a control sequence of a terminal (ECMA-48): nothing that is typed or shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Escape {
-    #[default]
-    None,
-    Started,
-    Sequence,
-    Command,
-}
-
-impl Escape {
-    /// Takes a byte; whether it belonged to a sequence.
-    fn swallows(&mut self, byte: u8) -> bool {
-        *self = match (*self, byte) {
-            (_, 0x1b) => Self::Started,
-            (Self::None, _) => return false,
-            (Self::Started, b'[' | b'O') => Self::Sequence,
-            (Self::Started, b']') => Self::Command,
-            (Self::Started, _) => Self::None,
-            (Self::Sequence, 0x40..=0x7e) => Self::None,
-            (Self::Sequence, 0x20..=0x3f) => Self::Sequence,
-            (Self::Command, 0x20..) => Self::Command,
-            (Self::Sequence | Self::Command, _) => Self::None,
-        };
-        true
-    }
-}
-
-/// A password that was typed.
-#[derive(Debug)]
-struct Attempt {
-    user: Option<Vec<u8>>,
-    secret: SecretBuf,
-    at: (Timestamp, u64),
-    /// What the text since says, as far as it does.
-    result: Option<bool>,
-    /// Lines that the server has shown since.
-    lines: u32,
-}
-
-/// Follows one session. The responder is taken for the side that prompts.
-#[derive(Default)]
 pub struct Telnet {
     sides: [Negotiation; 2],
-    escapes: [Escape; 2],
     began: Option<(Timestamp, u64)>,
+    server: Option<Direction>,
     options: u64,
     terminal_type: Vec<u8>,
-    banner: Vec<u8>,
-    banner_done: bool,
-    /// The line that the server is writing.
-    shown: Vec<u8>,
-    /// The one before it.
-    before: Vec<u8>,
-    /// What those two ask for, until more is shown: a client may send empty lines without end.
-    asking: Option<Prompt>,
-    /// The line that the client is typing, and what it was asked for when it began to.
-    typed: Vec<u8>,
-    typing: bool,
-    asked: Prompt,
-    after_cr: bool,
-    user: Option<Vec<u8>>,
-    attempt: Option<Attempt>,
-    attempts: u32,
-    success: Option<bool>,
-    last_user: Option<Vec<u8>>,
+    /// Whether what follows are screens of a mainframe.
+    screens: bool,
+    dialogue: Dialogue,
+    /// Which sides said that TLS follows.
+    tls: [bool; 2],
+    encrypted: bool,
     ends: u8,
-}
-
-impl std::fmt::Debug for Telnet {
-    /// Without what is being typed: it may be a password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Telnet").field("asked", &self.asked).field("attempts", &self.attempts).finish_non_exhaustive()
-    }
 }
 
 type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
 
-/// Lines after a password in which a refusal is looked for.
-const RESULT_LINES: u32 = 4;
-
 impl Telnet {
-    fn option(&mut self, option: u8) {
-        self.options |= 1_u64.checked_shl(option.into()).unwrap_or(0);
+    const fn has_option(&self, option: u8) -> bool {
+        self.options >> option & 1 != 0
     }
 
-    /// TERMINAL-TYPE IS (RFC 1091) and the USER variable of NEW-ENVIRON (RFC 1572).
-    fn subnegotiation(&mut self, sub: &[u8]) {
-        const IS: u8 = 0;
-        match sub {
-            [24, IS, name @ ..] if self.terminal_type.is_empty() => self.terminal_type = name.to_vec(),
-            [39, IS, variables @ ..] => {
-                let user = variables.split(|c| matches!(c, 0 | 3)).find_map(|v| {
-                    let (name, value) = text::split_once(v, 1)?;
-                    (name == b"USER" && !value.is_empty()).then_some(value)
-                });
-                if let Some(user) = user {
-                    self.user = Some(user.to_vec());
+    /// Screens of a mainframe are records of their own code, and nothing of them is a dialogue.
+    fn shows_screens(&self) -> bool {
+        (self.has_option(option::END_OF_RECORD) || self.has_option(option::TN3270E))
+            && emulation(&self.terminal_type).is_some()
+    }
+
+    fn subnegotiation(&mut self, cx: Cx<'_>, dir: Direction, sub: &[u8], emit: Emit<'_>) {
+        says(sub, &mut |say| match say {
+            Says::Terminal(name) if self.terminal_type.is_empty() => self.terminal_type = name.to_vec(),
+            Says::Terminal(_) => {}
+            Says::User(user) => self.dialogue.named(user),
+            Says::Substitute { seed, password } => {
+                let kind = if seed.is_empty() { SecretKind::Password } else { SecretKind::ChallengeResponse };
+                let hex: String = password.expose().iter().map(|b| format!("{b:02x}")).collect();
+                let secret = SecretBuf::new(if seed.is_empty() { password.expose() } else { hex.as_bytes() });
+                emit(Event::Login(Login {
+                    mechanism: "new-environ",
+                    username: self.dialogue.username(),
+                    secret: Some(secret.borrow()),
+                    secret_kind: kind,
+                    ..Login::at((cx.ts, cx.packet))
+                }));
+            }
+            Says::TlsFollows => {
+                if let Some(tls) = self.tls.get_mut(dir.index()) {
+                    *tls = true;
                 }
             }
-            _ => {}
-        }
+            Says::Encrypts => self.encrypted = true,
+        });
     }
+}
 
-    fn shown_byte(&mut self, byte: u8) {
-        self.asking = None;
-        if !self.banner_done && self.banner.len() < limits::TELNET_BANNER_BYTES_MAX {
-            match byte {
-                b'\r' | 0 | 7 => {}
-                b'\n' | b'\t' => {
-                    if self.banner.last().is_some_and(|c| *c != b' ') {
-                        self.banner.push(b' ');
-                    }
-                }
-                _ => self.banner.push(byte),
-            }
-        }
-        match byte {
-            b'\n' => self.shown_line(),
-            // A carriage return starts the line anew only if something else follows; a prompt may
-            // be redrawn so.
-            b'\r' | 0 | 7 => {}
-            8 => _ = self.shown.pop(),
-            _ => {
-                if self.shown.len() >= limits::TELNET_LINE_BYTES_MAX {
-                    // What counts in a prompt is its end.
-                    self.shown.drain(..limits::TELNET_LINE_BYTES_MAX / 2);
-                }
-                self.shown.push(byte);
-            }
-        }
-    }
+/// Greetings of mail, chat, screens and shells, which are no telnet.
+const GREETINGS: [&[u8]; 10] =
+    [b"+OK", b"-ERR", b"* OK", b"* PREAUTH", b"* BYE", b"NOTICE ", b"<?xml", b"<stream", b"RFB ", b"SSH-"];
 
-    /// The server has ended a line.
-    fn shown_line(&mut self) {
-        let line = self.shown.trim_ascii();
-        if line.is_empty() {
-            self.shown.clear();
-            return;
-        }
-        if let Some(attempt) = &mut self.attempt
-            && line.iter().any(|c| *c != b'*')
-        {
-            attempt.lines = attempt.lines.saturating_add(1);
-            if attempt.lines <= RESULT_LINES && attempt.result.is_none() && prompt::refuses(line) {
-                attempt.result = Some(false);
-            }
-        }
-        std::mem::swap(&mut self.shown, &mut self.before);
-        self.shown.clear();
-    }
-
-    /// What the server asks for at this moment.
-    fn asks(&mut self) -> Prompt {
-        let (shown, before) = (self.shown.trim_ascii(), self.before.trim_ascii());
-        *self
-            .asking
-            .get_or_insert_with(|| if shown.is_empty() { Prompt::of(before, false) } else { Prompt::of(shown, true) })
-    }
-
-    /// Decides what became of the last attempt, given what the server asks for now.
-    fn decide(&mut self, asks: Prompt, emit: Emit<'_>) {
-        let Some(attempt) = self.attempt.take() else { return };
-        let answered = attempt.lines > 0 || !self.shown.trim_ascii().is_empty();
-        let success = match (attempt.result, asks) {
-            (Some(result), _) => Some(result),
-            (None, Prompt::User | Prompt::Password) => Some(false),
-            (None, Prompt::NewPassword | Prompt::Command) => Some(true),
-            (None, Prompt::None) => answered.then_some(true),
-        };
-        self.success = success;
-        emit(Event::Login(Login {
-            ts: attempt.at.0,
-            packet: attempt.at.1,
-            mechanism: "login",
-            username: attempt.user.as_deref(),
-            secret: Some(attempt.secret.borrow()),
-            secret_kind: SecretKind::Password,
-            proof: None,
-            success,
-        }));
-        self.last_user = attempt.user;
-    }
-
-    fn typed_byte(&mut self, cx: Cx<'_>, byte: u8, emit: Emit<'_>) {
-        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-        // CR LF and CR NUL are one end of a line (RFC 854).
-        if after_cr && matches!(byte, b'\n' | 0) {
-            return;
-        }
-        if !self.typing {
-            self.typing = true;
-            self.banner_done = true;
-            self.asked = self.asks();
-            self.decide(self.asked, emit);
-        }
-        match byte {
-            b'\r' | b'\n' => self.typed_line(cx),
-            8 | 0x7f => {
-                // A character of several bytes goes as one.
-                while self.typed.pop().is_some_and(|c| c & 0xc0 == 0x80) {}
-            }
-            // ^U, ^C and ^X take back all of it, ^W the last word.
-            0x15 | 0x03 | 0x18 => self.typed.clear(),
-            0x17 => {
-                let end = self.typed.trim_ascii_end().iter().rposition(|c| *c == b' ').map_or(0, |at| at + 1);
-                self.typed.truncate(end);
-            }
-            0..0x20 => {}
-            _ if self.typed.len() < limits::TELNET_LINE_BYTES_MAX => self.typed.push(byte),
-            _ => cx.limit_hit(),
-        }
-    }
-
-    fn typed_line(&mut self, cx: Cx<'_>) {
-        let line = std::mem::take(&mut self.typed);
-        self.typing = false;
-        match self.asked {
-            Prompt::User if !line.is_empty() => self.user = Some(line),
-            Prompt::Password => {
-                self.attempts = self.attempts.saturating_add(1);
-                let (user, secret) = (self.user.clone(), SecretBuf::new(&line));
-                self.attempt = Some(Attempt { user, secret, at: (cx.ts, cx.packet), result: None, lines: 0 });
-            }
-            _ => {}
-        }
-        // What is shown from here on answers this line.
-        if self.asked != Prompt::None {
-            self.shown.clear();
-            self.before.clear();
-            self.asking = None;
-        }
-        self.asked = Prompt::None;
+/// Whether a text is the greeting of another protocol: a known word, a number of three digits as mail, file
+/// and news servers have it, or the sender's name of a chat.
+fn greets_otherwise(payload: &[u8]) -> bool {
+    match payload {
+        [a, b, c, b' ' | b'-', ..] if [a, b, c].iter().all(|d| d.is_ascii_digit()) => true,
+        [b':', next, ..] => next.is_ascii_alphanumeric(),
+        _ => GREETINGS.iter().any(|g| payload.starts_with(g)),
     }
 }
 
@@ -421,7 +182,7 @@ impl AppParser for Telnet {
         ports: &[23],
         reference: "RFC 854, RFC 855",
         table: Some(&TABLE),
-        yields: "logins, terminal types, options, banners",
+        yields: "options, terminal type, banner, logins that are typed (also `enable`, `su`)",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
@@ -433,13 +194,18 @@ impl AppParser for Telnet {
                 return if *option <= 50 { Probe::Yes } else { Probe::No };
             }
             [command::IAC, command::SB..=command::DONT] => return Probe::NeedMore,
+            // A byte 255 of the text, and then a command.
+            [command::IAC, command::IAC] | [command::IAC, command::IAC, command::IAC] => return Probe::NeedMore,
+            [command::IAC, command::IAC, rest @ ..]
+                if matches!(rest, [command::IAC, command::SB..=command::DONT, ..]) =>
+            {
+                return Self::probe(dir, rest);
+            }
             [command::IAC, ..] => return Probe::No,
             _ => {}
         }
-        // Without negotiation only a prompt tells. Mail, file and news servers greet with a number
-        // or a sign.
-        let numbered = payload.first().is_some_and(|c| c.is_ascii_digit() || matches!(c, b'+' | b'*' | b'-'));
-        if !text::is_text(payload) || payload.len() > 2048 || numbered && payload.len() < 64 && dir == Direction::Resp {
+        // Without negotiation only a prompt tells.
+        if payload.len() > 2048 || !text::is_text(payload) || dir == Direction::Resp && greets_otherwise(payload) {
             return Probe::No;
         }
         if dir == Direction::Orig {
@@ -447,52 +213,58 @@ impl AppParser for Telnet {
             return if payload.len() <= 64 { Probe::NeedMore } else { Probe::No };
         }
         let last = payload.rsplit(|c| *c == b'\n').next().unwrap_or_default().trim_ascii();
+        let marked = matches!(last, [.., b':' | b'>' | b'?']) || last.ends_with("：".as_bytes());
         match Prompt::of(last, true) {
-            Prompt::User if !last.is_empty() => Probe::Yes,
+            Prompt::User | Prompt::Password if marked => Probe::Yes,
             _ => Probe::NeedMore,
         }
     }
 
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Progress {
-        self.began.get_or_insert((cx.ts, cx.packet));
-        let index = dir.index();
+        if self.began.is_none() {
+            self.began = Some((cx.ts, cx.packet));
+            // Who opened the connection is not known of one that was taken up in the middle.
+            let reversed = cx.flow.orig_port == 23 && cx.flow.resp_port != 23;
+            self.server = Some(if reversed { Direction::Orig } else { Direction::Resp });
+        }
+        let from_server = self.server == Some(dir);
         for byte in bytes {
-            let (Some(side), Some(escape)) = (self.sides.get_mut(index), self.escapes.get_mut(index)) else { break };
+            let Some(side) = self.sides.get_mut(dir.index()) else { break };
             match side.push(*byte) {
                 Piece::Nothing => {}
-                Piece::Option(option) => self.option(option),
+                Piece::Option(option) => {
+                    self.options |= 1_u64.checked_shl(option.into()).unwrap_or(0);
+                    self.screens = self.shows_screens();
+                }
                 Piece::Sub(sub) => {
                     let sub = sub.to_vec();
-                    self.subnegotiation(&sub);
-                }
-                Piece::Byte(byte) => {
-                    if escape.swallows(byte) {
-                        continue;
-                    }
-                    if dir == Direction::Resp {
-                        self.shown_byte(byte);
-                    } else {
-                        self.typed_byte(cx, byte, emit);
+                    self.subnegotiation(cx, dir, &sub, emit);
+                    self.screens = self.shows_screens();
+                    if self.encrypted || self.tls == [true; 2] {
+                        self.encrypted = true;
+                        emit(Event::Upgrade);
+                        return Progress::Finished;
                     }
                 }
+                Piece::EraseCharacter if !from_server => self.dialogue.erase_character(),
+                Piece::EraseLine if !from_server => self.dialogue.erase_line(),
+                Piece::EraseCharacter | Piece::EraseLine => {}
+                Piece::Byte(_) if self.screens => {}
+                Piece::Byte(byte) if from_server => self.dialogue.shown(byte),
+                Piece::Byte(byte) => self.dialogue.typed(cx, byte, &mut |login| emit(Event::Login(login))),
             }
         }
         Progress::Done
     }
 
     fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, _missing: u64) -> Progress {
-        if let (Some(side), Some(escape)) = (self.sides.get_mut(dir.index()), self.escapes.get_mut(dir.index())) {
+        if let Some(side) = self.sides.get_mut(dir.index()) {
             *side = Negotiation::default();
-            *escape = Escape::None;
         }
-        if dir == Direction::Resp {
-            self.shown.clear();
-            self.before.clear();
-            self.asking = None;
+        if self.server.unwrap_or(Direction::Resp) == dir {
+            self.dialogue.shown_gap();
         } else {
-            // Half a line would be a wrong user name or password.
-            self.typed.clear();
-            self.asked = Prompt::None;
+            self.dialogue.typed_gap();
         }
         Progress::Done
     }
@@ -502,17 +274,18 @@ impl AppParser for Telnet {
         if self.ends != 2 {
             return;
         }
-        let asks = self.asks();
-        self.decide(asks, emit);
+        self.dialogue.finish(&mut |login| emit(Event::Login(login)));
         let Some(at) = self.began else { return };
         emit(Event::Session {
             at,
             terminal_type: &self.terminal_type,
             options: self.options,
-            username: self.last_user.as_deref().or(self.user.as_deref()),
-            attempts: self.attempts,
-            success: self.success,
-            banner: self.banner.trim_ascii(),
+            username: self.dialogue.username(),
+            attempts: self.dialogue.attempts(),
+            success: self.dialogue.success(),
+            banner: &self.dialogue.banner(),
+            emulation: emulation(&self.terminal_type),
+            encrypted: self.encrypted,
         });
     }
 }
@@ -520,6 +293,7 @@ impl AppParser for Telnet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits;
     use crate::proto::api::LimitCount;
     use crate::proto::testing::{Script, probe_all};
 
@@ -554,11 +328,8 @@ mod tests {
         assert!(seen.logins[0].contains("packet: 6"));
     }
 
-    /// Secrets, for the test only.
-    fn secrets(steps: &[(bool, &str)]) -> Vec<(String, String, Option<bool>)> {
-        let mut out = Vec::new();
-        let mut parser = Telnet::default();
-        let flow = crate::proto::api::FlowView {
+    fn some_flow() -> crate::proto::api::FlowView {
+        crate::proto::api::FlowView {
             flow_id: 0,
             capture: 0,
             orig_ip: crate::base::Addr::UNSPECIFIED,
@@ -568,7 +339,14 @@ mod tests {
             orig_mac: crate::base::Mac::ZERO,
             resp_mac: crate::base::Mac::ZERO,
             transport: Transport::Tcp,
-        };
+        }
+    }
+
+    /// Secrets, for the test only.
+    fn secrets(steps: &[(bool, &str)]) -> Vec<(String, String, Option<bool>)> {
+        let mut out = Vec::new();
+        let mut parser = Telnet::default();
+        let flow = some_flow();
         let cx = Cx { ts: Timestamp(0), packet: 0, flow: &flow, limited: &LimitCount::default() };
         let mut emit = |e: Event<'_>| {
             if let Event::Login(l) = e {
@@ -650,6 +428,148 @@ mod tests {
     }
 
     #[test]
+    fn a_password_typed_where_the_name_belongs() {
+        let seen = Script::new()
+            .resp(b"Default password: Sample-Typo-1\r\nlogin: ")
+            .orig("Sample-Typo-1\r\n")
+            .resp("Sample-Typo-1\r\nPassword: ")
+            .orig("\r\n")
+            .resp("\r\nLogin incorrect\r\nlogin: ")
+            .orig("operator\r\n")
+            .resp("operator\r\nPassword: ")
+            .orig("Sample-Typo-1\r\n")
+            .resp("\r\nWelcome\r\n$ ")
+            .any_chunking::<Telnet>();
+        let user = bytes("operator");
+        assert_eq!(results(&seen), [format!("{} Some(false) }}", bytes("[blanked]")), format!("{user} Some(true) }}")]);
+        assert_eq!(seen.cell("banner"), "Default password: [blanked] login:");
+        assert!(!format!("{seen:?}").contains("Sample-Typo-1"));
+        // The last attempt was the mistake.
+        let seen = Script::new()
+            .resp("login: ")
+            .orig("operator\r\n")
+            .resp("Password: ")
+            .orig("Sample-Typo-1\r\n")
+            .resp("\r\nLogin incorrect\r\nlogin: ")
+            .orig("Sample-Typo-1\r\n")
+            .any_chunking::<Telnet>();
+        assert_eq!(seen.cell("username"), "operator");
+        assert!(!format!("{seen:?}").contains("Sample-Typo-1"));
+    }
+
+    #[test]
+    fn a_name_that_is_its_own_password_is_no_mistake() {
+        let got = secrets(&[
+            (false, "login: "),
+            (true, "admin\n"),
+            (false, "Password: "),
+            (true, "admin\n"),
+            (false, "\nLogin incorrect\nlogin: "),
+            (true, "admin\n"),
+            (false, "Password: "),
+            (true, "1234\n"),
+            (false, "\n# "),
+        ]);
+        let want = [("admin", "admin", Some(false)), ("admin", "1234", Some(true))];
+        assert_eq!(got, want.map(|(u, s, r)| (u.to_owned(), s.to_owned(), r)));
+    }
+
+    #[test]
+    fn other_passwords_behind_the_login() {
+        let seen = Script::new()
+            .resp("User Access Verification\r\n\r\nUsername: ")
+            .orig("bob\r\n")
+            .resp("Password: ")
+            .orig("Sample-Cisco-1\r\n")
+            .resp("\r\nrouter>")
+            .orig("enable\r\n")
+            .resp("enable\r\nPassword: ")
+            .orig("Sample-Cisco-2\r\n")
+            .resp("\r\nrouter#")
+            .orig("exit\r\n")
+            .resp("exit\r\n[bob@host ~]$ ")
+            .orig("sudo id\r\n")
+            .resp("sudo id\r\n[sudo] password for bob: ")
+            .orig("Sample-Cisco-3\r\n")
+            .resp("\r\nSorry, try again.\r\n[sudo] password for bob: ")
+            .any_chunking::<Telnet>();
+        let said = |l: &String| l.split("mechanism: ").nth(1).unwrap().split(", secret").next().unwrap().to_owned();
+        let mechanisms: Vec<String> = seen.logins.iter().map(said).collect();
+        assert_eq!(
+            mechanisms,
+            [
+                format!("\"login\", username: {}", bytes("bob")),
+                "\"enable\", username: None".to_owned(),
+                format!("\"sudo\", username: {}", bytes("bob")),
+            ]
+        );
+        assert!(seen.logins[2].contains("Some(false)"));
+    }
+
+    #[test]
+    fn characters_are_taken_back_by_command() {
+        let seen = Script::new()
+            .resp(b"\xff\xfb\x03login: ")
+            .orig(b"ux\xff\xf7ser\r\n")
+            .resp("Password: ")
+            .orig(b"wrong\xff\xf8Sample-Line-1\r\n")
+            .resp("\r\nhost> ")
+            .any_chunking::<Telnet>();
+        assert_eq!(results(&seen), [format!("{} Some(true) }}", bytes("user"))]);
+        assert!(!format!("{seen:?}").contains("Sample-Line-1"));
+    }
+
+    #[test]
+    fn encryption_takes_over() {
+        let seen = Script::new()
+            .resp(b"\xff\xfd\x2e")
+            .orig(b"\xff\xfb\x2e\xff\xfa\x2e\x01\xff\xf0")
+            .resp(b"\xff\xfa\x2e\x01\xff\xf0")
+            .orig(b"\x16\x03\x01")
+            .any_chunking::<Telnet>();
+        assert_eq!((seen.cell("encrypted"), seen.cell("options")), ("true".into(), "[START-TLS]".into()));
+        assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn screens_of_a_mainframe_are_no_dialogue() {
+        let seen = Script::new()
+            .resp(b"\xff\xfd\x18\xff\xfa\x18\x01\xff\xf0")
+            .orig(b"\xff\xfb\x18\xff\xfa\x18\x00IBM-3278-2\xff\xf0\xff\xfb\x19\xff\xfb\x00")
+            .resp(b"\x05\xc1Password:\xff\xef")
+            .orig(b"\x7d\xd7\xc1\r\n\xff\xef")
+            .any_chunking::<Telnet>();
+        assert_eq!(seen.cell("emulation"), "tn3270");
+        assert!(seen.logins.is_empty());
+    }
+
+    #[test]
+    fn a_session_that_was_turned_round() {
+        let mut parser = Telnet::default();
+        let mut flow = some_flow();
+        flow.orig_port = 23;
+        let cx = Cx { ts: Timestamp(0), packet: 0, flow: &flow, limited: &LimitCount::default() };
+        let mut users = Vec::new();
+        let mut emit = |e: Event<'_>| {
+            if let Event::Login(l) = e {
+                users.push(l.username.map(<[u8]>::to_vec));
+            }
+        };
+        for (dir, text) in [
+            (Direction::Orig, "login: "),
+            (Direction::Resp, "joe\n"),
+            (Direction::Orig, "Password: "),
+            (Direction::Resp, "x\n"),
+            (Direction::Orig, "\n$ "),
+        ] {
+            parser.on_data(cx, dir, text.as_bytes(), &mut emit);
+        }
+        parser.on_end(cx, Direction::Orig, &[], &mut emit);
+        parser.on_end(cx, Direction::Resp, &[], &mut emit);
+        assert_eq!(users, [Some(b"joe".to_vec())]);
+    }
+
+    #[test]
     fn a_user_from_the_environment() {
         let seen = Script::new()
             .orig(b"\xff\xfa\x27\x00\x00DISPLAY\x01x:0\x00USER\x01root\xff\xf0")
@@ -665,12 +585,18 @@ mod tests {
             (Direction::Resp, b"\xff\xfd\x18".as_slice(), Probe::Yes),
             (Direction::Orig, b"\xff\xfb\x1f\xff", Probe::Yes),
             (Direction::Resp, b"\xff\xfb\x90\x00", Probe::No),
+            (Direction::Resp, b"\xff\xff\xff\xfa\x17\x00", Probe::Yes),
+            (Direction::Resp, b"\xff\xff\xff\xff\xff\xfa", Probe::No),
             (Direction::Resp, b"\xff\xd8\xff\xe0", Probe::No),
             (Direction::Resp, b"Welcome\r\nhost login: ", Probe::Yes),
             (Direction::Resp, b"220 ftp ready\r\n", Probe::No),
             (Direction::Resp, b"+OK POP3\r\n", Probe::No),
-            (Direction::Resp, b"SSH-2.0-OpenSSH\r\n", Probe::NeedMore),
+            (Direction::Resp, b"SSH-2.0-OpenSSH\r\n", Probe::No),
+            (Direction::Resp, b"Extron\r\nPassword:", Probe::Yes),
             (Direction::Resp, b"\x00\x01\x02", Probe::No),
+            (Direction::Resp, b"*********\r\n* Sample switch *\r\nUser Name:", Probe::Yes),
+            (Direction::Resp, b"2 users\r\nlogin:", Probe::Yes),
+            (Direction::Resp, b"* OK IMAP4 ready, login:", Probe::No),
             (Direction::Orig, b"hello\n", Probe::NeedMore),
         ] {
             assert_eq!(probe_all::<Telnet>(dir, payload), want, "{payload:?}");

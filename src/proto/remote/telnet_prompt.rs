@@ -60,8 +60,13 @@ const USER: &[&str] = &[
     "user id",
     "userid",
     "user",
+    "login as",
     "logon",
+    "logon id",
     "account",
+    "account name",
+    "your name",
+    "operator",
     "benutzer",
     "benutzername",
     "anmeldename",
@@ -168,6 +173,26 @@ impl Prompt {
     }
 }
 
+/// The user that a prompt for a password names: `Password for admin:`, `admin's password:`,
+/// `[sudo] password for admin:`, `root@host's password:`.
+pub fn named_user(line: &[u8]) -> Option<Vec<u8>> {
+    let line = line.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end();
+    let lower = line.to_ascii_lowercase();
+    const BEFORE: &[u8] = b"'s password";
+    const BEHIND: &[u8] = b"password for ";
+    let (from, to) = if lower.ends_with(BEFORE) {
+        let to = line.len() - BEFORE.len();
+        (line.get(..to)?.iter().rposition(|c| *c == b' ').map_or(0, |at| at + 1), to)
+    } else {
+        (memchr::memmem::rfind(&lower, BEHIND)? + BEHIND.len(), line.len())
+    };
+    let name = line.get(from..to)?;
+    let name = name.split(|c| *c == b'@').next().unwrap_or_default();
+    let fits = !name.is_empty() && name.len() <= 64 && !name.contains(&b' ');
+    // "Enter password for user:" names nobody.
+    (fits && !USER.iter().any(|w| name.eq_ignore_ascii_case(w.as_bytes()))).then(|| name.to_vec())
+}
+
 /// Whether a word that a text ends with is not the end of a longer word ("superuser" asks for
 /// nothing). Scripts without blanks between words have no such thing.
 fn stands_alone(text: &str, word: &str) -> bool {
@@ -212,6 +237,20 @@ mod tests {
         assert_eq!(Prompt::of(b"Last login: Mon Jan 1 from host", false), Prompt::None);
         assert_eq!(Prompt::of(b"Password:", false), Prompt::Password, "some devices end the line of a prompt");
         assert_eq!(Prompt::of(b"$", false), Prompt::None);
+    }
+
+    #[test]
+    fn a_prompt_may_name_the_user() {
+        for (line, want) in [
+            ("Password for admin:", Some("admin")),
+            ("[sudo] password for bob: ", Some("bob")),
+            ("root@10.0.0.1's password: ", Some("root")),
+            ("Password:", None),
+            ("Enter password for user:", None),
+            ("Password for the front desk:", None),
+        ] {
+            assert_eq!(named_user(line.as_bytes()).as_deref(), want.map(str::as_bytes), "{line}");
+        }
     }
 
     #[test]
