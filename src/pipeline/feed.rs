@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use super::app::{Active, App, Stage};
 use super::emit::{Announced, Emitter};
 use super::reader::{MIDSTREAM_CHANCES, Outcome, Reader, begins_hello, recognise};
-use crate::base::{Endpoint, Timestamp, limits};
+use crate::base::{Addr, Endpoint, Timestamp, limits};
 use crate::decode::{Packet, TcpFields};
 use crate::flow::{Flow, key::protocol};
 use crate::proto::api::{Carries, Direction, FlowView, LimitCount, Transport};
@@ -22,11 +22,33 @@ const WATCHED_MAX: u8 = 32;
 /// Datagrams of a flow that are held against the probes before it is given up.
 const STRANGERS_MAX: u8 = 6;
 
-/// The next datagram may tell what the first ones did not, but not for ever.
-const fn next_stranger(seen: u8) -> Stage {
-    match seen + 1 {
-        STRANGERS_MAX.. => Stage::Done,
-        n => Stage::Strange(n),
+/// The two addresses of an announced flow, the lower first, and the end that was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Meeting {
+    low: Addr,
+    high: Addr,
+    endpoint: Endpoint,
+}
+
+impl Meeting {
+    fn of(flow: &Flow<App>, endpoint: Endpoint) -> Self {
+        let (a, b) = (flow.orig_ip, flow.resp_ip);
+        Self { low: a.min(b), high: a.max(b), endpoint }
+    }
+}
+
+/// The protocol whose usual port one of a flow's ports is.
+fn usual(flow: &Flow<App>) -> Option<Protocol> {
+    let on = |port| Protocol::on_port(Transport::Udp, port);
+    on(flow.resp_port).or_else(|| on(flow.orig_port))
+}
+
+/// The next datagram may tell what the first ones did not, but not for ever: behind some, only the
+/// protocol of the usual port is looked for, so that a few forged datagrams do not hide what follows.
+fn next_stranger(seen: u8, flow: &Flow<App>) -> Stage {
+    match seen.saturating_add(1) {
+        STRANGERS_MAX.. if usual(flow).is_none() => Stage::Done,
+        n => Stage::Strange(n.min(STRANGERS_MAX)),
     }
 }
 
@@ -38,9 +60,12 @@ pub struct Feed {
     udp: u128,
     /// Bytes of parsers and streams in use, without what the budget counts.
     active_bytes: usize,
-    /// What other flows announced, by endpoint; and the endpoints, the oldest first.
-    announced: HashMap<Endpoint, Announced>,
-    announced_order: VecDeque<Endpoint>,
+    /// What other flows announced, by the two addresses and the endpoint, with its number; and the
+    /// announcements, the oldest first.
+    announced: HashMap<Meeting, (u64, Announced)>,
+    announced_order: VecDeque<(u64, Meeting)>,
+    /// Announcements so far.
+    announcements: u64,
 }
 
 impl Feed {
@@ -53,6 +78,7 @@ impl Feed {
             active_bytes: 0,
             announced: HashMap::new(),
             announced_order: VecDeque::new(),
+            announcements: 0,
         }
     }
 
@@ -62,7 +88,7 @@ impl Feed {
     }
 
     /// Bytes that an active flow takes, its parser's own growth estimated.
-    const fn cost(reader: &Reader) -> usize {
+    fn cost(reader: &Reader) -> usize {
         const PARSER_HEAP: usize = 1024;
         size_of::<Active>()
             + match &reader.parser {
@@ -150,19 +176,28 @@ impl Feed {
             return None;
         }
         let ends = [(flow.resp_ip, flow.resp_port), (flow.orig_ip, flow.orig_port)];
-        ends.iter().find_map(|(ip, port)| self.announced.remove(&Endpoint { ip: *ip, port: *port }))
+        ends.iter().find_map(|(ip, port)| {
+            let meeting = Meeting::of(flow, Endpoint { ip: *ip, port: *port });
+            self.announced.remove(&meeting).map(|(_, announced)| announced)
+        })
     }
 
-    fn remember(&mut self, announced: Announced, emit: &mut Emitter<'_>) {
-        if self.announced.insert(announced.endpoint, announced.clone()).is_some() {
+    /// Keeps an announcement until its flow begins. Nobody can announce what others will do: only
+    /// a flow between the same two addresses is found by it.
+    fn remember(&mut self, flow: &Flow<App>, announced: Announced, emit: &mut Emitter<'_>) {
+        if ![flow.orig_ip, flow.resp_ip].contains(&announced.endpoint.ip) {
             return;
         }
-        self.announced_order.push_back(announced.endpoint);
-        // Endpoints that were used up since leave the order with the oldest.
+        let meeting = Meeting::of(flow, announced.endpoint);
+        self.announcements += 1;
+        self.announced.insert(meeting, (self.announcements, announced));
+        self.announced_order.push_back((self.announcements, meeting));
+        // What was used up or announced again since leaves the order with the oldest.
         if self.announced_order.len() > limits::ANNOUNCED_MAX
-            && let Some(oldest) = self.announced_order.pop_front()
-            && self.announced.remove(&oldest).is_some()
+            && let Some((number, oldest)) = self.announced_order.pop_front()
+            && self.announced.get(&oldest).is_some_and(|(n, _)| *n == number)
         {
+            self.announced.remove(&oldest);
             emit.counters().parser_limits += 1;
         }
     }
@@ -209,6 +244,9 @@ impl Feed {
                 let dir = if side == 0 { Direction::Orig } else { Direction::Resp };
                 let ports = [flow.orig_port, flow.resp_port];
                 let mut candidates = Protocol::between(self.udp, ports);
+                if stranger >= STRANGERS_MAX {
+                    candidates &= usual(flow).map_or(0, Protocol::bit);
+                }
                 let announced = if stranger == 0 { self.take_announced(flow) } else { None };
                 if let Some(announced) = announced {
                     match self.start_announced(flow, &announced) {
@@ -216,15 +254,16 @@ impl Feed {
                         None => return,
                     }
                 } else if let Some(found) = recognise(&mut candidates, Transport::Udp, flow.resp_port, dir, payload) {
+                    // What it was named before is not what it is.
+                    flow.app.service = None;
                     self.start_with(flow, found)
                 } else {
                     let glance = Glance { dir, payload, ports };
-                    flow.app.stage = if let Some(name) = named::name(Transport::Udp, &glance) {
-                        flow.app.service = Some(name);
-                        Stage::Done
-                    } else {
-                        next_stranger(stranger)
-                    };
+                    let is_named = flow.app.service.is_some() || stranger >= STRANGERS_MAX;
+                    let name = if is_named { None } else { named::name(Transport::Udp, &glance) };
+                    flow.app.service = flow.app.service.or(name);
+                    let seen = if name.is_some() { STRANGERS_MAX } else { stranger };
+                    flow.app.stage = next_stranger(seen, flow);
                     return;
                 }
             }
@@ -310,7 +349,7 @@ impl Feed {
         emit: &mut Emitter<'_>,
     ) {
         for announced in emit.take_announced() {
-            self.remember(announced, emit);
+            self.remember(flow, announced, emit);
         }
         emit.counters().parser_limits += active.reader.limited.take();
         if let Some(name) = emit.take_server_name() {
@@ -329,7 +368,7 @@ impl Feed {
             Outcome::Going if flow.protocol() == protocol::UDP && active.reader.parser.is_none() => {
                 // Not what it was taken for, and nothing else either.
                 self.discard_as(&mut active, cost);
-                flow.app.stage = next_stranger(stranger);
+                flow.app.stage = next_stranger(stranger, flow);
                 return;
             }
             Outcome::Going => {

@@ -369,6 +369,12 @@ pub trait AppParser: Default + Send + 'static {
     /// before any bytes come.
     fn introduce(&mut self, _words: &[u8]) {}
 
+    /// Bytes that the parser holds outside of itself, roughly: bodies, tables and lists that an input
+    /// can make large. Counted to the memory for flows; what is small for any input need not be told.
+    fn heap(&self) -> usize {
+        0
+    }
+
     /// `missing` bytes of a direction will never come. `Done` if the parser can go on behind them.
     fn on_gap(&mut self, _cx: Cx<'_>, _dir: Direction, _missing: u64) -> Progress {
         Progress::Finished

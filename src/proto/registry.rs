@@ -65,9 +65,9 @@ macro_rules! protocols {
                 match self { $(Self::$name(p) => p.on_end(cx, dir, rest, &mut |e| emit(Event::$name(e)))),+ }
             }
 
-            /// Bytes of memory that the parser takes itself.
-            pub const fn size(&self) -> usize {
-                match self { $(Self::$name(_) => size_of::<$parser>()),+ }
+            /// Bytes of memory that the parser takes: itself, and what it holds outside.
+            pub fn size(&self) -> usize {
+                match self { $(Self::$name(p) => size_of::<$parser>() + p.heap()),+ }
             }
         }
 

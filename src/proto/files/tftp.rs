@@ -294,6 +294,10 @@ impl AppParser for Tftp {
         Progress::Done
     }
 
+    fn heap(&self) -> usize {
+        self.transfer.as_ref().and_then(|t| t.body.as_ref()).map_or(0, Vec::capacity)
+    }
+
     fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
         if std::mem::replace(&mut self.ended, true) {
             self.finish(None, emit);

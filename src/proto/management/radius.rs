@@ -182,6 +182,10 @@ impl AppParser for Radius {
         Progress::Done
     }
 
+    fn heap(&self) -> usize {
+        self.pending.iter().map(|p| size_of::<Pending>() + p.bytes.len()).sum()
+    }
+
     fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
         if std::mem::replace(&mut self.ended, true) {
             for pending in std::mem::take(&mut self.pending) {

@@ -520,6 +520,10 @@ impl AppParser for TlsParser {
         }
     }
 
+    fn heap(&self) -> usize {
+        self.sides.iter().map(|s| s.message.capacity()).sum()
+    }
+
     fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, _missing: u64) -> Progress {
         let side = self.side(dir);
         (side.sync, side.gapped, side.record_left) = (Sync::AfterGap, true, 0);

@@ -148,6 +148,13 @@ pub struct Decoder {
     max: Option<usize>,
 }
 
+impl Decoder {
+    /// Bytes that its table takes: what it counts, which is more than the texts.
+    pub const fn heap(&self) -> usize {
+        self.size
+    }
+}
+
 /// The table's size before anybody changes it (RFC 9113, section 6.5.2).
 const DEFAULT_SIZE: usize = 4096;
 /// What an entry counts beside its texts (RFC 7541, section 4.1).

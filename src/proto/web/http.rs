@@ -505,6 +505,10 @@ impl AppParser for Http {
         }
     }
 
+    fn heap(&self) -> usize {
+        self.requests.iter().map(Request::heap).chain(self.response.as_ref().map(Response::heap)).sum()
+    }
+
     fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, missing: u64) -> Progress {
         let Some(half) = self.halves.get_mut(dir.index()) else { return Progress::Finished };
         let is_response = half.is_response;

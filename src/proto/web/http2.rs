@@ -454,6 +454,13 @@ impl AppParser for Http2 {
         }
     }
 
+    fn heap(&self) -> usize {
+        let halves = self.halves.iter().map(|h| h.decoder.heap() + h.block.as_ref().map_or(0, |b| b.2.capacity()));
+        let requests = self.streams.iter().filter_map(|s| s.request.as_ref()).map(Request::heap);
+        let responses = self.streams.iter().filter_map(|s| s.response.as_ref()).map(Response::heap);
+        halves.chain(requests).chain(responses).sum::<usize>() + self.streams.capacity() * size_of::<Stream>()
+    }
+
     fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, missing: u64) -> Progress {
         let Some(half) = self.halves.get_mut(dir.index()) else { return Progress::Finished };
         match &mut half.data {

@@ -84,6 +84,11 @@ impl Body {
         Self { kind, coding, ..Self::default() }
     }
 
+    /// Bytes that it takes.
+    pub const fn heap(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     const fn max(&self) -> usize {
         match self.kind {
             Kind::Nothing => 0,

@@ -36,6 +36,11 @@ impl<const N: usize> Strings<N> {
         Self { bytes, spans }
     }
 
+    /// Bytes that they take.
+    pub const fn heap(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// One of them.
     pub fn get(&self, n: usize) -> Option<&[u8]> {
         let (start, end) = (*self.spans.get(n)?)?;
@@ -83,6 +88,23 @@ pub struct Response {
     pub stale: bool,
     /// Its body.
     pub body: Body,
+}
+
+/// Bytes that a login which waits for its answer takes at the most, roughly.
+const LOGIN_HEAP: usize = 2 * limits::SECRET_BYTES_MAX;
+
+impl Request {
+    /// Bytes that it holds beside itself, roughly.
+    pub fn heap(&self) -> usize {
+        size_of::<Self>() + self.strings.heap() + self.body.heap() + self.logins.len() * LOGIN_HEAP
+    }
+}
+
+impl Response {
+    /// Bytes that it holds beside itself, roughly.
+    pub fn heap(&self) -> usize {
+        self.strings.heap() + self.body.heap() + self.request.as_ref().map_or(0, Request::heap)
+    }
 }
 
 type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
