@@ -155,9 +155,11 @@ impl Postgresql {
     }
 
     fn server_says(&mut self, cx: &Cx<'_>, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
-        if self.requests > 0
-            || !self.started && matches!(bytes, [b'S' | b'N'] | [b'S', 0x16, ..] | [b'N', b'R' | b'E', ..])
-        {
+        // Where the request was not seen, one byte may be the answer to it or begin a message.
+        if self.requests == 0 && !self.started && matches!(bytes, [b'S' | b'N']) {
+            return Step::Need(2);
+        }
+        if self.requests > 0 || !self.started && matches!(bytes, [b'S', 0x16, ..] | [b'N', b'R' | b'E', ..]) {
             match bytes.first() {
                 Some(b'S' | b'G') => {
                     self.session.encryption = Some(Encryption::Tls);
@@ -291,7 +293,19 @@ impl AppParser for Postgresql {
         })
     }
 
-    fn on_end(&mut self, _cx: Cx<'_>, dir: Direction, _rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
+    fn on_end(&mut self, cx: Cx<'_>, dir: Direction, rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
+        if dir == Direction::Resp && self.requests == 0 && !self.started && self.session.encryption.is_none() {
+            // Nothing but the answer to a request for encryption was seen.
+            self.session.encryption = match rest {
+                b"S" => Some(Encryption::Tls),
+                b"N" => Some(Encryption::Refused),
+                _ => None,
+            };
+            if self.session.encryption.is_some() {
+                self.session.at = (cx.ts, cx.packet);
+                self.untold = true;
+            }
+        }
         if (dir == Direction::Resp || std::mem::replace(&mut self.ended, true)) && self.untold {
             self.tell(emit);
         }
@@ -302,6 +316,16 @@ impl AppParser for Postgresql {
 mod tests {
     use super::*;
     use crate::proto::testing::{Script, probe_all};
+
+    #[test]
+    fn an_answer_whose_request_was_not_seen_means_the_same_in_any_pieces() {
+        for (answer, shown) in [(&b"S"[..], "tls"), (b"N", "refused"), (b"S\x16\x03\x03", "tls")] {
+            assert_eq!(Script::new().resp(answer).any_chunking::<Postgresql>().cell("encryption"), shown);
+        }
+        // A message that begins with the same letter.
+        let status = b"S\0\0\0\x0aab\0c\0";
+        assert!(Script::new().resp(status).any_chunking::<Postgresql>().rows.is_empty());
+    }
 
     const STARTUP: &[u8] = b"\0\0\0\x36\0\x03\0\0user\0joe\0database\0shop\0application_name\0psql\0\0";
 

@@ -532,7 +532,9 @@ impl AppParser for Smb {
     fn heap(&self) -> usize {
         /// Bytes of a name that is kept, mostly more than it takes.
         const NAME: usize = 128;
-        self.opened.len() * NAME + self.pending.capacity() * size_of::<Pending>() + self.sessions.len() * size_of::<Exchange>()
+        self.opened.len() * NAME
+            + self.pending.capacity() * size_of::<Pending>()
+            + self.sessions.len() * size_of::<Exchange>()
     }
 
     fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, _missing: u64) -> Progress {
