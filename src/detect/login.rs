@@ -1,13 +1,13 @@
 //! What a login shows besides its password: a factory default, a token or community in clear, an
 //! answer that can be guessed offline, a login without a password.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::cleartext::{clean_bytes, on_flow};
-use super::sighting::{Party, Sighting};
+use super::cleartext::{answer, clean_bytes, on_flow};
+use super::sighting::{Party, Sighting, weight};
 use crate::base::{Addr, Mac, hash, limits, secret::BLANK};
 use crate::policy::HomeNet;
-use crate::proto::api::{Cx, Login, SecretKind};
+use crate::proto::api::{Cx, FlowView, Login, SecretKind};
 use crate::proto::proof::{Proof, Strength};
 use crate::signature::defaults::{Defaults, Entry};
 use crate::signature::oui;
@@ -43,6 +43,8 @@ pub struct LoginJudge {
     /// What is left of [`limits::PROOF_WORK_MAX`].
     work: u64,
     tested: HashMap<(Addr, &'static str, u64), Tested>,
+    /// Servers and ports that asked for a login with HTTP.
+    asking: HashSet<(Addr, u16)>,
 }
 
 impl Default for LoginJudge {
@@ -55,7 +57,27 @@ impl LoginJudge {
     /// With a list of factory default logins; `None` for the one that is compiled in.
     pub fn new(list: Option<&'static Defaults>) -> Self {
         let list = list.unwrap_or_else(Defaults::builtin);
-        Self { list, work: limits::PROOF_WORK_MAX, tested: HashMap::new() }
+        Self { list, work: limits::PROOF_WORK_MAX, tested: HashMap::new(), asking: HashSet::new() }
+    }
+
+    /// Remembers that the server of a flow asked for a login: status 401 or 407 (RFC 9110, sections
+    /// 15.5.2 and 15.5.8).
+    pub fn asks(&mut self, flow: &FlowView) {
+        if self.asking.len() >= limits::ASKING_SERVERS_MAX {
+            self.asking.clear();
+        }
+        self.asking.insert((flow.resp_ip, flow.resp_port));
+    }
+
+    /// A login as its answer allows to judge it. A client may send Basic unasked, and a server that
+    /// wants no login answers all the same: that the page came shows a password that was accepted only
+    /// where the server is known to ask for one.
+    pub fn weighed<'e>(&self, cx: &Cx<'_>, protocol: &str, login: &Login<'e>) -> Login<'e> {
+        let unasked = is_http(protocol)
+            && login.mechanism == "basic"
+            && login.success == Some(true)
+            && !self.asking.contains(&(cx.flow.resp_ip, cx.flow.resp_port));
+        Login { success: login.success.filter(|_| !unasked), ..*login }
     }
 
     /// Holds a login against the list.
@@ -121,6 +143,24 @@ fn made_by(entry: &Entry, mac: Mac) -> bool {
     word.len() > 1 && oui::lookup(mac).is_some_and(|maker| maker.to_lowercase().starts_with(&word))
 }
 
+/// Whether a login is one of HTTP, in either version.
+pub(super) fn is_http(protocol: &str) -> bool {
+    matches!(protocol, "http" | "http2")
+}
+
+/// Characters of a password below which that two devices have it says nothing.
+const OWN_SECRET_MIN: usize = 4;
+
+/// Whether a login shows a password that a server has for itself, so that it matters if another has
+/// it too. What stands in a file of settings is the password of whatever the file is for, and that of
+/// FTP's anonymous user is none.
+pub fn is_own_secret(protocol: &str, login: &Login<'_>) -> bool {
+    login.secret_kind == SecretKind::Password
+        && login.mechanism != "provisioning"
+        && !is_anonymous(protocol, login)
+        && login.secret.is_some_and(|s| s.len() >= OWN_SECRET_MIN)
+}
+
 /// FTP's user for whom no password is needed.
 fn is_anonymous(protocol: &str, login: &Login<'_>) -> bool {
     let user = login.username.unwrap_or_default();
@@ -136,18 +176,27 @@ pub fn judge(
     verdict: &Verdict,
     out: &mut Vec<Sighting>,
 ) {
+    let is_notification = login.secret_kind == SecretKind::Community && cx.flow.resp_port == SNMP_NOTIFICATIONS;
     let say = |rule: &'static str, evidence: String| {
         let mut sighting = on_flow(rule, home, cx.flow, protocol, (login.ts, login.packet), evidence);
         // Whoever sends notifications is the device; the manager only receives them.
-        if login.secret_kind == SecretKind::Community && cx.flow.resp_port == SNMP_NOTIFICATIONS {
+        if is_notification {
             sighting.device = Party { ip: cx.flow.orig_ip, mac: cx.flow.orig_mac };
             sighting.peer = Some(Party { ip: cx.flow.resp_ip, mac: cx.flow.resp_mac });
         }
+        sighting.weight = weight(login.success);
         sighting
     };
     let length = login.secret.map_or(0, |s| s.len());
-    let (what, answer) = (format!("{} {}", who(login), told(login)), answer(login.success));
+    let (what, answer) = (format!("{} {}", who(login), told(login)), answer(protocol, login.success));
     let how = format!("{protocol} {}", login.mechanism);
+    if is_notification {
+        if length > 0 {
+            let known = if verdict.entries.is_empty() { "" } else { ", a well-known one" };
+            out.push(say("snmp-trap-community", format!("{what}{known}, in a notification ({how})")));
+        }
+        return;
+    }
     if let Some(first) = verdict.entries.first() {
         let rule = match (login.secret_kind, login.success) {
             (SecretKind::Community, Some(true)) if first.may_write() => "snmp-default-community-accepted",
@@ -172,7 +221,8 @@ pub fn judge(
         SecretKind::Token if length > 0 => {
             out.push(say("cleartext-token", format!("{what}, {answer} ({how})")));
         }
-        SecretKind::Community if length > 0 => {
+        // A well-known one is a finding of its own, and a worse one.
+        SecretKind::Community if length > 0 && verdict.entries.is_empty() => {
             out.push(say("snmp-community-cleartext", format!("{what}, {answer} ({how})")));
         }
         SecretKind::Token | SecretKind::Community => {}
@@ -221,14 +271,6 @@ fn told(login: &Login<'_>) -> String {
     format!("{kind} of {} bytes {BLANK}", login.secret.map_or(0, |s| s.len()))
 }
 
-const fn answer(success: Option<bool>) -> &'static str {
-    match success {
-        Some(true) => "accepted",
-        Some(false) => "refused",
-        None => "answer not seen",
-    }
-}
-
 /// Whose default it is, in a few words.
 fn makers(entries: &[&Entry], mac: Mac) -> String {
     let mut names: Vec<&str> = Vec::new();
@@ -253,7 +295,7 @@ mod tests {
     use super::super::cleartext::tests::flow;
     use super::*;
     use crate::base::{Secret, Timestamp};
-    use crate::proto::api::{FlowView, LimitCount};
+    use crate::proto::api::LimitCount;
     use crate::signature::rules::{RuleSet, Severity};
 
     fn login<'a>(user: &'a str, secret: &'a str, kind: SecretKind, success: Option<bool>) -> Login<'a> {
@@ -289,33 +331,9 @@ mod tests {
             ("telnet", "jo", "", Password, None, Some(false), &[]),
             ("ftp", "anonymous", "", Password, Some(true), Some(false), &[]),
             ("http", "", "0123456789abcdef", Token, None, None, &["cleartext-token"]),
-            (
-                "snmp",
-                "",
-                "public",
-                Community,
-                Some(true),
-                Some(true),
-                &["snmp-default-community", "snmp-community-cleartext"],
-            ),
-            (
-                "snmp",
-                "",
-                "private",
-                Community,
-                Some(true),
-                Some(true),
-                &["snmp-default-community-accepted", "snmp-community-cleartext"],
-            ),
-            (
-                "snmp",
-                "",
-                "private",
-                Community,
-                None,
-                Some(true),
-                &["snmp-default-community", "snmp-community-cleartext"],
-            ),
+            ("snmp", "", "public", Community, Some(true), Some(true), &["snmp-default-community"]),
+            ("snmp", "", "private", Community, Some(true), Some(true), &["snmp-default-community-accepted"]),
+            ("snmp", "", "private", Community, None, Some(true), &["snmp-default-community"]),
             ("snmp", "", "Sample-Snmp-1", Community, None, Some(false), &["snmp-community-cleartext"]),
         ] {
             let (default, out) = judged(&flow, protocol, &login(user, secret, kind, success));
@@ -353,6 +371,46 @@ mod tests {
         flow.resp_port = 162;
         let (_, out) = judged(&flow, "snmp", &login("", "public", SecretKind::Community, None));
         assert!(out.iter().all(|s| s.device.ip == flow.orig_ip && s.peer.unwrap().ip == flow.resp_ip));
+        // It opens nothing at its sender, however well known.
+        assert_eq!(out.iter().map(|s| s.rule).collect::<Vec<_>>(), ["snmp-trap-community"]);
+        assert!(out[0].evidence.contains("a well-known one, in a notification"), "{}", out[0].evidence);
+        assert_eq!(RuleSet::builtin().get("snmp-trap-community").unwrap().severity, Severity::Low);
+    }
+
+    #[test]
+    fn basic_is_accepted_only_where_the_server_asks_for_it() {
+        let flow = flow("10.0.0.9", "10.0.0.5");
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
+        let mut judge = LoginJudge::default();
+        let basic = |success| Login { mechanism: "basic", ..login("admin", "12345", SecretKind::Password, success) };
+        let weighed = |judge: &LoginJudge, protocol, login| judge.weighed(&cx, protocol, &login).success;
+        assert_eq!(weighed(&judge, "http", basic(Some(true))), None, "nobody asked");
+        assert_eq!(weighed(&judge, "http", basic(Some(false))), Some(false));
+        assert_eq!(weighed(&judge, "rtsp", basic(Some(true))), Some(true));
+        let form = Login { mechanism: "form", ..basic(Some(true)) };
+        assert_eq!(weighed(&judge, "http", form), Some(true));
+        judge.asks(&flow);
+        assert_eq!(weighed(&judge, "http", basic(Some(true))), Some(true));
+        for n in 0..limits::ASKING_SERVERS_MAX as u32 + 5 {
+            judge.asks(&FlowView { resp_ip: Addr::v4(n.to_be_bytes()), ..flow });
+        }
+        assert!(judge.asking.len() <= limits::ASKING_SERVERS_MAX);
+    }
+
+    #[test]
+    fn only_a_servers_own_password_can_be_shared() {
+        use SecretKind::*;
+        for (protocol, user, secret, kind, own) in [
+            ("ftp", "scan", "Sample-Own-1", Password, true),
+            ("ftp", "anonymous", "me@example.org", Password, false),
+            ("http", "admin", "abc", Password, false),
+            ("http", "", "Sample-Own-1", Token, false),
+            ("snmp", "", "public", Community, false),
+        ] {
+            assert_eq!(is_own_secret(protocol, &login(user, secret, kind, None)), own, "{protocol} {user}");
+        }
+        let file = Login { mechanism: "provisioning", ..login("2041", "Sample-Own-1", Password, None) };
+        assert!(!is_own_secret("tftp", &file));
     }
 
     /// The answer of RFC 1939's APOP to a challenge, of user admin at an HTTP server that asks so.

@@ -343,10 +343,10 @@ impl Collector {
         }
         let Self { egress, guessing, shared, findings, devices, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
-        guessing.finish(home, &mut |sighting| findings.add(sighting));
+        guessing.finish(&mut |sighting| findings.add(sighting));
         devices.settle();
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
-        shared.finish(home, device_of, &mut |sighting| findings.add(sighting));
+        shared.finish(device_of, &mut |sighting| findings.add(sighting));
         if let Some(list) = &self.suppress {
             self.tally = findings.suppress(list, devices);
         }

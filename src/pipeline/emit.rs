@@ -12,6 +12,7 @@ use crate::device::{Claim, ClaimDedup};
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
 use crate::proto::link;
 use crate::proto::registry::Event;
+use crate::proto::web::http;
 use crate::record::{RowWriter, Table, clean};
 
 /// Connections that the events of one packet may announce.
@@ -115,6 +116,11 @@ impl<'a> Emitter<'a> {
             let name = clean(String::from_utf8_lossy(name).trim_end_matches('.')).to_ascii_lowercase();
             self.server_name = Some(Box::new(ServerName { source, name }));
         }
+        if let Event::Http(http::Event::Exchange(e)) | Event::Http2(http::Event::Exchange(e)) = event
+            && matches!(e.status, Some(401 | 407))
+        {
+            self.learnt.logins.asks(cx.flow);
+        }
         if let Some(login) = event.login() {
             self.login(&cx, event.protocol().spec().name, &login);
         }
@@ -184,8 +190,9 @@ impl<'a> Emitter<'a> {
             let beside = Beside { tag, is_default: verdict.is_default };
             credentials::write(rows, cx, protocol, login, beside, options.reveal);
         }
-        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, login));
-        login::judge(&options.home, cx, protocol, login, &verdict, &mut self.out.sightings);
+        let weighed = self.learnt.logins.weighed(cx, protocol, login);
+        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, &weighed));
+        login::judge(&options.home, cx, protocol, &weighed, &verdict, &mut self.out.sightings);
         let flow = cx.flow;
         self.out.attempts.push(Attempt {
             ts: login.ts,
@@ -200,6 +207,7 @@ impl<'a> Emitter<'a> {
             // An empty one is nobody's.
             secret: tag.filter(|_| login.secret.is_some_and(|s| !s.is_empty())),
             kind: login.secret_kind,
+            own: login::is_own_secret(protocol, login),
             success: login.success,
         });
     }
