@@ -478,8 +478,10 @@ pub const PROOF_TESTS_PER_LOGIN_MAX: u8 = 32;
 /// Users, services and servers whose tests each shard remembers; then it forgets all of them.
 pub const PROOF_LOGINS_MAX: usize = 4096;
 
-/// Servers that ask for a login with HTTP that each shard remembers; then it forgets all of them.
-pub const ASKING_SERVERS_MAX: usize = 4096;
+/// Servers that ask for a login with HTTP that are remembered.
+pub const ASKING_SERVERS_MAX: usize = 65_536;
+/// Logins with HTTP that wait until it is known whether their server asks for one.
+pub const ASKING_LOGINS_MAX: usize = 8192;
 
 /// Pairs of a client and a service whose failed logins are remembered.
 pub const GUESSING_PAIRS_MAX: usize = 65_536;

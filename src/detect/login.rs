@@ -1,13 +1,13 @@
 //! What a login shows besides its password: a factory default, a token or community in clear, an
 //! answer that can be guessed offline, a login without a password.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::cleartext::{answer, clean_bytes, on_flow};
 use super::sighting::{Party, Sighting, weight};
 use crate::base::{Addr, Mac, hash, limits, secret::BLANK};
 use crate::policy::HomeNet;
-use crate::proto::api::{Cx, FlowView, Login, SecretKind};
+use crate::proto::api::{Cx, Login, SecretKind};
 use crate::proto::proof::{Proof, Strength};
 use crate::signature::defaults::{Defaults, Entry};
 use crate::signature::oui;
@@ -43,8 +43,6 @@ pub struct LoginJudge {
     /// What is left of [`limits::PROOF_WORK_MAX`].
     work: u64,
     tested: HashMap<(Addr, &'static str, u64), Tested>,
-    /// Servers and ports that asked for a login with HTTP.
-    asking: HashSet<(Addr, u16)>,
 }
 
 impl Default for LoginJudge {
@@ -57,27 +55,7 @@ impl LoginJudge {
     /// With a list of factory default logins; `None` for the one that is compiled in.
     pub fn new(list: Option<&'static Defaults>) -> Self {
         let list = list.unwrap_or_else(Defaults::builtin);
-        Self { list, work: limits::PROOF_WORK_MAX, tested: HashMap::new(), asking: HashSet::new() }
-    }
-
-    /// Remembers that the server of a flow asked for a login: status 401 or 407 (RFC 9110, sections
-    /// 15.5.2 and 15.5.8).
-    pub fn asks(&mut self, flow: &FlowView) {
-        if self.asking.len() >= limits::ASKING_SERVERS_MAX {
-            self.asking.clear();
-        }
-        self.asking.insert((flow.resp_ip, flow.resp_port));
-    }
-
-    /// A login as its answer allows to judge it. A client may send Basic unasked, and a server that
-    /// wants no login answers all the same: that the page came shows a password that was accepted only
-    /// where the server is known to ask for one.
-    pub fn weighed<'e>(&self, cx: &Cx<'_>, protocol: &str, login: &Login<'e>) -> Login<'e> {
-        let unasked = is_http(protocol)
-            && login.mechanism == "basic"
-            && login.success == Some(true)
-            && !self.asking.contains(&(cx.flow.resp_ip, cx.flow.resp_port));
-        Login { success: login.success.filter(|_| !unasked), ..*login }
+        Self { list, work: limits::PROOF_WORK_MAX, tested: HashMap::new() }
     }
 
     /// Holds a login against the list.
@@ -295,7 +273,7 @@ mod tests {
     use super::super::cleartext::tests::flow;
     use super::*;
     use crate::base::{Secret, Timestamp};
-    use crate::proto::api::LimitCount;
+    use crate::proto::api::{FlowView, LimitCount};
     use crate::signature::rules::{RuleSet, Severity};
 
     fn login<'a>(user: &'a str, secret: &'a str, kind: SecretKind, success: Option<bool>) -> Login<'a> {
@@ -375,26 +353,6 @@ mod tests {
         assert_eq!(out.iter().map(|s| s.rule).collect::<Vec<_>>(), ["snmp-trap-community"]);
         assert!(out[0].evidence.contains("a well-known one, in a notification"), "{}", out[0].evidence);
         assert_eq!(RuleSet::builtin().get("snmp-trap-community").unwrap().severity, Severity::Low);
-    }
-
-    #[test]
-    fn basic_is_accepted_only_where_the_server_asks_for_it() {
-        let flow = flow("10.0.0.9", "10.0.0.5");
-        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
-        let mut judge = LoginJudge::default();
-        let basic = |success| Login { mechanism: "basic", ..login("admin", "12345", SecretKind::Password, success) };
-        let weighed = |judge: &LoginJudge, protocol, login| judge.weighed(&cx, protocol, &login).success;
-        assert_eq!(weighed(&judge, "http", basic(Some(true))), None, "nobody asked");
-        assert_eq!(weighed(&judge, "http", basic(Some(false))), Some(false));
-        assert_eq!(weighed(&judge, "rtsp", basic(Some(true))), Some(true));
-        let form = Login { mechanism: "form", ..basic(Some(true)) };
-        assert_eq!(weighed(&judge, "http", form), Some(true));
-        judge.asks(&flow);
-        assert_eq!(weighed(&judge, "http", basic(Some(true))), Some(true));
-        for n in 0..limits::ASKING_SERVERS_MAX as u32 + 5 {
-            judge.asks(&FlowView { resp_ip: Addr::v4(n.to_be_bytes()), ..flow });
-        }
-        assert!(judge.asking.len() <= limits::ASKING_SERVERS_MAX);
     }
 
     #[test]

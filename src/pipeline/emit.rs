@@ -4,10 +4,11 @@ use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
 use crate::base::{Addr, Endpoint, Mac, counters::Counters, hash, limits};
+use crate::detect::asking::{self, Unproven};
 use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
-use crate::detect::{Party, cleartext, events, frames};
+use crate::detect::{Party, Sighting, cleartext, events, frames};
 use crate::device::{Claim, ClaimDedup};
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
 use crate::proto::link;
@@ -119,7 +120,7 @@ impl<'a> Emitter<'a> {
         if let Event::Http(http::Event::Exchange(e)) | Event::Http2(http::Event::Exchange(e)) = event
             && matches!(e.status, Some(401 | 407))
         {
-            self.learnt.logins.asks(cx.flow);
+            self.out.asking.insert(asking::server(cx.flow));
         }
         if let Some(login) = event.login() {
             self.login(&cx, event.protocol().spec().name, &login);
@@ -190,9 +191,19 @@ impl<'a> Emitter<'a> {
             let beside = Beside { tag, is_default: verdict.is_default };
             credentials::write(rows, cx, protocol, login, beside, options.reveal);
         }
-        let weighed = self.learnt.logins.weighed(cx, protocol, login);
-        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, &weighed));
-        login::judge(&options.home, cx, protocol, &weighed, &verdict, &mut self.out.sightings);
+        let judged = |login: &Login<'_>, out: &mut Vec<Sighting>| {
+            out.extend(cleartext::login(&options.home, cx, protocol, login));
+            login::judge(&options.home, cx, protocol, login, &verdict, out);
+        };
+        if asking::needs_asking(protocol, login) {
+            let server = asking::server(cx.flow);
+            let mut both = Unproven { server, asked: Vec::new(), unasked: Vec::new() };
+            judged(login, &mut both.asked);
+            judged(&Login { success: None, ..*login }, &mut both.unasked);
+            self.out.unproven.push(both);
+        } else {
+            judged(login, &mut self.out.sightings);
+        }
         let flow = cx.flow;
         self.out.attempts.push(Attempt {
             ts: login.ts,
