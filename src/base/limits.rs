@@ -478,6 +478,11 @@ pub const PROOF_TESTS_PER_LOGIN_MAX: u8 = 32;
 /// Users, services and servers whose tests each shard remembers; then it forgets all of them.
 pub const PROOF_LOGINS_MAX: usize = 4096;
 
+/// Servers that ask for a login with HTTP that are remembered.
+pub const ASKING_SERVERS_MAX: usize = 65_536;
+/// Logins with HTTP that wait until it is known whether their server asks for one.
+pub const ASKING_LOGINS_MAX: usize = 8192;
+
 /// Pairs of a client and a service whose failed logins are remembered.
 pub const GUESSING_PAIRS_MAX: usize = 65_536;
 /// Failed logins of one pair that are remembered at one time.
@@ -486,6 +491,8 @@ pub const GUESSING_ATTEMPTS_MAX: usize = 64;
 pub const SHARED_SECRETS_MAX: usize = 50_000;
 /// Servers that are remembered of each of them.
 pub const SHARED_SECRET_SERVERS_MAX: usize = 32;
+/// Uses that are remembered of each secret at each server, to tell a proxy that only passes it on.
+pub const SHARED_SECRET_USES_MAX: usize = 4;
 // Remote access.
 
 /// Refused logins of one session that wait for what comes later, and secrets of it that are remembered so

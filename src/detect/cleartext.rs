@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::sighting::{Party, Sighting};
+use super::login::is_http;
+use super::sighting::{self, Party, Sighting};
 use crate::base::{Addr, Timestamp, secret::BLANK};
 use crate::policy::HomeNet;
 use crate::proto::api::{Cx, FlowView, Login, SecretKind};
@@ -18,6 +19,47 @@ pub fn about_service(home: &HomeNet, flow: &FlowView) -> (Party, Party) {
     if home.is_home(flow.orig_ip) && !home.is_home(flow.resp_ip) { (orig, resp) } else { (resp, orig) }
 }
 
+/// Rules that say what the server does wrong: they are about it wherever it stands. A device inside
+/// that uses an open server outside does not become one.
+pub(super) const BLAMING_SERVER: [&str; 29] = [
+    "adb-exposed",
+    "brute-force",
+    "brute-force-succeeded",
+    "cassandra-no-login",
+    "default-credentials-accepted",
+    "default-credentials-attempted",
+    "default-credentials-refused",
+    "empty-password-accepted",
+    "ftp-anonymous-login",
+    "kerberos-no-preauth",
+    "ldap-anonymous-bind",
+    "memcached-no-login",
+    "mongodb-no-login",
+    "mqtt-no-login",
+    "no-login-throttling",
+    "ntp-control-open",
+    "ntp-monlist",
+    "password-spraying",
+    "postgresql-no-login",
+    "rcmd-trust",
+    "redis-no-login",
+    "rtsp-no-authentication",
+    "sip-registration-without-login",
+    "smb-guest-session",
+    "smb-signing-not-required",
+    "snmp-default-community",
+    "snmp-default-community-accepted",
+    "socks-open-proxy",
+    "vnc-no-authentication",
+];
+
+/// Both ends of a flow, the server first: for a finding about what it does wrong.
+pub const fn about_server(flow: &FlowView) -> (Party, Party) {
+    let orig = Party { ip: flow.orig_ip, mac: flow.orig_mac };
+    let resp = Party { ip: flow.resp_ip, mac: flow.resp_mac };
+    (resp, orig)
+}
+
 /// A sighting on a flow, at a packet. `packet` is the number in the flow's capture.
 pub fn on_flow(
     rule: &'static str,
@@ -27,7 +69,7 @@ pub fn on_flow(
     (ts, packet): (Timestamp, u64),
     evidence: String,
 ) -> Sighting {
-    let (device, peer) = about_service(home, flow);
+    let (device, peer) = if BLAMING_SERVER.contains(&rule) { about_server(flow) } else { about_service(home, flow) };
     Sighting {
         rule,
         device,
@@ -41,6 +83,7 @@ pub fn on_flow(
         ts,
         evidence,
         detail: Cow::Borrowed(""),
+        weight: sighting::WEIGHT,
     }
 }
 
@@ -65,11 +108,7 @@ pub fn ftp_in_use(home: &HomeNet, cx: &Cx<'_>, seen: &str) -> Sighting {
 pub fn login(home: &HomeNet, cx: &Cx<'_>, protocol: &'static str, login: &Login<'_>) -> Option<Sighting> {
     let at = (login.ts, login.packet);
     let user = login.username.unwrap_or_default();
-    let answer = match login.success {
-        Some(true) => "accepted",
-        Some(false) => "refused",
-        None => "answer not seen",
-    };
+    let answer = answer(protocol, login.success);
     if protocol == "ftp" && [&b"anonymous"[..], b"ftp"].iter().any(|a| user.eq_ignore_ascii_case(a)) {
         let evidence = format!("USER {}, accepted", clean_bytes(user));
         return (login.success == Some(true))
@@ -88,7 +127,19 @@ pub fn login(home: &HomeNet, cx: &Cx<'_>, protocol: &'static str, login: &Login<
     let who = if user.is_empty() { String::from("no user name") } else { format!("USER {}", clean_bytes(user)) };
     let evidence =
         format!("{who}, {kind} of {} bytes {BLANK}, {answer} ({protocol} {})", secret.len(), login.mechanism);
-    Some(Sighting { peer_name: None, ..on_flow(rule, home, cx.flow, protocol, at, evidence) })
+    let weight = sighting::weight(login.success);
+    Some(Sighting { weight, ..on_flow(rule, home, cx.flow, protocol, at, evidence) })
+}
+
+/// What came of a login, in a few words. Of HTTP an answer may be there and tell nothing: not found, or
+/// a page for which nobody had asked for a login.
+pub(super) fn answer(protocol: &str, success: Option<bool>) -> &'static str {
+    match success {
+        Some(true) => "accepted",
+        Some(false) => "refused",
+        None if is_http(protocol) => "outcome unknown",
+        None => "answer not seen",
+    }
 }
 
 fn server(ip: Addr, port: u16) -> String {
@@ -188,5 +239,36 @@ pub(super) mod tests {
         ] {
             assert_eq!(about_service(&home, &flow(orig, resp)).0.ip.to_string(), about);
         }
+    }
+
+    #[test]
+    fn what_blames_the_server_is_about_it_even_outside() {
+        let (home, flow) = (HomeNet::default(), flow("10.0.0.9", "8.8.8.8"));
+        for (rule, about) in [
+            ("mqtt-no-login", "8.8.8.8"),
+            ("default-credentials-accepted", "8.8.8.8"),
+            ("socks-open-proxy", "8.8.8.8"),
+            ("cleartext-credentials", "10.0.0.9"),
+            ("telnet-in-use", "10.0.0.9"),
+        ] {
+            let s = on_flow(rule, &home, &flow, "x", (Timestamp(1), 1), String::new());
+            let peer = s.peer.unwrap().ip;
+            assert_eq!(s.device.ip.to_string(), about, "{rule}");
+            assert!(peer != s.device.ip && [flow.orig_ip, flow.resp_ip].contains(&peer), "{rule}");
+        }
+        for rule in BLAMING_SERVER {
+            assert!(crate::signature::RuleSet::builtin().get(rule).is_some(), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_login_that_was_let_in_weighs_more() {
+        let flow = flow("10.0.0.9", "10.0.0.5");
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
+        let weight = |success| {
+            let tried = attempt("root", "x", SecretKind::Password, success);
+            login(&HomeNet::default(), &cx, "telnet", &tried).unwrap().weight
+        };
+        assert!(weight(Some(true)) > weight(None) && weight(None) > weight(Some(false)));
     }
 }

@@ -1,6 +1,6 @@
 //! Names asked of everybody, and ways through the router.
 
-use super::sighting::{Party, Sighting};
+use super::sighting::{Party, Sighting, WEIGHT};
 use crate::proto::api::{Cx, FlowView};
 use crate::proto::discovery::{dns, portmap};
 use crate::record::clean;
@@ -24,6 +24,7 @@ fn about_orig(rule: &'static str, service: &'static str, flow: &FlowView, cx: &C
         ts: cx.ts,
         evidence,
         detail: "".into(),
+        weight: WEIGHT,
     }
 }
 

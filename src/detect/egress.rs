@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::sighting::{Party, Sighting};
+use super::sighting::{Party, Sighting, WEIGHT};
 use crate::base::limits::{self, Room};
 use crate::base::{Addr, Timestamp};
 use crate::policy::{Expect, HomeNet, Verdict};
@@ -278,6 +278,7 @@ fn sighting(rule: &'static str, f: &EgressFlow<'_>, name: Option<&str>, detail: 
             f.port, f.orig_bytes, f.resp_bytes
         ),
         detail: Cow::Borrowed(detail),
+        weight: WEIGHT,
     }
 }
 

@@ -36,17 +36,29 @@ pub static FINDINGS: Table = Table {
         Column::new("device_mac", Type::Text, "MAC address of the frames that its packets came in"),
         Column::repeating("device_class", Type::Text, "Sort of device"),
         Column::new("peer_ip", Type::Text, "Address of the other end; null where several share the finding"),
-        Column::repeating("peer_port", Type::Int32, "Port of the responder, which tells the service"),
+        Column::repeating(
+            "peer_port",
+            Type::Int32,
+            "Port of the responder, which tells the service; that of the evidence where it changes from flow to flow (calls, media)",
+        ),
         Column::new("peer_name", Type::Text, "Name of the other end (SNI, HTTP Host, DNS)"),
         Column::repeating("peer_scope", Type::Text, "Where the other end is: internal, external or multicast"),
         Column::repeating("service", Type::Text, "Protocol on the flow"),
         Column::new("ts_first", Type::Time, "First sighting"),
         Column::new("ts_last", Type::Time, "Last sighting"),
         Column::new("count", Type::Int64, "Sightings"),
-        Column::new("flow_ids", Type::Int64List, "The first flows that show it"),
+        Column::new("flow_ids", Type::Int64List, "The first flows that show it, and the one of the evidence"),
         Column::repeating("capture", Type::Text, "Capture that the packets are in"),
-        Column::new("packets", Type::Int64List, "The first packets that show it, by their number in that capture"),
-        Column::new("evidence", Type::Text, "What was seen the first time, secrets blanked"),
+        Column::new(
+            "packets",
+            Type::Int64List,
+            "The first packets that show it, and the one of the evidence, by their number in that capture",
+        ),
+        Column::new(
+            "evidence",
+            Type::Text,
+            "What was seen at the most telling sighting (a login that was let in before one that was refused), the first of those; secrets blanked",
+        ),
         Column::repeating("controls", Type::TextList, "Provisions and weaknesses that it bears on"),
         Column::repeating("explanation", Type::Text, "How it was recognised and what could fool that"),
         Column::repeating("suppressed", Type::Text, "Why it is silenced, as --suppress says; null where it counts"),
@@ -74,13 +86,24 @@ impl Key {
     }
 }
 
+/// Services whose responder listens at a port that is agreed on anew for each connection, or that a
+/// phone picks: another port is not another finding.
+const MOVING_PORTS: [&str; 6] = ["rtp", "rtcp", "sip", "mount", "tftp", "ftp-data"];
+
+/// Ports below this one are of the service, not of the flow (RFC 6335, section 6).
+const MOVING_PORT_MIN: u16 = 1024;
+
+fn has_moving_port(s: &Sighting) -> bool {
+    s.port >= MOVING_PORT_MIN && MOVING_PORTS.contains(&s.service.as_ref())
+}
+
 /// One finding.
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// Its number; text form: 16 hex digits.
     pub id: u64,
-    /// The earliest sighting: it gives evidence, service and names.
-    pub first: Sighting,
+    /// The most telling sighting, the earliest of those: it gives evidence, service and port.
+    pub shown: Sighting,
     /// Sightings.
     pub count: u64,
     /// First and last time.
@@ -107,7 +130,7 @@ impl Finding {
             name: None,
             limited: false,
             suppressed: None,
-            first: sighting.clone(),
+            shown: sighting.clone(),
         };
         finding.merge(sighting);
         finding
@@ -142,8 +165,9 @@ impl Finding {
                 self.name = Some(named);
             }
         }
-        if (rank(&s), &s.evidence) < (rank(&self.first), &self.first.evidence) {
-            self.first = s;
+        let telling = |s: &Sighting| (u8::MAX - s.weight, rank(s));
+        if (telling(&s), &s.evidence) < (telling(&self.shown), &self.shown.evidence) {
+            self.shown = s;
         }
     }
 
@@ -157,17 +181,30 @@ impl Finding {
         self.suppressed.is_some()
     }
 
-    /// The flows, earliest first.
+    /// The flows, earliest first; the one of the evidence takes the place of the latest where there
+    /// are too many.
     fn flow_ids(&self) -> Vec<i64> {
         let mut flows: Vec<_> = self.flows.iter().map(|(id, ts)| (*ts, *id)).collect();
         flows.sort_unstable();
+        let shown = &self.shown;
+        if shown.flow_id != 0 && !self.flows.contains_key(&shown.flow_id) {
+            flows.truncate(limits::FINDING_EXAMPLES_MAX - 1);
+            flows.push((shown.ts, shown.flow_id));
+        }
         flows.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The packets in the capture of the first sighting, in their order there.
+    /// The packets in the capture of the evidence, in their order there; likewise with the one of the
+    /// evidence.
     fn packet_numbers(&self) -> Vec<i64> {
-        let of_first = self.packets.iter().filter(|(_, capture, _)| *capture == self.first.capture);
-        let mut numbers: Vec<i64> = of_first.map(|(.., n)| i64::try_from(*n).unwrap_or(i64::MAX)).collect();
+        let shown = &self.shown;
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let in_capture = self.packets.iter().filter(|(_, capture, _)| *capture == shown.capture);
+        let mut numbers: Vec<i64> = in_capture.map(|(.., n)| number(*n)).collect();
+        if shown.packet > 0 && !self.packets.contains(&(shown.ts, shown.capture, shown.packet)) {
+            numbers.truncate(limits::FINDING_EXAMPLES_MAX - 1);
+            numbers.push(number(shown.packet));
+        }
         numbers.sort_unstable();
         numbers.dedup();
         numbers
@@ -214,7 +251,7 @@ impl Findings {
             rule: sighting.rule,
             device: sighting.device,
             peer: sighting.peer.map(|p| p.ip),
-            port: sighting.port,
+            port: if has_moving_port(&sighting) { 0 } else { sighting.port },
             detail: sighting.detail.clone(),
         };
         let worst_first = Severity::Critical.rank() - severity.rank();
@@ -263,13 +300,13 @@ impl Findings {
     pub fn suppress(&mut self, list: &Suppress, devices: &DeviceTable) -> Tally {
         let mut tally = Tally::default();
         for ((_, key), f) in &mut self.found {
-            let Party { ip, mac } = f.first.device;
+            let Party { ip, mac } = f.shown.device;
             let subject = Subject {
                 rule: key.rule,
                 device_ip: Some(ip).filter(|ip| !ip.is_unspecified()),
                 device_mac: Some(mac).filter(|mac| !mac.is_zero()),
-                device_id: devices.device_of(mac, ip, f.first.ts),
-                peer_ip: f.first.peer.map(|p| p.ip),
+                device_id: devices.device_of(mac, ip, f.shown.ts),
+                peer_ip: f.shown.peer.map(|p| p.ip),
                 peer_name: f.name.as_ref().map(|(_, name)| name.as_str()),
                 last: f.span.1,
             };
@@ -291,8 +328,8 @@ impl Findings {
     pub fn by_device(&self, devices: &DeviceTable) -> HashMap<String, [u64; 5]> {
         let mut counts: HashMap<String, [u64; 5]> = HashMap::new();
         for (rule, f) in self.counting() {
-            let Party { ip, mac } = f.first.device;
-            if let Some(id) = devices.device_of(mac, ip, f.first.ts) {
+            let Party { ip, mac } = f.shown.device;
+            if let Some(id) = devices.device_of(mac, ip, f.shown.ts) {
                 count(counts.entry(id.to_owned()).or_default(), rule.severity);
             }
         }
@@ -302,7 +339,7 @@ impl Findings {
     /// Writes the rows, in time order. The table of devices must be settled.
     pub fn rows(&self, devices: &DeviceTable, home: &HomeNet, out: &mut RowBuffer) {
         for (rule, f) in self.ranked() {
-            let s = &f.first;
+            let s = &f.shown;
             // As exact as the table's times, so that who reads the table finds the same order.
             let mut row = out.row(Timestamp(f.span.0.micros().saturating_mul(1000)), f.id);
             row.text(&format!("{:016x}", f.id)).text(&rule.id).text(rule.category.name()).text(rule.severity.name());
@@ -342,6 +379,7 @@ fn count(counts: &mut [u64; 5], severity: Severity) {
 mod tests {
     use super::*;
     use crate::base::Mac;
+    use crate::detect::sighting::{WEIGHT, weight};
     use crate::device::Claim;
     use crate::record::Value;
 
@@ -359,6 +397,7 @@ mod tests {
             ts: Timestamp(packet as i64 * 1000),
             evidence: format!("packet {packet}"),
             detail: "".into(),
+            weight: WEIGHT,
         }
     }
 
@@ -443,6 +482,42 @@ mod tests {
             order.iter().for_each(|i| f.add(all[*i].clone()));
             assert_eq!(values(&f, 0)["peer_name"], ["Text(\"b\")"]);
         }
+    }
+
+    #[test]
+    fn what_was_let_in_is_shown_before_what_was_refused() {
+        let tried = |packet: u64, success| Sighting { weight: weight(success), ..sighting("telnet-in-use", packet) };
+        let mut all: Vec<_> = (1..=80).map(|n| tried(n, Some(false))).collect();
+        all.extend([tried(90, Some(true)), tried(95, Some(true)), tried(85, None)]);
+        let mut rows = Vec::new();
+        for order in [all.clone(), all.iter().rev().cloned().collect()] {
+            let mut f = Findings::default();
+            order.into_iter().for_each(|s| f.add(s));
+            rows.push(values(&f, 0));
+        }
+        assert_eq!(rows[0], rows[1]);
+        let row = &rows[0];
+        assert_eq!(row["evidence"], ["Text(\"packet 90\")"]);
+        assert_eq!((&row["ts_first"][0], &row["count"][0]), (&"Time(Timestamp(1000))".into(), &"Int(83)".into()));
+        for (list, first, last) in [("packets", "Int(1)", "Int(90)"), ("flow_ids", "Int(10)", "Int(900)")] {
+            let list = &row[list];
+            assert_eq!((list.len(), list[0].as_str()), (limits::FINDING_EXAMPLES_MAX, first));
+            assert_eq!(list[list.len() - 1], last, "the one of the evidence is among them");
+        }
+    }
+
+    #[test]
+    fn a_port_that_changes_with_each_call_makes_no_further_finding() {
+        let ports = |service: &'static str, ports: &[u16]| {
+            let mut f = Findings::default();
+            for port in ports {
+                f.add(Sighting { port: *port, service: service.into(), ..sighting("rtp-in-use", u64::from(*port)) });
+            }
+            f.len()
+        };
+        assert_eq!(ports("rtp", &[4000, 4002, 40_000]), 1);
+        assert_eq!(ports("tftp", &[69, 40_000]), 2);
+        assert_eq!(ports("http", &[8080, 8081]), 2);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::sighting::{Party, Sighting};
+use super::sighting::{Party, Sighting, WEIGHT};
 use crate::base::{Addr, Mac};
 use crate::proto::api::Cx;
 use crate::proto::link::{self, eapol_event};
@@ -63,6 +63,7 @@ fn sighting(
         ts: cx.ts,
         evidence,
         detail,
+        weight: WEIGHT,
     }
 }
 

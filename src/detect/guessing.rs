@@ -10,9 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::sighting::{Party, Sighting};
+use super::sighting::{Party, Sighting, WEIGHT};
 use crate::base::{Addr, Timestamp, limits};
-use crate::policy::HomeNet;
 use crate::proto::api::SecretKind;
 
 /// Time within which guesses count together.
@@ -25,11 +24,17 @@ const PASSWORDS_MIN: usize = 5;
 const ANSWERS_MIN: usize = 30;
 /// Different passwords for one user, their answers not seen, that are guessing.
 const UNANSWERED_MIN: usize = 20;
+/// Time within which slow guesses count together.
+const SLOW_WINDOW_NS: i64 = 3_600_000_000_000;
+/// Different guesses that were refused, within that, that are guessing.
+const SLOW_MIN: usize = 30;
+/// And how many there are for each user at least: many people behind one address have few each.
+const SLOW_GUESSES_PER_USER_MIN: usize = 3;
 /// Users for whom few passwords are tried that are spraying.
 const SPRAYED_USERS_MIN: usize = 8;
 /// The few passwords.
 const SPRAYED_PASSWORDS_MAX: usize = 3;
-/// Servers at which one login is refused that are spraying.
+/// Servers at which one password is refused that are spraying.
 const SPRAYED_SERVERS_MIN: usize = 5;
 /// Refused logins within [`FAST_NS`] that show that nothing slows them down.
 const FAST_MIN: usize = 20;
@@ -61,15 +66,16 @@ pub struct Attempt {
     pub secret: Option<[u8; 16]>,
     /// What sort of secret it is.
     pub kind: SecretKind,
+    /// Whether it is a password that the server has for itself: what `shared-secret` is about.
+    pub own: bool,
     /// What the answer was.
     pub success: Option<bool>,
 }
 
 impl Attempt {
-    /// A sighting at this attempt. About the server, unless it is outside and the client is not.
-    pub fn sighting(&self, rule: &'static str, home: &HomeNet, evidence: String) -> Sighting {
-        let outbound = home.is_home(self.client.ip) && !home.is_home(self.server.ip);
-        let (device, peer) = if outbound { (self.client, self.server) } else { (self.server, self.client) };
+    /// A sighting at this attempt, about the server: it is the one that guesses are aimed at.
+    pub fn sighting(&self, rule: &'static str, evidence: String) -> Sighting {
+        let (device, peer) = (self.server, self.client);
         Sighting {
             rule,
             device,
@@ -83,6 +89,7 @@ impl Attempt {
             ts: self.ts,
             evidence,
             detail: "".into(),
+            weight: WEIGHT,
         }
     }
 
@@ -122,6 +129,8 @@ struct Found {
 struct Pair {
     failed: VecDeque<Failed>,
     fast: VecDeque<Timestamp>,
+    /// Different guesses of the last hour: first time, user, password. [`SLOW_MIN`] at most.
+    slow: VecDeque<(Timestamp, u64, u128)>,
     failures: u64,
     guessing: Option<Found>,
     spraying: Option<Found>,
@@ -168,17 +177,17 @@ impl GuessingJudge {
     }
 
     /// What was found in the whole run.
-    pub fn finish(&mut self, home: &HomeNet, add: &mut dyn FnMut(Sighting)) {
+    pub fn finish(&mut self, add: &mut dyn FnMut(Sighting)) {
         for pair in std::mem::take(&mut self.pairs).into_values() {
-            pair.tell(home, add);
+            pair.tell(add);
         }
         for client in std::mem::take(&mut self.clients).into_values() {
             let Some(found) = client.spraying else { continue };
             let evidence = format!(
-                "one user and password refused at {} servers within {} s ({})",
-                found.guesses, found.seconds, found.at.service
+                "one password for {} user(s) refused at {} servers within {} s ({})",
+                found.users, found.guesses, found.seconds, found.at.service
             );
-            let mut sighting = found.at.sighting("password-spraying", home, evidence);
+            let mut sighting = found.at.sighting("password-spraying", evidence);
             sighting.device = found.at.client;
             sighting.peer = None;
             add(sighting);
@@ -205,10 +214,13 @@ impl Pair {
     fn attempt(&mut self, a: &Attempt) {
         self.failed.retain(|f| a.ts.since(f.ts) <= WINDOW_NS);
         if a.success == Some(true) {
-            if self.guessing.is_some_and(|g| a.ts.since(g.at.ts) <= WINDOW_NS || self.failed.len() >= REFUSED_MIN) {
+            if self.guessing.is_some_and(|g| {
+                a.ts.since(g.at.ts) <= WINDOW_NS || self.failed.len() >= REFUSED_MIN || self.slow.len() >= SLOW_MIN
+            }) {
                 self.entered.get_or_insert(*a);
             }
             self.failed.clear();
+            self.slow.clear();
             return;
         }
         self.failures = self.failures.saturating_add(1);
@@ -228,6 +240,30 @@ impl Pair {
         let (user, password) = (a.user, a.password());
         self.failed.push_back(Failed { ts: a.ts, user, password, refused: refused || silent, blind });
         self.look(a);
+        if (refused || silent) && !blind {
+            self.look_back(a, (user, password));
+        }
+    }
+
+    /// Looks at the last hour: guesses that come slowly, so that nothing is locked.
+    fn look_back(&mut self, a: &Attempt, guess: (u64, u128)) {
+        self.slow.retain(|s| a.ts.since(s.0) <= SLOW_WINDOW_NS);
+        if self.slow.iter().any(|s| (s.1, s.2) == guess) {
+            return;
+        }
+        if self.slow.len() >= SLOW_MIN {
+            self.slow.pop_front();
+        }
+        self.slow.push_back((a.ts, guess.0, guess.1));
+        if self.slow.len() < SLOW_MIN || self.guessing.is_some() || self.spraying.is_some() {
+            return;
+        }
+        let users = distinct(self.slow.iter().map(|s| s.1));
+        let from = self.slow.front().map_or(a.ts, |s| s.0);
+        if self.slow.len() >= users * SLOW_GUESSES_PER_USER_MIN {
+            let guesses = self.slow.len();
+            self.guessing = Some(Found { at: *a, guesses, users, seconds: seconds(from, a.ts) });
+        }
     }
 
     /// Looks at what is remembered, after another failed login.
@@ -260,7 +296,7 @@ impl Pair {
         }
     }
 
-    fn tell(self, home: &HomeNet, add: &mut dyn FnMut(Sighting)) {
+    fn tell(self, add: &mut dyn FnMut(Sighting)) {
         let service = |a: &Attempt| a.service;
         if let Some(found) = &self.guessing {
             let evidence = format!(
@@ -271,11 +307,11 @@ impl Pair {
                 self.failures,
                 service(&found.at)
             );
-            add(found.at.sighting("brute-force", home, evidence));
+            add(found.at.sighting("brute-force", evidence));
         }
         if let Some(entered) = &self.entered {
             let evidence = format!("a login was accepted after {} failed ones ({})", self.failures, service(entered));
-            add(entered.sighting("brute-force-succeeded", home, evidence));
+            add(entered.sighting("brute-force-succeeded", evidence));
         }
         if let Some(found) = &self.spraying {
             let evidence = format!(
@@ -285,12 +321,12 @@ impl Pair {
                 found.seconds,
                 service(&found.at)
             );
-            add(found.at.sighting("password-spraying", home, evidence));
+            add(found.at.sighting("password-spraying", evidence));
         }
         if let Some(found) = &self.unthrottled {
             let evidence =
                 format!("{} logins refused within {} s ({})", found.guesses, found.seconds, service(&found.at));
-            add(found.at.sighting("no-login-throttling", home, evidence));
+            add(found.at.sighting("no-login-throttling", evidence));
         }
     }
 }
@@ -304,13 +340,15 @@ impl Client {
         if self.failed.len() >= limits::GUESSING_ATTEMPTS_MAX {
             self.failed.pop_front();
         }
-        let login = (a.user, a.password());
-        self.failed.push_back((a.ts, login.0, login.1, a.server.ip));
-        let same = || self.failed.iter().filter(|f| (f.1, f.2) == login);
+        let password = a.password();
+        self.failed.push_back((a.ts, a.user, password, a.server.ip));
+        let same = || self.failed.iter().filter(|f| f.2 == password);
         let servers = distinct(same().map(|f| f.3));
-        if servers >= SPRAYED_SERVERS_MIN {
+        let users = distinct(same().map(|f| f.1));
+        // All users of one server are told of by that server's own finding.
+        if servers >= SPRAYED_SERVERS_MIN || (servers > 1 && users >= SPRAYED_USERS_MIN) {
             let from = same().map(|f| f.0).min().unwrap_or(a.ts);
-            self.spraying = Some(Found { at: *a, guesses: servers, users: 1, seconds: seconds(from, a.ts) });
+            self.spraying = Some(Found { at: *a, guesses: servers, users, seconds: seconds(from, a.ts) });
         }
     }
 }
@@ -339,6 +377,7 @@ mod tests {
             user: 1,
             secret: Some([n as u8; 16]),
             kind: SecretKind::Password,
+            own: true,
             success: Some(false),
         }
     }
@@ -347,7 +386,7 @@ mod tests {
         let mut judge = GuessingJudge::default();
         attempts.into_iter().for_each(|a| judge.attempt(&a));
         let mut all = Vec::new();
-        judge.finish(&HomeNet::default(), &mut |s| all.push(s));
+        judge.finish(&mut |s| all.push(s));
         assert!(all.iter().all(|s| RuleSet::builtin().get(s.rule).is_some()), "{all:?}");
         all
     }
@@ -366,7 +405,7 @@ mod tests {
         assert_eq!(rules((0..9).map(refused)), [""; 0], "nine are too few");
         let same = |n: u64| Attempt { secret: Some([7; 16]), ..refused(n) };
         assert_eq!(rules((0..200).map(|n| same(n * 2))), [""; 0], "an old password in some settings");
-        assert_eq!(rules((0..40).map(|n| refused(n * 60))), [""; 0], "one each minute");
+        assert_eq!(rules((0..29).map(|n| refused(n * 60))), [""; 0], "one each minute, not for long");
     }
 
     #[test]
@@ -382,6 +421,20 @@ mod tests {
         );
         assert_eq!(rules([entered(1)]), [""; 0]);
         assert_eq!(rules((0..12).map(refused).chain([entered(900)])), ["brute-force"], "a quarter of an hour later");
+    }
+
+    #[test]
+    fn slow_guessing_is_seen_over_an_hour() {
+        let all = found((0..60).map(|n| refused(n * 120)));
+        assert_eq!(all.iter().map(|s| s.rule).collect::<Vec<_>>(), ["brute-force"]);
+        assert!(all[0].evidence.starts_with("30 different guesses for 1 user(s) within 3480 s"), "{}", all[0].evidence);
+        assert_eq!(rules((0..60).map(|n| refused(n * 150))), [""; 0], "fewer than thirty within any hour");
+        let few = |n: u64| Attempt { secret: Some([(n % 20) as u8; 16]), ..refused(n * 90) };
+        assert_eq!(rules((0..60).map(few)), [""; 0], "twenty passwords over and over");
+        let people = |n: u64| Attempt { user: n / 2, ..refused(n * 90) };
+        assert_eq!(rules((0..60).map(people)), [""; 0], "many people behind one address");
+        let entered = Attempt { success: Some(true), ..refused(3_700) };
+        assert_eq!(rules((0..31).map(|n| refused(n * 120)).chain([entered])), ["brute-force", "brute-force-succeeded"]);
     }
 
     #[test]
@@ -409,6 +462,13 @@ mod tests {
         let all = found((0..6).map(server));
         assert_eq!((all.len(), all[0].rule, all[0].device, all[0].peer), (1, "password-spraying", party(9), None));
         assert_eq!(rules((0..4).map(server)), [""; 0]);
+        let each = |n: u64| Attempt { user: n, ..server(n) };
+        let all = found((0..6).map(each));
+        assert_eq!((all.len(), all[0].rule), (1, "password-spraying"), "another user at each server");
+        assert_eq!(all[0].evidence, "one password for 5 user(s) refused at 5 servers within 4 s (telnet)");
+        let few = |n: u64| Attempt { server: party(20 + (n % 2) as u8), ..each(n) };
+        assert_eq!(rules((0..8).map(few)), ["password-spraying"], "eight users of two servers");
+        assert_eq!(rules((0..7).map(few)), [""; 0]);
         let other = |n: u64| Attempt { secret: Some([n as u8; 16]), ..server(n) };
         assert_eq!(rules((0..30).map(other)), [""; 0], "another password at each");
     }

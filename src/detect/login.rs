@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::cleartext::{clean_bytes, on_flow};
-use super::sighting::{Party, Sighting};
+use super::cleartext::{answer, clean_bytes, on_flow};
+use super::sighting::{Party, Sighting, weight};
 use crate::base::{Addr, Mac, hash, limits, secret::BLANK};
 use crate::policy::HomeNet;
 use crate::proto::api::{Cx, Login, SecretKind};
@@ -121,6 +121,24 @@ fn made_by(entry: &Entry, mac: Mac) -> bool {
     word.len() > 1 && oui::lookup(mac).is_some_and(|maker| maker.to_lowercase().starts_with(&word))
 }
 
+/// Whether a login is one of HTTP, in either version.
+pub(super) fn is_http(protocol: &str) -> bool {
+    matches!(protocol, "http" | "http2")
+}
+
+/// Characters of a password below which that two devices have it says nothing.
+const OWN_SECRET_MIN: usize = 4;
+
+/// Whether a login shows a password that a server has for itself, so that it matters if another has
+/// it too. What stands in a file of settings is the password of whatever the file is for, and that of
+/// FTP's anonymous user is none.
+pub fn is_own_secret(protocol: &str, login: &Login<'_>) -> bool {
+    login.secret_kind == SecretKind::Password
+        && login.mechanism != "provisioning"
+        && !is_anonymous(protocol, login)
+        && login.secret.is_some_and(|s| s.len() >= OWN_SECRET_MIN)
+}
+
 /// FTP's user for whom no password is needed.
 fn is_anonymous(protocol: &str, login: &Login<'_>) -> bool {
     let user = login.username.unwrap_or_default();
@@ -136,18 +154,27 @@ pub fn judge(
     verdict: &Verdict,
     out: &mut Vec<Sighting>,
 ) {
+    let is_notification = login.secret_kind == SecretKind::Community && cx.flow.resp_port == SNMP_NOTIFICATIONS;
     let say = |rule: &'static str, evidence: String| {
         let mut sighting = on_flow(rule, home, cx.flow, protocol, (login.ts, login.packet), evidence);
         // Whoever sends notifications is the device; the manager only receives them.
-        if login.secret_kind == SecretKind::Community && cx.flow.resp_port == SNMP_NOTIFICATIONS {
+        if is_notification {
             sighting.device = Party { ip: cx.flow.orig_ip, mac: cx.flow.orig_mac };
             sighting.peer = Some(Party { ip: cx.flow.resp_ip, mac: cx.flow.resp_mac });
         }
+        sighting.weight = weight(login.success);
         sighting
     };
     let length = login.secret.map_or(0, |s| s.len());
-    let (what, answer) = (format!("{} {}", who(login), told(login)), answer(login.success));
+    let (what, answer) = (format!("{} {}", who(login), told(login)), answer(protocol, login.success));
     let how = format!("{protocol} {}", login.mechanism);
+    if is_notification {
+        if length > 0 {
+            let known = if verdict.entries.is_empty() { "" } else { ", a well-known one" };
+            out.push(say("snmp-trap-community", format!("{what}{known}, in a notification ({how})")));
+        }
+        return;
+    }
     if let Some(first) = verdict.entries.first() {
         let rule = match (login.secret_kind, login.success) {
             (SecretKind::Community, Some(true)) if first.may_write() => "snmp-default-community-accepted",
@@ -172,7 +199,8 @@ pub fn judge(
         SecretKind::Token if length > 0 => {
             out.push(say("cleartext-token", format!("{what}, {answer} ({how})")));
         }
-        SecretKind::Community if length > 0 => {
+        // A well-known one is a finding of its own, and a worse one.
+        SecretKind::Community if length > 0 && verdict.entries.is_empty() => {
             out.push(say("snmp-community-cleartext", format!("{what}, {answer} ({how})")));
         }
         SecretKind::Token | SecretKind::Community => {}
@@ -219,14 +247,6 @@ fn told(login: &Login<'_>) -> String {
         SecretKind::ChallengeResponse => return String::from("the password behind a challenge's answer"),
     };
     format!("{kind} of {} bytes {BLANK}", login.secret.map_or(0, |s| s.len()))
-}
-
-const fn answer(success: Option<bool>) -> &'static str {
-    match success {
-        Some(true) => "accepted",
-        Some(false) => "refused",
-        None => "answer not seen",
-    }
 }
 
 /// Whose default it is, in a few words.
@@ -289,33 +309,9 @@ mod tests {
             ("telnet", "jo", "", Password, None, Some(false), &[]),
             ("ftp", "anonymous", "", Password, Some(true), Some(false), &[]),
             ("http", "", "0123456789abcdef", Token, None, None, &["cleartext-token"]),
-            (
-                "snmp",
-                "",
-                "public",
-                Community,
-                Some(true),
-                Some(true),
-                &["snmp-default-community", "snmp-community-cleartext"],
-            ),
-            (
-                "snmp",
-                "",
-                "private",
-                Community,
-                Some(true),
-                Some(true),
-                &["snmp-default-community-accepted", "snmp-community-cleartext"],
-            ),
-            (
-                "snmp",
-                "",
-                "private",
-                Community,
-                None,
-                Some(true),
-                &["snmp-default-community", "snmp-community-cleartext"],
-            ),
+            ("snmp", "", "public", Community, Some(true), Some(true), &["snmp-default-community"]),
+            ("snmp", "", "private", Community, Some(true), Some(true), &["snmp-default-community-accepted"]),
+            ("snmp", "", "private", Community, None, Some(true), &["snmp-default-community"]),
             ("snmp", "", "Sample-Snmp-1", Community, None, Some(false), &["snmp-community-cleartext"]),
         ] {
             let (default, out) = judged(&flow, protocol, &login(user, secret, kind, success));
@@ -353,6 +349,26 @@ mod tests {
         flow.resp_port = 162;
         let (_, out) = judged(&flow, "snmp", &login("", "public", SecretKind::Community, None));
         assert!(out.iter().all(|s| s.device.ip == flow.orig_ip && s.peer.unwrap().ip == flow.resp_ip));
+        // It opens nothing at its sender, however well known.
+        assert_eq!(out.iter().map(|s| s.rule).collect::<Vec<_>>(), ["snmp-trap-community"]);
+        assert!(out[0].evidence.contains("a well-known one, in a notification"), "{}", out[0].evidence);
+        assert_eq!(RuleSet::builtin().get("snmp-trap-community").unwrap().severity, Severity::Low);
+    }
+
+    #[test]
+    fn only_a_servers_own_password_can_be_shared() {
+        use SecretKind::*;
+        for (protocol, user, secret, kind, own) in [
+            ("ftp", "scan", "Sample-Own-1", Password, true),
+            ("ftp", "anonymous", "me@example.org", Password, false),
+            ("http", "admin", "abc", Password, false),
+            ("http", "", "Sample-Own-1", Token, false),
+            ("snmp", "", "public", Community, false),
+        ] {
+            assert_eq!(is_own_secret(protocol, &login(user, secret, kind, None)), own, "{protocol} {user}");
+        }
+        let file = Login { mechanism: "provisioning", ..login("2041", "Sample-Own-1", Password, None) };
+        assert!(!is_own_secret("tftp", &file));
     }
 
     /// The answer of RFC 1939's APOP to a challenge, of user admin at an HTTP server that asks so.

@@ -1,6 +1,7 @@
 //! Judges events, flows and devices. What a rule means stands in `signatures/`; a detector only
 //! says where it saw it.
 
+pub mod asking;
 pub mod cleartext;
 pub mod controllers;
 pub mod credentials;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::sighting::{Party, Sighting};
+use super::sighting::{Party, Sighting, WEIGHT};
 use crate::base::Timestamp;
 
 /// What was counted about the completeness of one capture.
@@ -65,6 +65,7 @@ pub fn judge(c: &Completeness) -> Option<Sighting> {
         ts: c.ts,
         evidence: reasons.join("; "),
         detail: Cow::Owned(format!("capture {}", c.capture)),
+        weight: WEIGHT,
     })
 }
 

@@ -4,17 +4,54 @@ use std::collections::BTreeMap;
 
 use super::guessing::Attempt;
 use super::sighting::{Party, Sighting};
-use crate::base::limits;
+use crate::base::{Addr, Timestamp, limits};
 use crate::policy::HomeNet;
-use crate::proto::api::SecretKind;
 
 /// Devices that evidence names.
 const DEVICES_SHOWN: usize = 8;
 
+/// Time within which a proxy passes a login on.
+const RELAY_NS: i64 = 10_000_000_000;
+
+/// What is remembered of one password at one server.
+#[derive(Debug)]
+struct Uses {
+    first: Attempt,
+    /// The earliest: when, from where, and for which user.
+    all: Vec<(Timestamp, Addr, u64)>,
+}
+
+impl Uses {
+    const fn new(first: Attempt) -> Self {
+        Self { first, all: Vec::new() }
+    }
+
+    /// Takes another use; the result does not depend on the order.
+    fn add(&mut self, a: &Attempt) {
+        let first = &self.first;
+        if (a.ts, a.capture, a.packet) < (first.ts, first.capture, first.packet) {
+            self.first = *a;
+        }
+        let used = (a.ts, a.client.ip, a.user);
+        if let Err(place) = self.all.binary_search(&used) {
+            self.all.insert(place, used);
+            self.all.truncate(limits::SHARED_SECRET_USES_MAX);
+        }
+    }
+
+    /// Whether this server is a proxy that passed the login on to the other one: the same user and
+    /// password left it within seconds.
+    fn passed_on_to(&self, other: &Self) -> bool {
+        let proxy = self.first.server.ip;
+        let mut onward = other.all.iter().filter(|b| b.1 == proxy);
+        onward.any(|b| self.all.iter().any(|a| a.2 == b.2 && b.0.since(a.0).abs() <= RELAY_NS))
+    }
+}
+
 /// Remembers at which servers each password was used.
 #[derive(Debug, Default)]
 pub struct SharedSecrets {
-    seen: BTreeMap<[u8; 16], BTreeMap<Party, Attempt>>,
+    seen: BTreeMap<[u8; 16], BTreeMap<Party, Uses>>,
     dropped: u64,
 }
 
@@ -23,7 +60,7 @@ impl SharedSecrets {
     /// judge, and several of one provider share their accounts.
     pub fn attempt(&mut self, home: &HomeNet, attempt: &Attempt) {
         let Some(tag) = attempt.secret else { return };
-        if attempt.kind != SecretKind::Password || attempt.success == Some(false) || !home.is_home(attempt.server.ip) {
+        if !attempt.own || attempt.success == Some(false) || !home.is_home(attempt.server.ip) {
             return;
         }
         if self.seen.len() >= limits::SHARED_SECRETS_MAX && !self.seen.contains_key(&tag) {
@@ -35,23 +72,16 @@ impl SharedSecrets {
             self.dropped += 1;
             return;
         }
-        let first = servers.entry(attempt.server).or_insert(*attempt);
-        if (attempt.ts, attempt.capture, attempt.packet) < (first.ts, first.capture, first.packet) {
-            *first = *attempt;
-        }
+        servers.entry(attempt.server).or_insert_with(|| Uses::new(*attempt)).add(attempt);
     }
 
     /// What was found in the whole run, one sighting for each device. `device_of` tells which device a
     /// server is: one with two addresses shares nothing with itself.
-    pub fn finish(
-        &mut self,
-        home: &HomeNet,
-        device_of: impl Fn(&Attempt) -> Option<String>,
-        add: &mut dyn FnMut(Sighting),
-    ) {
+    pub fn finish(&mut self, device_of: impl Fn(&Attempt) -> Option<String>, add: &mut dyn FnMut(Sighting)) {
         for servers in std::mem::take(&mut self.seen).into_values() {
             let mut devices: BTreeMap<String, Attempt> = BTreeMap::new();
-            for attempt in servers.into_values() {
+            let own = servers.values().filter(|s| !servers.values().any(|other| s.passed_on_to(other)));
+            for attempt in own.map(|uses| uses.first) {
                 let name = device_of(&attempt).unwrap_or_else(|| attempt.server.ip.to_string());
                 devices.entry(name).or_insert(attempt);
             }
@@ -65,7 +95,7 @@ impl SharedSecrets {
             let more = if shown.len() > DEVICES_SHOWN { " ..." } else { "" };
             for attempt in devices.values() {
                 let evidence = format!("one password for {} devices: {}{more}", devices.len(), list.join(", "));
-                let mut sighting = attempt.sighting("shared-secret", home, evidence);
+                let mut sighting = attempt.sighting("shared-secret", evidence);
                 sighting.device = attempt.server;
                 sighting.peer = None;
                 add(sighting);
@@ -82,7 +112,8 @@ impl SharedSecrets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Addr, Mac, Timestamp};
+    use crate::base::Mac;
+    use crate::proto::api::SecretKind;
 
     fn login(secret: u8, server: u8, n: u64) -> Attempt {
         let party = |last| Party { ip: Addr::v4([10, 0, 0, last]), mac: Mac([2, 0, 0, 0, 0, last]) };
@@ -98,6 +129,7 @@ mod tests {
             user: 1,
             secret: Some([secret; 16]),
             kind: SecretKind::Password,
+            own: true,
             success: Some(true),
         }
     }
@@ -106,7 +138,7 @@ mod tests {
         let mut shared = SharedSecrets::default();
         logins.iter().for_each(|a| shared.attempt(&HomeNet::default(), a));
         let mut all = Vec::new();
-        shared.finish(&HomeNet::default(), device_of, &mut |s| all.push(s));
+        shared.finish(device_of, &mut |s| all.push(s));
         all
     }
 
@@ -134,10 +166,28 @@ mod tests {
             found(&[login(1, 5, 1), second], |_| None)
         };
         assert!(but(|a| a.success = Some(false)).is_empty(), "refused");
-        assert!(but(|a| a.kind = SecretKind::Community).is_empty());
+        assert!(but(|a| a.own = false).is_empty(), "anonymous, in a file, a token, too short");
         assert!(but(|a| a.secret = None).is_empty());
         assert!(but(|a| a.server.ip = Addr::v4([8, 8, 8, 8])).is_empty(), "outside");
         assert_eq!(but(|a| a.success = None).len(), 2, "the answer was not seen");
+    }
+
+    #[test]
+    fn a_proxy_that_passes_a_login_on_shares_nothing() {
+        let seconds = |n: i64| Timestamp(n * 1_000_000_000);
+        let from = |server: u8, client: u8, at: i64| {
+            let client = Party { ip: Addr::v4([10, 0, 0, client]), mac: Mac::ZERO };
+            Attempt { ts: seconds(at), client, ..login(1, server, at as u64) }
+        };
+        // Host 5 is asked by host 9, and asks host 6 with the same login.
+        let (asked, asks) = (from(5, 9, 10), from(6, 5, 11));
+        for order in [[asked, asks], [asks, asked]] {
+            assert!(found(&order, |_| None).is_empty());
+        }
+        assert_eq!(found(&[asked, Attempt { user: 2, ..asks }], |_| None).len(), 2, "another user");
+        assert_eq!(found(&[asked, from(6, 5, 100)], |_| None).len(), 2, "long after");
+        let both = found(&[asked, asks, from(7, 5, 12)], |_| None);
+        assert_eq!(both.iter().map(|s| s.device.ip).collect::<Vec<_>>(), [6, 7].map(|n| Addr::v4([10, 0, 0, n])));
     }
 
     #[test]

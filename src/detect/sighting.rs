@@ -40,4 +40,20 @@ pub struct Sighting {
     pub evidence: String,
     /// What else tells two findings of one rule apart (a cipher, a version); empty mostly.
     pub detail: Cow<'static, str>,
+    /// How much it tells beside other sightings of the same thing: the finding shows the evidence of
+    /// the weightiest. See [`weight`].
+    pub weight: u8,
 }
+
+/// [`Sighting::weight`] by what came of what was tried: what was let in tells more than what was
+/// refused, whichever came first.
+pub const fn weight(success: Option<bool>) -> u8 {
+    match success {
+        Some(true) => 2,
+        None => WEIGHT,
+        Some(false) => 0,
+    }
+}
+
+/// [`Sighting::weight`] of what has no outcome.
+pub const WEIGHT: u8 = 1;

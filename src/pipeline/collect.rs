@@ -11,6 +11,7 @@ use super::tables;
 use super::writer::{EncodeJob, SpareBuffers};
 use crate::base::{Timestamp, counters::Counters, limits::Room};
 use crate::detect::NameMap;
+use crate::detect::asking::AskingServers;
 use crate::detect::findings::FINDINGS;
 use crate::detect::guessing::{Attempt, GuessingJudge};
 use crate::detect::quality::{self, Completeness};
@@ -61,6 +62,7 @@ pub struct Collector {
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
+    asking: AskingServers,
     guessing: GuessingJudge,
     shared: SharedSecrets,
     expect: Option<Expect>,
@@ -115,6 +117,7 @@ impl Collector {
     ) -> Self {
         Self {
             egress: EgressJudge::within(room),
+            asking: AskingServers::default(),
             guessing: GuessingJudge::default(),
             shared: SharedSecrets::default(),
             expect,
@@ -207,6 +210,10 @@ impl Collector {
         }
         for sighting in output.sightings.drain(..) {
             self.findings.add(sighting);
+        }
+        std::mem::take(&mut output.asking).into_iter().for_each(|server| self.asking.asks(server));
+        for login in output.unproven.drain(..) {
+            self.asking.wait(login, &mut |sighting| self.findings.add(sighting));
         }
         for attempt in output.attempts.drain(..) {
             self.guessing.attempt(&attempt);
@@ -341,12 +348,13 @@ impl Collector {
                 self.findings.add(sighting);
             }
         }
-        let Self { egress, guessing, shared, findings, devices, buffers, home, .. } = self;
+        let Self { egress, asking, guessing, shared, findings, devices, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
-        guessing.finish(home, &mut |sighting| findings.add(sighting));
+        asking.finish(&mut |sighting| findings.add(sighting));
+        guessing.finish(&mut |sighting| findings.add(sighting));
         devices.settle();
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
-        shared.finish(home, device_of, &mut |sighting| findings.add(sighting));
+        shared.finish(device_of, &mut |sighting| findings.add(sighting));
         if let Some(list) = &self.suppress {
             self.tally = findings.suppress(list, devices);
         }
@@ -365,6 +373,7 @@ impl Collector {
             names_dropped: self.names.take_dropped(),
             claims_dropped: self.devices.take_dropped()
                 + self.egress.take_dropped()
+                + self.asking.take_dropped()
                 + self.guessing.take_dropped()
                 + self.shared.take_dropped(),
             findings_limited: self.findings.limited(),

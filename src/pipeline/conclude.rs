@@ -77,17 +77,17 @@ impl RunFacts {
         }
         let network = collector.devices.network().unwrap_or(0);
         for (rule, finding) in collector.findings.counting() {
-            let Party { ip, mac } = finding.first.device;
+            let Party { ip, mac } = finding.shown.device;
             self.top.add(&Candidate {
                 severity: rule.severity,
                 network,
                 rule: &rule.id,
                 title: &rule.title,
                 device: (Some(ip).filter(|ip| !ip.is_unspecified()), Some(mac).filter(|mac| !mac.is_zero())),
-                capture: self.names.get(finding.first.capture as usize).map_or("", String::as_str),
-                peer: finding.first.peer.map(|p| p.ip),
-                port: finding.first.port,
-                evidence: &finding.first.evidence,
+                capture: self.names.get(finding.shown.capture as usize).map_or("", String::as_str),
+                peer: finding.shown.peer.map(|p| p.ip),
+                port: finding.shown.port,
+                evidence: &finding.shown.evidence,
                 count: finding.count,
                 id: finding.id,
             });

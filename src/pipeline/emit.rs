@@ -4,14 +4,16 @@ use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
 use crate::base::{Addr, Endpoint, Mac, counters::Counters, hash, limits};
+use crate::detect::asking::{self, Unproven};
 use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
-use crate::detect::{Party, cleartext, events, frames};
+use crate::detect::{Party, Sighting, cleartext, events, frames};
 use crate::device::{Claim, ClaimDedup};
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
 use crate::proto::link;
 use crate::proto::registry::Event;
+use crate::proto::web::http;
 use crate::record::{RowWriter, Table, clean};
 
 /// Connections that the events of one packet may announce.
@@ -115,6 +117,11 @@ impl<'a> Emitter<'a> {
             let name = clean(String::from_utf8_lossy(name).trim_end_matches('.')).to_ascii_lowercase();
             self.server_name = Some(Box::new(ServerName { source, name }));
         }
+        if let Event::Http(http::Event::Exchange(e)) | Event::Http2(http::Event::Exchange(e)) = event
+            && matches!(e.status, Some(401 | 407))
+        {
+            self.out.asking.insert(asking::server(cx.flow));
+        }
         if let Some(login) = event.login() {
             self.login(&cx, event.protocol().spec().name, &login);
         }
@@ -184,8 +191,19 @@ impl<'a> Emitter<'a> {
             let beside = Beside { tag, is_default: verdict.is_default };
             credentials::write(rows, cx, protocol, login, beside, options.reveal);
         }
-        self.out.sightings.extend(cleartext::login(&options.home, cx, protocol, login));
-        login::judge(&options.home, cx, protocol, login, &verdict, &mut self.out.sightings);
+        let judged = |login: &Login<'_>, out: &mut Vec<Sighting>| {
+            out.extend(cleartext::login(&options.home, cx, protocol, login));
+            login::judge(&options.home, cx, protocol, login, &verdict, out);
+        };
+        if asking::needs_asking(protocol, login) {
+            let server = asking::server(cx.flow);
+            let mut both = Unproven { server, asked: Vec::new(), unasked: Vec::new() };
+            judged(login, &mut both.asked);
+            judged(&Login { success: None, ..*login }, &mut both.unasked);
+            self.out.unproven.push(both);
+        } else {
+            judged(login, &mut self.out.sightings);
+        }
         let flow = cx.flow;
         self.out.attempts.push(Attempt {
             ts: login.ts,
@@ -200,6 +218,7 @@ impl<'a> Emitter<'a> {
             // An empty one is nobody's.
             secret: tag.filter(|_| login.secret.is_some_and(|s| !s.is_empty())),
             kind: login.secret_kind,
+            own: login::is_own_secret(protocol, login),
             success: login.success,
         });
     }

@@ -1,9 +1,12 @@
 //! What leaves a shard with a batch: owned values on their way to the collector.
 
+use std::collections::BTreeSet;
+
 use super::app::EndedFlow;
 use super::shard::counters_of;
 use super::tables;
 use crate::base::{Addr, Timestamp, counters::Counters};
+use crate::detect::asking::{Server, Unproven};
 use crate::detect::{Sighting, guessing::Attempt};
 use crate::device::Claim;
 use crate::record::{RowBuffer, Table};
@@ -30,6 +33,10 @@ pub struct ShardOutput {
     pub flows: Vec<EndedFlow>,
     /// What detectors saw.
     pub sightings: Vec<Sighting>,
+    /// Servers that asked for a login with HTTP, once for each batch.
+    pub asking: BTreeSet<Server>,
+    /// Logins that count as accepted only where their server asks.
+    pub unproven: Vec<Unproven>,
     /// Logins that were tried.
     pub attempts: Vec<Attempt>,
     /// What was learnt of devices.
@@ -50,6 +57,8 @@ impl Default for ShardOutput {
             rows: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             flows: Vec::new(),
             sightings: Vec::new(),
+            asking: BTreeSet::new(),
+            unproven: Vec::new(),
             attempts: Vec::new(),
             claims: Vec::new(),
             names: Vec::new(),
@@ -66,6 +75,8 @@ impl ShardOutput {
         self.rows.iter_mut().for_each(RowBuffer::clear);
         self.flows.clear();
         self.sightings.clear();
+        self.asking.clear();
+        self.unproven.clear();
         self.attempts.clear();
         self.claims.clear();
         self.names.clear();

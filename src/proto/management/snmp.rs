@@ -20,6 +20,12 @@ struct Known {
     told: bool,
 }
 
+impl Known {
+    fn is_unsigned(&self) -> bool {
+        matches!(&self.login, Kind::User { digest, .. } if digest.is_empty())
+    }
+}
+
 #[derive(Debug)]
 enum Kind {
     Community(SecretBuf),
@@ -99,6 +105,10 @@ impl Snmp {
     /// The place of the message's community or user among the known ones.
     fn know(&mut self, cx: Cx<'_>, message: &Message<'_>, bytes: &[u8]) -> Option<usize> {
         if let Some(at) = self.known.iter().position(|k| k.login.is(message)) {
+            // A user who only asked who the agent is shows a proof later (RFC 3414, section 4).
+            if let Some(known) = self.known.get_mut(at).filter(|k| k.is_unsigned() && !message.usm.digest.is_empty()) {
+                *known = Known { at: (cx.ts, cx.packet), login: Self::user(message, bytes), told: false };
+            }
             return Some(at);
         }
         if self.known.len() >= limits::SNMP_LOGINS_MAX {
@@ -106,14 +116,7 @@ impl Snmp {
             return None;
         }
         let login = if message.version == Version::V3 {
-            let fits = bytes.len() <= limits::SNMP_PROOF_BYTES_MAX;
-            Kind::User {
-                name: message.usm.user.into(),
-                engine: message.usm.engine.into(),
-                digest: message.usm.digest.get(..64).unwrap_or(message.usm.digest).into(),
-                digest_at: message.usm.digest_at,
-                message: if fits { bytes.into() } else { Box::default() },
-            }
+            Self::user(message, bytes)
         } else {
             Kind::Community(SecretBuf::new(message.community))
         };
@@ -121,9 +124,20 @@ impl Snmp {
         Some(self.known.len() - 1)
     }
 
-    /// Emits a login, once.
+    fn user(message: &Message<'_>, bytes: &[u8]) -> Kind {
+        let fits = bytes.len() <= limits::SNMP_PROOF_BYTES_MAX;
+        Kind::User {
+            name: message.usm.user.into(),
+            engine: message.usm.engine.into(),
+            digest: message.usm.digest.get(..64).unwrap_or(message.usm.digest).into(),
+            digest_at: message.usm.digest_at,
+            message: if fits { bytes.into() } else { Box::default() },
+        }
+    }
+
+    /// Emits a login, once. A user without a digest proves nothing: that is no login.
     fn tell(&mut self, which: usize, success: Option<bool>, emit: Emit<'_>) {
-        let Some(known) = self.known.get_mut(which).filter(|k| !k.told) else { return };
+        let Some(known) = self.known.get_mut(which).filter(|k| !k.told && !k.is_unsigned()) else { return };
         known.told = true;
         let login = Login { success, ..Login::at(known.at) };
         match &known.login {
@@ -324,6 +338,18 @@ mod tests {
             "{:?}",
             seen.logins
         );
+        // Without a digest nothing is proved, whatever comes back; the proof may come later.
+        let seen =
+            Script::new().orig(v3(1, 4, b"ops", b"", &get)).resp(v3(1, 0, b"ops", b"", &report)).datagrams::<Snmp>();
+        assert_eq!(seen.logins.len(), 0, "{:?}", seen.logins);
+        let seen = Script::new()
+            .orig(v3(1, 4, b"ops", b"", &get))
+            .resp(v3(1, 0, b"ops", b"", &report))
+            .orig(v3(2, 7, b"ops", &[0xab; 12], &hidden))
+            .resp(v3(2, 3, b"ops", &[0xcd; 12], &hidden))
+            .datagrams::<Snmp>();
+        assert_eq!(seen.logins.len(), 1, "{:?}", seen.logins);
+        assert!(seen.logins[0].contains("packet: 3") && seen.logins[0].contains("success: Some(true)"));
         // A report without authentication turns the user down.
         let seen = Script::new()
             .orig(v3(2, 5, b"ops", &[0xab; 12], &get))
