@@ -20,7 +20,11 @@ pub static TABLE: Table = Table {
         Column::repeating("target", Type::Text, "What is searched for, or what the sender has (ST, NT)"),
         Column::repeating("usn", Type::Text, "Unique name of it (USN)"),
         Column::repeating("uuid", Type::Text, "Identifier of the device in that name, lower case"),
-        Column::repeating("location", Type::Text, "URL of the device's description; user information and secret parameters are blanked"),
+        Column::repeating(
+            "location",
+            Type::Text,
+            "URL of the device's description; user information and secret parameters are blanked",
+        ),
         Column::repeating("server", Type::Text, "Operating system, UPnP version and product (SERVER)"),
         Column::repeating("user_agent", Type::Text, "The same of who searches (USER-AGENT)"),
         Column::new("max_age_s", Type::Int64, "How long the notification holds, in seconds"),
@@ -277,6 +281,16 @@ mod tests {
             ]
         );
         assert_eq!(facts_of::<Ssdp>(Direction::Orig, SEARCH), ["user-agent=ex/1"]);
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        let notify = b"NOTIFY * HTTP/1.1\r\nLOCATION: http://u:hunter2@192.0.2.9/d.xml?password=hunter2&a=1\r\n\
+            NT: upnp:rootdevice\r\nSERVER: x key=hunter2\r\n\r\n";
+        let seen = Script::new().orig(notify).datagrams::<Ssdp>();
+        assert_eq!(seen.cell("location"), "http://[blanked]@192.0.2.9/d.xml?password=[blanked]&a=1");
+        assert_eq!(seen.cell("server"), "x key=[blanked]");
+        assert!(!facts_of::<Ssdp>(Direction::Orig, notify).concat().contains("hunter2"));
     }
 
     #[test]

@@ -25,7 +25,11 @@ pub static TABLE: Table = Table {
         Column::repeating("user_agent", Type::Text, "User-Agent field"),
         Column::repeating("referrer", Type::Text, "Referer field, blanked like uri"),
         Column::repeating("status", Type::Int32, "Status code; null where no response was seen"),
-        Column::repeating("reason", Type::Text, "Reason phrase, without settings that hold a secret; likewise realm, title, server and user agent"),
+        Column::repeating(
+            "reason",
+            Type::Text,
+            "Reason phrase, without settings that hold a secret; likewise realm, title, server and user agent",
+        ),
         Column::repeating("server", Type::Text, "Server field"),
         Column::repeating("content_type", Type::Text, "Content-Type of the response"),
         Column::new(
@@ -199,9 +203,7 @@ impl crate::proto::api::Event for Event<'_> {
         };
         let address = |row: &mut RowWriter<'_>, uri: Option<&[u8]>| {
             match (uri, reveal) {
-                (Some(uri), Reveal::No) if e.method == Some(b"CONNECT") => {
-                    row.bytes(&blanked_authority(uri))
-                }
+                (Some(uri), Reveal::No) if e.method == Some(b"CONNECT") => row.bytes(&blanked_authority(uri)),
                 (Some(uri), Reveal::No) => row.bytes(&login::blanked(uri)),
                 (uri, _) => row.opt_bytes(uri),
             };
