@@ -277,7 +277,7 @@ fn contains_word(text: &[u8]) -> bool {
 }
 
 /// Whether a setting of this name is a secret.
-fn is_secret_word(name: &[u8]) -> bool {
+pub fn is_secret_word(name: &[u8]) -> bool {
     const END: &[&[u8]] = &[
         b"password",
         b"passwd",
