@@ -211,6 +211,100 @@ pub fn without_secret<'a>(reply: &'a [u8], secret: Secret<'_>) -> Cow<'a, [u8]> 
     out.into()
 }
 
+/// A text that somebody may have put a secret into: what stands behind `password=`, `pin:` and the like
+/// is blanked, and behind a bare `password` what looks like one. For texts of a line, not for sentences
+/// at large.
+pub fn without_settings(text: &[u8]) -> Cow<'_, [u8]> {
+    let is_sign = |c: &u8| matches!(c, b'=' | b':');
+    if memchr::memchr2(b'=', b':', text).is_none() && !contains_word(text) {
+        return text.into();
+    }
+    let mut out: Vec<u8> = Vec::new();
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(sign) = text.get(at..).and_then(|t| t.iter().position(|c| is_sign(c) || *c == b' ')).map(|n| at + n)
+    {
+        at = sign + 1;
+        let before = text.get(from..sign).unwrap_or_default();
+        // Of several blanks the first decides.
+        if text.get(sign) == Some(&b' ') && before.last() == Some(&b' ') {
+            continue;
+        }
+        let name_end = before.iter().rposition(|c| !matches!(c, b' ' | b'"' | b'\'')).map_or(0, |n| n + 1);
+        let name = before.get(..name_end).unwrap_or_default();
+        let name_start =
+            name.iter().rposition(|c| !(c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'))).map_or(0, |n| n + 1);
+        let name = name.get(name_start..).unwrap_or_default();
+        if !is_secret_word(name) {
+            continue;
+        }
+        let gap = text.get(at..).unwrap_or_default().iter().position(|c| !matches!(c, b' ' | b'\t'));
+        let start = at + gap.unwrap_or_default();
+        let value = text.get(start..).unwrap_or_default();
+        let quote = value.first().copied().filter(|c| matches!(c, b'"' | b'\''));
+        let in_brackets = memchr::memchr(b'(', before).is_some();
+        let is_end = |c: &u8| matches!(c, b' ' | b'\t' | b',' | b';' | b'&' | b'<' | b'"') || in_brackets && *c == b')';
+        let len = match quote {
+            Some(q) => value.iter().skip(1).position(|c| *c == q).map(|n| n + 2),
+            None => value.iter().position(is_end),
+        };
+        let len = len.unwrap_or(value.len());
+        let word = value.get(..len).unwrap_or_default();
+        // Without a sign between only what no sentence has: letters and digits in one word.
+        let mixed = word.len() >= 6 && word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic);
+        if word.is_empty() || word == BLANK.as_bytes() || text.get(sign) == Some(&b' ') && !mixed {
+            continue;
+        }
+        out.extend_from_slice(text.get(from..start).unwrap_or_default());
+        out.extend_from_slice(BLANK.as_bytes());
+        from = start + len;
+        at = from;
+    }
+    if from == 0 {
+        return text.into();
+    }
+    out.extend_from_slice(text.get(from..).unwrap_or_default());
+    out.into()
+}
+
+/// Whether a text has a word for a password, whatever its case.
+fn contains_word(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'w', b'W', text).any(|at| {
+        let word =
+            |back: usize, w: &[u8]| at.checked_sub(back).and_then(|s| text.get(s..)).is_some_and(|t| starts_with(t, w));
+        word(4, b"passw") || word(1, b"pwd")
+    })
+}
+
+/// Whether a setting of this name is a secret.
+pub fn is_secret_word(name: &[u8]) -> bool {
+    const END: &[&[u8]] = &[
+        b"password",
+        b"passwd",
+        b"passwort",
+        b"pwd",
+        b"passphrase",
+        b"passcode",
+        b"secret",
+        b"token",
+        b"psk",
+        b"apikey",
+        b"sharedkey",
+        b"privatekey",
+        b"authkey",
+        b"accesskey",
+    ];
+    const ALONE: &[&[u8]] = &[b"pin", b"key", b"pass", b"pw"];
+    let digits = name.iter().rev().take_while(|c| c.is_ascii_digit()).count();
+    let name = name.get(..name.len() - digits).unwrap_or(name);
+    let ends = |end: &[u8]| {
+        let at = name.len().checked_sub(end.len())?;
+        name.get(at..).is_some_and(|n| n.eq_ignore_ascii_case(end)).then_some(at)
+    };
+    let is_joint = |at: usize| at == 0 || matches!(name.get(at - 1), Some(b'_' | b'-'));
+    END.iter().any(|e| ends(e).is_some()) || ALONE.iter().any(|e| ends(e).is_some_and(is_joint))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,5 +359,32 @@ mod tests {
         let reply = without_secret(b"530 hunter2 is wrong, hunter2!", Secret::new(b"hunter2"));
         assert_eq!(&*reply, b"530 [blanked] is wrong, [blanked]!");
         assert_eq!(&*without_secret(b"230 a", Secret::new(b"a")), b"230 a");
+    }
+
+    #[test]
+    fn settings_in_texts_are_blanked() {
+        for (text, want) in [
+            ("tool/1 (password=x1) more", "tool/1 (password=[blanked]) more"),
+            ("Your new password: x1", "Your new password: [blanked]"),
+            ("{\"userPassword\" : \"x 1\", \"a\": 1}", "{\"userPassword\" : [blanked], \"a\": 1}"),
+            ("cn=joe,userPassword=x,dc=y", "cn=joe,userPassword=[blanked],dc=y"),
+            ("(&(pin=12)(cn=a))", "(&(pin=[blanked])(cn=a))"),
+            ("wifi_key=a&wpa-psk2=b", "wifi_key=[blanked]&wpa-psk2=[blanked]"),
+            ("bad password Zq7xKp93", "bad password [blanked]"),
+            ("password=[blanked]", "password=[blanked]"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&without_settings(text.as_bytes())), want);
+            assert_eq!(String::from_utf8_lossy(&without_settings(want.as_bytes())), want);
+        }
+        for text in [
+            "Mozilla/5.0 (X11; rv:109.0)",
+            "Change password of 2 users",
+            "Password Required",
+            "password:",
+            "monkey=1 spin: 2",
+            "",
+        ] {
+            assert_eq!(&*without_settings(text.as_bytes()), text.as_bytes());
+        }
     }
 }

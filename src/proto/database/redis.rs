@@ -69,7 +69,7 @@ impl Redis {
             (b"HELLO" | b"PING" | b"QUIT" | b"RESET" | b"AUTH" | b"COMMAND", _) => Pending::Free,
             (b"CLIENT", [sub, name, ..]) => {
                 if sub.eq_ignore_ascii_case(b"SETNAME") {
-                    self.session.application = short(name);
+                    self.session.application = short(&text::without_settings(name));
                 }
                 Pending::Other
             }

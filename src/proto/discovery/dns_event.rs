@@ -400,6 +400,7 @@ impl crate::proto::api::Event for Event<'_> {
                 tell("service", instance.as_bytes());
             }
             Announced::Attribute { item, .. } => {
+                let item = &*text::without_settings(item);
                 tell("txt", item);
                 if let Some((key, value)) = text::split_once(item, b'=')
                     && let Some(attribute) = attribute_of(key)

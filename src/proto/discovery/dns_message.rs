@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::base::{Addr, Reader, limits};
+use crate::proto::text;
 
 /// Record types that the program itself looks at.
 #[allow(missing_docs)] // the names of the IANA registry "Resource Record (RR) TYPEs"
@@ -568,7 +569,7 @@ impl Record<'_> {
                     if n > 0 {
                         out.push(b' ');
                     }
-                    out.escaped(s, style, false);
+                    out.escaped(&text::without_settings(s), style, false);
                 }
                 Some(())
             }

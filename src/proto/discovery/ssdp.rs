@@ -5,6 +5,7 @@ use crate::base::limits;
 use crate::base::secret::Reveal;
 use crate::proto::api::{About, AppParser, Cx, Direction, Fact, Probe, Progress, Spec, Transport};
 use crate::proto::text;
+use crate::proto::web::http_blank::blanked;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -19,7 +20,11 @@ pub static TABLE: Table = Table {
         Column::repeating("target", Type::Text, "What is searched for, or what the sender has (ST, NT)"),
         Column::repeating("usn", Type::Text, "Unique name of it (USN)"),
         Column::repeating("uuid", Type::Text, "Identifier of the device in that name, lower case"),
-        Column::repeating("location", Type::Text, "URL of the device's description"),
+        Column::repeating(
+            "location",
+            Type::Text,
+            "URL of the device's description; user information and secret parameters are blanked",
+        ),
         Column::repeating("server", Type::Text, "Operating system, UPnP version and product (SERVER)"),
         Column::repeating("user_agent", Type::Text, "The same of who searches (USER-AGENT)"),
         Column::new("max_age_s", Type::Int64, "How long the notification holds, in seconds"),
@@ -160,28 +165,28 @@ impl crate::proto::api::Event for Event<'_> {
             Message::Notify => "NOTIFY",
             Message::Response => "response",
         });
-        let text = |row: &mut RowWriter<'_>, b: &[u8]| _ = row.opt_bytes(Some(b).filter(|b| !b.is_empty()));
-        text(row, self.nts);
-        text(row, self.target);
-        text(row, self.usn);
+        let shown = |row: &mut RowWriter<'_>, b: &[u8]| _ = row.opt_bytes(Some(b).filter(|b| !b.is_empty()));
+        shown(row, self.nts);
+        shown(row, self.target);
+        shown(row, self.usn);
         row.opt_text(self.uuid().as_deref());
-        text(row, self.location);
-        text(row, self.server);
-        text(row, self.user_agent);
+        shown(row, &blanked(self.location));
+        shown(row, &text::without_settings(self.server));
+        shown(row, &text::without_settings(self.user_agent));
         row.opt_int(self.max_age_s.and_then(|n| i64::try_from(n).ok()));
         row.opt_int(self.mx_s.and_then(|n| i32::try_from(n).ok()));
-        text(row, self.model);
+        shown(row, self.model);
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
         let about = About::Side(self.dir);
         let mut tell = |attribute, value: &[u8]| tell(Fact { about, attribute, value });
         if self.message == Message::Search {
-            tell("user-agent", self.user_agent);
+            tell("user-agent", &text::without_settings(self.user_agent));
             return;
         }
-        tell("server", self.server);
-        tell("url", self.location);
+        tell("server", &text::without_settings(self.server));
+        tell("url", &blanked(self.location));
         tell("uuid", self.uuid().unwrap_or_default().as_bytes());
         // urn:schemas-upnp-org:device:MediaRenderer:1, and likewise with service
         let urn = text::starts_with(self.target, b"urn:");
@@ -276,6 +281,16 @@ mod tests {
             ]
         );
         assert_eq!(facts_of::<Ssdp>(Direction::Orig, SEARCH), ["user-agent=ex/1"]);
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        let notify = b"NOTIFY * HTTP/1.1\r\nLOCATION: http://u:hunter2@192.0.2.9/d.xml?password=hunter2&a=1\r\n\
+            NT: upnp:rootdevice\r\nSERVER: x key=hunter2\r\n\r\n";
+        let seen = Script::new().orig(notify).datagrams::<Ssdp>();
+        assert_eq!(seen.cell("location"), "http://[blanked]@192.0.2.9/d.xml?password=[blanked]&a=1");
+        assert_eq!(seen.cell("server"), "x key=[blanked]");
+        assert!(!facts_of::<Ssdp>(Direction::Orig, notify).concat().contains("hunter2"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::base::secret::Reveal;
 use crate::base::{Endpoint, Timestamp};
 use crate::proto::api::{Announcement, Carries, Login};
+use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -103,7 +104,8 @@ impl crate::proto::api::Event for Event<'_> {
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
         let Self::Entry(e) = self else { return };
         row.text(if e.is_request { "request" } else { "transfer" });
-        row.opt_text(e.operation.map(Operation::name)).opt_bytes(e.file).opt_bytes(e.mode);
+        row.opt_text(e.operation.map(Operation::name)).opt_bytes(e.file.map(text::without_settings).as_deref());
+        row.opt_bytes(e.mode);
         row.opt_int(e.block_size);
         match e.file_size {
             Some(size) => row.count(size),

@@ -6,6 +6,7 @@
 //! CONNECT: name<2>, level(1), flags(1), keep alive(2), [properties], client<2>, [will], [user<2>], [password<2>]
 //! ```
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::mqtt_event::{Connect, Event, Topic, TopicUse};
@@ -13,7 +14,7 @@ use crate::base::secret::SecretBuf;
 use crate::base::{ReadError, Reader, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::proto::framing::{Step, front, walk};
-use crate::proto::text::without_secret;
+use crate::proto::text::{without_secret, without_settings};
 
 const CONNECT: u8 = 1;
 const CONNACK: u8 = 2;
@@ -107,6 +108,11 @@ fn connect(cx: &Cx<'_>, body: &[u8]) -> Result<(Connect, Option<SecretBuf>), Rea
     let mut secret = None;
     if flags & 0x40 != 0 {
         secret = Some(SecretBuf::new(r.vec16("password")?.rest()));
+    }
+    for text in [&mut out.client_id, &mut out.will_topic] {
+        if let Cow::Owned(shown) = without_settings(text) {
+            *text = shown;
+        }
     }
     if let Some(secret) = &secret {
         for text in [&mut out.client_id, &mut out.will_topic] {
@@ -243,6 +249,7 @@ impl Mqtt {
             Some(secret) => without_secret(topic, secret.borrow()),
             None => topic.into(),
         };
+        let topic = without_settings(&topic);
         emit(Event::Topic(Topic { what, topic: &topic, qos, retain }));
     }
 }
@@ -392,6 +399,13 @@ mod tests {
         let seen =
             Script::new().orig(CONNECT_311).resp(b"\x20\x02\0\0").orig(b"\x30\x10\0\x0cdev/hunter22ok").run::<Mqtt>();
         assert_eq!(seen.cells("topic")[1], "dev/[blanked]");
+    }
+
+    #[test]
+    fn a_topic_with_a_setting_in_it_is_blanked() {
+        let topic = b"\x30\x0b\0\x09a?key=xyz";
+        let seen = Script::new().orig(CONNECT_311).resp(b"\x20\x02\0\0").orig(topic).run::<Mqtt>();
+        assert_eq!(seen.cells("topic")[1], "a?key=[blanked]");
     }
 
     #[test]

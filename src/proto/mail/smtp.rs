@@ -712,11 +712,11 @@ mod tests {
             .resp("250 x\r\n535 joe/secret is wrong\r\n")
             .orig("MAIL FROM:<joe@a>\r\nDATA\r\n")
             .resp("250 ok\r\n354 go\r\n")
-            .orig("Subject: my password is secret\r\n\r\n.\r\n")
+            .orig("Subject: my password is secret, new password: other\r\n\r\n.\r\n")
             .resp("250 secret\r\n")
             .any_chunking::<Smtp>();
         assert_eq!(seen.cell("username"), "joe");
-        assert_eq!(seen.cell("subject"), "my password is [blanked]");
+        assert_eq!(seen.cell("subject"), "my password is [blanked], new password: [blanked]");
         assert!(
             !format!("{:?} {:?}", seen.rows, seen.logins).contains("secret,")
                 && !seen.cell("reply_text").contains("secret")

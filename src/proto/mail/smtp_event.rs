@@ -183,7 +183,12 @@ impl Row<'_> {
             Some(mail) => {
                 row.bytes(&mail.from).texts(&mail.to);
                 for field in [Field::From, Field::To, Field::Subject, Field::MessageId, Field::Date, Field::UserAgent] {
-                    said(row, &decoded(mail.header.get(field)));
+                    let value = decoded(mail.header.get(field));
+                    match field {
+                        // Where new passwords are told.
+                        Field::Subject => said(row, &text::without_settings(&value)),
+                        _ => said(row, &value),
+                    }
                 }
                 let has_message = mail.bytes > 0;
                 row.opt_bool(has_message.then_some(mail.header.is_relayed()));

@@ -1,13 +1,16 @@
 //! What SNMP emits, and its table.
 
+use std::borrow::Cow;
+
 use super::ber;
 use super::snmp_message::{
     Message, Pdu, PduType, Telling, Version, enterprise_name, enterprise_of_engine, enterprise_of_oid, mac_of_engine,
     telling,
 };
 use crate::base::secret::Reveal;
-use crate::base::{Mac, Timestamp, limits};
+use crate::base::{Mac, Secret, Timestamp, limits};
 use crate::proto::api::{About, Direction, Fact, Login};
+use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -146,7 +149,8 @@ impl crate::proto::api::Event for Event<'_> {
         row.opt_text(trap_oid(message).as_deref());
         // A value that is asked for is empty, and one that is set may be anything: only what is there.
         for what in [Telling::Description, Telling::ObjectId, Telling::Name, Telling::Location, Telling::Contact] {
-            row.opt_bytes(value_of(message, what).as_deref());
+            let value = value_of(message, what);
+            row.opt_bytes(value.as_deref().map(|v| shown(message, v)).as_deref());
         }
         let model = value_of(message, Telling::Model).or_else(|| value_of(message, Telling::PrinterName));
         row.opt_bytes(model.as_deref());
@@ -197,7 +201,7 @@ impl crate::proto::api::Event for Event<'_> {
                 _ => continue,
             };
             if binding.tag == ber::OCTETS && !binding.value.is_empty() && is_plain(binding.value) {
-                tell(Fact { about, attribute, value: binding.value.trim_ascii() });
+                tell(Fact { about, attribute, value: &shown(message, binding.value.trim_ascii()) });
             }
         }
         // Net-SNMP is a program that many makers use.
@@ -208,4 +212,14 @@ impl crate::proto::api::Event for Event<'_> {
             tell(Fact { about, attribute: "mac", value: Mac(mac).to_string().as_bytes() });
         }
     }
+}
+/// A text of an agent without settings that hold a secret, and without the community where not everybody
+/// knows that.
+fn shown<'a>(message: &Message<'_>, value: &'a [u8]) -> Cow<'a, [u8]> {
+    let known = [&b"public"[..], b"private"].iter().any(|c| message.community.eq_ignore_ascii_case(c));
+    let value = text::without_settings(value);
+    if known {
+        return value;
+    }
+    text::without_secret(&value, Secret::new(message.community)).into_owned().into()
 }

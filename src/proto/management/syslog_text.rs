@@ -243,6 +243,11 @@ pub fn blanked(line: &[u8]) -> Cow<'_, [u8]> {
             }
         };
         let (between, value) = behind.split_at(value_at);
+        // The folder in which a command runs, as sudo tells it.
+        if before.ends_with(b"PWD") && value.starts_with(b"/") {
+            rest = behind;
+            continue;
+        }
         let is_assigned = matches!(sign, Some(b'=' | b':' | b'>'));
         let word = value.split(|c| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         if value.is_empty() || !is_assigned && HARMLESS_WORDS.iter().any(|w| word.eq_ignore_ascii_case(w)) {
@@ -348,6 +353,7 @@ mod tests {
         for line in [
             "Failed password for root from 192.0.2.1 port 22 ssh2",
             "password changed by admin",
+            "joe : TTY=pts/0 ; PWD=/home/joe ; USER=root ; COMMAND=/bin/ls",
             "passing through the opinion of a compass",
             "",
         ] {

@@ -121,7 +121,7 @@ impl Job {
                 b'N' => &mut self.file_name,
                 _ => continue,
             };
-            *field = kept(value.trim_ascii());
+            *field = kept(&text::without_settings(value.trim_ascii()));
         }
     }
 }

@@ -134,8 +134,24 @@ pub struct Pjl {
 
 type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
 
-/// Upper-case words that a value stands behind which nobody may read.
-const SECRETS: &[&[u8]] = &[b"PASSWORD", b"HOLDKEY", b"PIN", b"PASSCODE", b"SECURITYCODE"];
+/// Whether a variable holds what nobody may read. Each maker has names of its own for the same.
+fn is_secret(name: &[u8]) -> bool {
+    let name = name.to_ascii_uppercase();
+    let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
+    opens(&name) || name.ends_with(b"KEY") || name == b"DEPARTMENTID" || name == b"SERVICEMODE" || has(b"SECURITY")
+}
+
+/// Whether a variable (in upper case) holds what opens a job or a printer.
+fn opens(name: &[u8]) -> bool {
+    // Codes of a state or a language, not of a user.
+    const OPEN: &[&[u8]] =
+        &[b"CODE", b"BARCODE", b"ERRORCODE", b"STATUSCODE", b"LANGUAGECODE", b"COUNTRYCODE", b"PAPERCODE"];
+    let has = |word: &[u8]| memchr::memmem::find(name, word).is_some();
+    has(b"PASS") && !has(b"BYPASS") && !has(b"PASSTHR")
+        || name == b"HOLDKEY"
+        || name.ends_with(b"PIN")
+        || name.ends_with(b"CODE") && !OPEN.contains(&name)
+}
 
 /// `NAME = value`, the value without its quotes.
 fn assignment(arg: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -172,26 +188,55 @@ fn kept(text: &[u8]) -> Box<[u8]> {
     text.get(..256).unwrap_or(text).into()
 }
 
-/// An argument without the values of passwords.
+/// An argument without its secrets, and the first of them that opens something.
 fn blanked(arg: &[u8]) -> (Box<[u8]>, Option<SecretBuf>) {
-    let upper = arg.to_ascii_uppercase();
-    for name in SECRETS {
-        if let Some(value) = option(&upper, name)
-            && let Some(at) = offset_in(&upper, value)
-        {
-            let secret = arg.get(at..at + value.len()).unwrap_or_default();
-            let mut out = arg.get(..at).unwrap_or_default().to_vec();
+    let mut out = Vec::with_capacity(arg.len());
+    let mut found = None;
+    let mut rest = arg;
+    // NAME = value, NAME:value, NAME="some words".
+    while let Some(sign) = rest.iter().position(|c| matches!(c, b'=' | b':' | b'"')) {
+        let (before, behind) = rest.split_at(sign);
+        let is_quote = behind.first() == Some(&b'"');
+        let name = before.trim_ascii_end().rsplit(|c| matches!(c, b' ' | b'"')).next().unwrap_or_default();
+        let gap = behind.iter().skip(1).take_while(|c| **c == b' ').count();
+        let start = if is_quote { 0 } else { 1 + gap };
+        let (between, value) = behind.split_at(start.min(behind.len()));
+        out.extend_from_slice(before);
+        out.extend_from_slice(between);
+        let (quoted, end) = match value.strip_prefix(b"\"") {
+            Some(inner) => (true, memchr::memchr(b'"', inner).unwrap_or(inner.len())),
+            None => (false, memchr::memchr(b' ', value).unwrap_or(value.len())),
+        };
+        let value = value.get(usize::from(quoted)..).unwrap_or_default();
+        let (value, tail) = value.split_at(end);
+        if quoted {
+            out.push(b'"');
+        }
+        // `JOBATTR="JobPassword=x"` has a setting in its value.
+        let inner = text::split_once(value, b'=').filter(|_| quoted && name.eq_ignore_ascii_case(b"JOBATTR"));
+        let (name, secret) = inner.map_or((name, value), |(name, value)| (name.trim_ascii(), value));
+        if !is_quote && is_secret(name) && !secret.is_empty() {
+            out.extend_from_slice(value.get(..value.len() - secret.len()).unwrap_or_default());
             out.extend_from_slice(BLANK.as_bytes());
-            out.extend_from_slice(arg.get(at + value.len()..).unwrap_or_default());
-            return (kept(&out), Some(SecretBuf::new(secret)));
+            if found.is_none() && opens(&name.to_ascii_uppercase()) {
+                found = Some(SecretBuf::new(secret));
+            }
+        } else {
+            out.extend_from_slice(&text::without_settings(value));
+        }
+        rest = tail;
+        if quoted && let Some(after) = rest.strip_prefix(b"\"") {
+            out.push(b'"');
+            rest = after;
         }
     }
-    (kept(arg), None)
+    out.extend_from_slice(rest);
+    (kept(&out), found)
 }
 
-/// Where a part of a text begins in it.
-fn offset_in(whole: &[u8], part: &[u8]) -> Option<usize> {
-    (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)
+/// A name that somebody gave, without settings in it that hold a secret.
+fn kept_name(name: &[u8]) -> Box<[u8]> {
+    kept(&text::without_settings(name))
 }
 
 impl Pjl {
@@ -208,10 +253,10 @@ impl Pjl {
         let (variable, value) = (assigned.0.to_ascii_uppercase(), assigned.1);
         match (&name[..], &variable[..]) {
             (b"JOB", _) => {
-                self.job_name = option(arg, b"NAME").map(kept).unwrap_or_default();
+                self.job_name = option(arg, b"NAME").map(kept_name).unwrap_or_default();
             }
-            (b"SET", b"JOBNAME") => self.job_name = kept(value),
-            (b"SET", b"USERNAME" | b"USER") => self.username = kept(value),
+            (b"SET", b"JOBNAME") => self.job_name = kept_name(value),
+            (b"SET", b"USERNAME" | b"USER") => self.username = kept_name(value),
             (b"ENTER", _) => self.pages = true,
             _ => {}
         }
@@ -220,8 +265,11 @@ impl Pjl {
             b"JOB" => "pjl",
             _ => "pjl-pin",
         };
-        let file =
-            if name.starts_with(b"FS") { option(arg, b"NAME").map(kept).unwrap_or_default() } else { Box::default() };
+        let file = if name.starts_with(b"FS") {
+            option(arg, b"NAME").map(kept_name).unwrap_or_default()
+        } else {
+            Box::default()
+        };
         let follows =
             matches!(&name[..], b"FSDOWNLOAD" | b"FSAPPEND" | b"DMINFO" | b"DMCMD").then(|| option(arg, b"SIZE"));
         let asks =
@@ -291,7 +339,7 @@ impl Pjl {
                     command.reply.push(b' ');
                 }
                 // A variable that is a password is answered with it.
-                let secret = SECRETS.iter().any(|s| text::contains(&command.arg, &s.to_ascii_lowercase()));
+                let secret = command.arg.split(|c| matches!(c, b' ' | b'=')).any(is_secret);
                 let (shown, _) = blanked(text);
                 let shown: &[u8] = if secret { BLANK.as_bytes() } else { &shown };
                 command.reply.extend_from_slice(shown);
@@ -512,6 +560,29 @@ mod tests {
         assert_eq!(seen.logins.len(), 1, "zero is none");
         assert!(seen.logins[0].contains("pjl-set-password"));
         assert_eq!(seen.cells("arg")[1], "PASSWORD=[blanked]");
+    }
+
+    #[test]
+    fn secrets_by_the_names_of_all_makers() {
+        for (arg, shown, logins) in [
+            ("SET USERPASSWORD=\"hunter2\"", "USERPASSWORD=\"[blanked]\"", 1),
+            ("SET SECURITYPASSWORD = hunter2", "SECURITYPASSWORD = [blanked]", 1),
+            ("SET KMPASS=\"hunter2\"", "KMPASS=\"[blanked]\"", 1),
+            ("SET XRXPIN=hunter2", "XRXPIN=[blanked]", 1),
+            ("SET USERCODE=\"hunter2\"", "USERCODE=\"[blanked]\"", 1),
+            ("SET DEPARTMENTID=\"hunter2\"", "DEPARTMENTID=\"[blanked]\"", 0),
+            ("SET JOBATTR=\"JobPassword=hunter2\"", "JOBATTR=\"JobPassword=[blanked]\"", 1),
+            ("SET JOBATTR=\"JobAcct1=joe\"", "JOBATTR=\"JobAcct1=joe\"", 0),
+            ("JOB NAME=\"x password=hunter2\"", "NAME=\"x password=[blanked]\"", 0),
+            ("JOB NAME=\"a = b\" PASSWORD=hunter2 START=1", "NAME=\"a = b\" PASSWORD=[blanked] START=1", 1),
+            ("FSDELETE NAME=\"0:/a?password=hunter2\"", "NAME=\"0:/a?password=[blanked]\"", 0),
+            ("SET BYPASSTRAY=ON", "BYPASSTRAY=ON", 0),
+            ("SET LPARM:PCL SYMSET=PC8", "LPARM:PCL SYMSET=PC8", 0),
+        ] {
+            let seen = Script::new().orig(format!("@PJL {arg}\r\n")).any_chunking::<Pjl>();
+            assert_eq!((seen.cells("arg")[0].as_str(), seen.logins.len()), (shown, logins));
+            assert!(!format!("{seen:?}").contains("hunter2"), "{arg}");
+        }
     }
 
     #[test]

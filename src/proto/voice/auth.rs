@@ -108,7 +108,7 @@ impl Auth {
 pub fn realm(head: &Head<'_>) -> Option<Box<[u8]>> {
     let value = head.field(b"www-authenticate", 0).or_else(|| head.field(b"proxy-authenticate", 0))?;
     let (_, rest) = text::word(&value);
-    Some(super::head::kept(&parameter(rest, b"realm")?))
+    Some(super::head::kept(&text::without_settings(&parameter(rest, b"realm")?)))
 }
 
 /// An address or a field that holds one, without passwords: `sip:alice:secret@host` (RFC 3261, section
@@ -138,6 +138,11 @@ pub fn without_passwords(field: &[u8]) -> Cow<'_, [u8]> {
     }
     out.extend_from_slice(field.get(from..).unwrap_or_default());
     blanked(&out).into_owned().into()
+}
+
+/// A text of a message as it is kept: without passwords in addresses, and without settings that hold a secret.
+pub fn shown(field: &[u8]) -> Box<[u8]> {
+    super::head::kept(&text::without_settings(&without_passwords(field)))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::base::secret::SecretBuf;
 use crate::base::{Addr, Endpoint, hash, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::proto::text;
+use crate::proto::web::http_blank::path_settings;
 
 /// Methods (RFC 2326, section 10, and the ones that Microsoft's and Real's players add).
 const METHODS: &[&[u8]] = &[
@@ -122,7 +123,7 @@ impl Rtsp {
                     ..Exchange::default()
                 });
                 exchange.status = Some(status);
-                exchange.reason = kept(reason);
+                exchange.reason = auth::shown(reason);
                 exchange.response_packet = Some(cx.packet);
                 exchange.server = field(head, b"server");
                 if let Some(realm) = auth::realm(head) {
@@ -186,7 +187,7 @@ impl Rtsp {
 }
 
 fn field(head: &Head<'_>, name: &[u8]) -> Box<[u8]> {
-    head.field(name, 0).map(|v| kept(&without_passwords(&v))).unwrap_or_default()
+    head.field(name, 0).map(|v| auth::shown(&v)).unwrap_or_default()
 }
 
 /// User name and password in an address: before the host, or among the parameters.
@@ -197,9 +198,11 @@ fn url_login(url: &[u8]) -> Option<(Box<[u8]>, SecretBuf)> {
         let (user, password) = text::split_once(authority.get(..at)?, b':')?;
         return Some((kept(&text::percent(user, false, 256)), SecretBuf::new(&text::percent(password, false, 256))));
     }
-    let (_, query) = text::split_once(rest, b'?')?;
+    let (path, query) = text::split_once(rest, b'?').unwrap_or((rest, &[]));
     let (mut user, mut password) = (None, None);
-    for (key, value) in query.split(|c| matches!(c, b'&' | b';')).take(32).filter_map(|p| text::split_once(p, b'=')) {
+    let in_path = path_settings(path).filter_map(|(key, (from, to))| Some((key, path.get(from..to)?)));
+    let in_query = query.split(|c| matches!(c, b'&' | b';')).take(32).filter_map(|p| text::split_once(p, b'='));
+    for (key, value) in in_path.chain(in_query) {
         let is = |names: &[&[u8]]| names.iter().any(|n| n.eq_ignore_ascii_case(key));
         if is(&[b"user", b"username", b"usr", b"login"]) {
             user = Some(kept(&text::percent(value, true, 256)));
@@ -380,6 +383,28 @@ mod tests {
 
     fn describe(cseq: u32, more: &str) -> String {
         format!("DESCRIBE rtsp://192.0.2.9/ch1 RTSP/1.0\r\nCSeq: {cseq}\r\nUser-Agent: LibVLC/3.0\r\n{more}\r\n")
+    }
+
+    #[test]
+    fn a_login_among_the_settings_of_a_path() {
+        for (path, shown) in [
+            (
+                "user=admin_password=hunter2_channel=1_stream=0.sdp",
+                "user=admin_password=[blanked]_channel=1_stream=0.sdp",
+            ),
+            ("user=admin&password=hunter2&channel=1", "user=admin&password=[blanked]&channel=1"),
+            ("live/ch0?user=admin&pwd=hunter2", "live/ch0?user=admin&pwd=[blanked]"),
+        ] {
+            let seen = Script::new()
+                .orig(format!("DESCRIBE rtsp://cam/{path} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: x key=hunter2\r\n\r\n"))
+                .resp("RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")
+                .any_chunking::<Rtsp>();
+            assert_eq!(seen.cell("url"), format!("rtsp://cam/{shown}"));
+            assert_eq!(seen.cell("user_agent"), "x key=[blanked]");
+            assert_eq!((seen.cell("username"), seen.logins.len()), ("admin".into(), 1));
+        }
+        let none = url_login(b"rtsp://cam/user=admin&password=&channel=1");
+        assert!(none.is_none_or(|(_, password)| password.borrow().is_empty()));
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Sip {
                     ..described(head, number, call_id)
                 });
                 answered.status = Some(status);
-                answered.reason = kept(reason);
+                answered.reason = auth::shown(reason);
                 answered.response_packet = Some(cx.packet);
                 answered.server = Some(field(head, b"server", 0))
                     .filter(|s| !s.is_empty())
@@ -213,7 +213,7 @@ fn described(head: &Head<'_>, cseq: u64, call_id: Box<[u8]>) -> Transaction {
 }
 
 fn field(head: &Head<'_>, name: &[u8], short: u8) -> Box<[u8]> {
-    head.field(name, short).map(|value| kept(&without_passwords(&value))).unwrap_or_default()
+    head.field(name, short).map(|value| auth::shown(&value)).unwrap_or_default()
 }
 
 /// Hops of the request: Via fields, several of which may stand in one (RFC 3261, section 7.3.1).

@@ -1,5 +1,6 @@
 //! What the HTTP parsers tell, and the table that it goes to.
 
+use super::http_blank::blanked_authority;
 use super::http_device::Told;
 use super::http_login as login;
 use super::http_soap::Mapping;
@@ -7,6 +8,7 @@ use super::ipp;
 use crate::base::Timestamp;
 use crate::base::secret::Reveal;
 use crate::proto::api::{About, Direction, Fact, Login};
+use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -23,7 +25,11 @@ pub static TABLE: Table = Table {
         Column::repeating("user_agent", Type::Text, "User-Agent field"),
         Column::repeating("referrer", Type::Text, "Referer field, blanked like uri"),
         Column::repeating("status", Type::Int32, "Status code; null where no response was seen"),
-        Column::repeating("reason", Type::Text, "Reason phrase"),
+        Column::repeating(
+            "reason",
+            Type::Text,
+            "Reason phrase, without settings that hold a secret; likewise realm, title, server and user agent",
+        ),
         Column::repeating("server", Type::Text, "Server field"),
         Column::repeating("content_type", Type::Text, "Content-Type of the response"),
         Column::new(
@@ -197,8 +203,15 @@ impl crate::proto::api::Event for Event<'_> {
         };
         let address = |row: &mut RowWriter<'_>, uri: Option<&[u8]>| {
             match (uri, reveal) {
+                (Some(uri), Reveal::No) if e.method == Some(b"CONNECT") => row.bytes(&blanked_authority(uri)),
                 (Some(uri), Reveal::No) => row.bytes(&login::blanked(uri)),
                 (uri, _) => row.opt_bytes(uri),
+            };
+        };
+        let words = |row: &mut RowWriter<'_>, words: Option<&[u8]>| {
+            match (words, reveal) {
+                (Some(words), Reveal::No) => row.bytes(&text::without_settings(words)),
+                (words, _) => row.opt_bytes(words),
             };
         };
         let count = |row: &mut RowWriter<'_>, n: Option<u64>| {
@@ -209,15 +222,19 @@ impl crate::proto::api::Event for Event<'_> {
         };
         row.opt_bytes(e.method).opt_bytes(e.host.map(|h| host_only(h, reveal)));
         address(row, e.uri);
-        row.text(e.version).opt_bytes(e.user_agent);
+        row.text(e.version);
+        words(row, e.user_agent);
         address(row, e.referrer);
-        row.opt_int(e.status).opt_bytes(e.reason.filter(|r| !r.is_empty()));
-        row.opt_bytes(e.server).opt_bytes(e.content_type);
+        row.opt_int(e.status);
+        words(row, e.reason.filter(|r| !r.is_empty()));
+        words(row, e.server);
+        row.opt_bytes(e.content_type);
         count(row, e.request_body_len);
         count(row, e.response_body_len);
-        row.opt_int(Some(e.depth).filter(|d| *d > 0)).opt_bytes(e.auth_scheme).opt_bytes(e.realm);
+        row.opt_int(Some(e.depth).filter(|d| *d > 0)).opt_bytes(e.auth_scheme);
+        words(row, e.realm);
         address(row, e.location);
-        row.opt_bytes(e.title);
+        words(row, e.title);
         count(row, e.response_at.map(|a| a.1));
         let asked = e.method.is_some();
         row.opt_int(e.response_at.filter(|_| asked).map(|a| a.0.since(e.at.0) / 1000));
@@ -245,7 +262,7 @@ impl crate::proto::api::Event for Event<'_> {
                 for (n, (side, attribute, value)) in e.facts().into_iter().enumerate() {
                     if let Some(value) = value.filter(|_| e.fresh >> n & 1 != 0) {
                         let about = About::Side(if side == Side::Server { server } else { server.other() });
-                        tell(Fact { about, attribute, value });
+                        tell(Fact { about, attribute, value: &text::without_settings(value) });
                     }
                 }
             }

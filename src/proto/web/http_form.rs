@@ -1,5 +1,6 @@
 //! Login forms: user name and password in the body of a request or in the query of its address.
 
+use super::http_keys::{KEY_BYTES_MAX, is_exact_password_key, is_password_key, is_switch, token_key, user_key_rank};
 use super::http_login::Found;
 use super::{http_soap as soap, http_xml as xml};
 use crate::base::limits;
@@ -85,8 +86,22 @@ pub fn query_login(uri: &[u8]) -> Option<Found> {
     let (_, query) = text::split_once(uri, b'?')?;
     let mut fields = Fields::of(uri);
     fields.url_encoded(query);
-    fields.found()
+    fields.found().or_else(|| token(query))
 }
+
+/// The token or key of a program's interface among the parameters of an address (RFC 6750, section 2.3).
+fn token(query: &[u8]) -> Option<Found> {
+    let query = query.split(|c| *c == b'#').next()?;
+    let value = query.split(|c| matches!(c, b'&' | b';')).take(FIELDS_MAX).find_map(|pair| {
+        let (key, value) = text::split_once(pair, b'=')?;
+        (value.len() >= TOKEN_BYTES_MIN && token_key(&text::percent(key, true, KEY_BYTES_MAX))).then_some(value)
+    })?;
+    let secret = SecretBuf::new(&text::percent(value, true, limits::SECRET_BYTES_MAX));
+    Some(Found { secret: Some(secret), kind: SecretKind::Token, ..Found::of("url") })
+}
+
+/// Bytes of the shortest token in an address; what is shorter is a count or a name.
+const TOKEN_BYTES_MIN: usize = 8;
 
 /// A login over JSON-RPC whose method `login` takes user and password as a bare list (LuCI's `/rpc/auth`).
 fn list_login(body: &[u8]) -> Option<Found> {
@@ -118,8 +133,9 @@ fn json_string(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 fn xml_login(body: &[u8], mut fields: Fields) -> Option<Found> {
     xml::elements(body, &mut |name, value| fields.take(name, &|| xml::unescaped(value)));
     let mut found = fields.found()?;
-    // HNAP and ISAPI send the answer to a challenge in their password element.
-    let challenge = [&b"HNAP1"[..], b"<SessionLogin"].iter().any(|m| memchr::memmem::find(body, m).is_some());
+    // HNAP and ISAPI send the answer to a challenge in the password element of their login.
+    let has = |mark: &[u8]| memchr::memmem::find(body, mark).is_some();
+    let challenge = has(b"<SessionLogin") || has(b"HNAP1") && has(b"<LoginPassword");
     if challenge {
         found.kind = SecretKind::ChallengeResponse;
     }
@@ -158,8 +174,10 @@ impl Fields {
             }
         }
         if self.password.is_none() && is_password_key(key) {
+            // A page may tell with a field of such a name whether there is a password: the next may be it.
             let value = value();
-            if !value.is_empty() {
+            let is_word = is_exact_password_key(key) || !is_switch(&value);
+            if !value.trim_ascii().is_empty() && is_word {
                 self.password = Some(value);
             }
         } else if let Some(rank) = user_key_rank(key)
@@ -179,6 +197,8 @@ impl Fields {
             (Some((sent, Encoding::Challenge)), _) => (sent, SecretKind::ChallengeResponse),
             // A hash that is sent in place of the password is as good as it.
             (Some((sent, Encoding::Md5)), _) => (sent, SecretKind::Token),
+            // Nobody logs in with one letter and no name, nor with what a button or a box sends.
+            (None, Some(sent)) if user.is_none() && (sent.len() < 2 || is_switch(&sent)) => return None,
             (Some((sent, Encoding::Plain)), _) | (None, Some(sent)) => {
                 // Scripts of some devices wrap what was typed.
                 let kind = if is_md5(&sent) { SecretKind::Token } else { SecretKind::Password };
@@ -259,83 +279,6 @@ fn wrapped(text: &[u8]) -> Option<Vec<u8>> {
     inner.iter().all(|c| matches!(c, 0x20..=0x7e)).then_some(inner)
 }
 
-/// Bytes of a form field's name that are looked at.
-pub(super) const KEY_BYTES_MAX: usize = 64;
-
-/// The last part of a field's name: `user[password]`, `login.password`, `ctl00$Password`.
-pub(super) fn last_part(key: &[u8]) -> &[u8] {
-    let key = key.strip_suffix(b"]").unwrap_or(key);
-    key.rsplit(|c| matches!(c, b'[' | b'.' | b'$' | b':' | b'/')).next().unwrap_or(key)
-}
-
-/// Whether a field of this name holds a password.
-pub fn is_password_key(key: &[u8]) -> bool {
-    const EXACT: &[&[u8]] = &[
-        b"pass",
-        b"pwd",
-        b"pw",
-        b"psw",
-        b"passwort",
-        b"kennwort",
-        b"senha",
-        b"clave",
-        b"contrasena",
-        b"mdp",
-        b"motdepasse",
-        b"passphrase",
-        b"passcode",
-        b"userpw",
-        b"loginpw",
-        b"pswd",
-        b"psd",
-        b"wachtwoord",
-        b"haslo",
-        b"loginpas",
-    ];
-    const WITHIN: &[&[u8]] =
-        &[b"password", b"passwd", b"userpass", b"loginpass", b"user_pass", b"userpwd", b"loginpwd"];
-    let key = last_part(key);
-    // A repetition or a hint is not the password that is used.
-    !text::contains(key, b"hint")
-        && (EXACT.iter().any(|k| key.eq_ignore_ascii_case(k))
-            || WITHIN.iter().any(|k| text::contains(key, k))
-            || [b"_pass".as_slice(), b"_pwd", b"-pwd", b"_pw"].iter().any(|k| {
-                key.len() >= k.len() && text::starts_with(key.get(key.len() - k.len()..).unwrap_or_default(), k)
-            }))
-}
-
-/// How well a field's name fits a user name; lower is better.
-fn user_key_rank(key: &[u8]) -> Option<u8> {
-    const EXACT: &[&[u8]] = &[
-        b"username",
-        b"user_name",
-        b"user",
-        b"login",
-        b"userid",
-        b"user_id",
-        b"loginname",
-        b"login_name",
-        b"benutzername",
-        b"benutzer",
-        b"usuario",
-        b"usr",
-        b"uname",
-        b"account",
-        b"uid",
-        b"log",
-        b"email",
-        b"e-mail",
-        b"mail",
-        b"name",
-        b"id",
-    ];
-    const WITHIN: &[&[u8]] = &[b"username", b"user", b"login", b"email"];
-    let key = last_part(key);
-    let exact = EXACT.iter().position(|k| key.eq_ignore_ascii_case(k));
-    let within = || WITHIN.iter().position(|k| text::contains(key, k)).map(|n| n + EXACT.len());
-    exact.or_else(within).and_then(|n| u8::try_from(n).ok())
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -368,8 +311,39 @@ pub(super) mod tests {
         assert_eq!(form("text/plain", "password=x"), "none");
         assert_eq!(shown(query_login(b"/login?ID=K&PASSWORD=0#x")), "form K 0");
         assert_eq!(shown(query_login(b"/login")), "none");
+        assert_eq!(shown(query_login(b"/x?a=1&access_token=abcdefgh#y")), "url - abcdefgh");
+        assert_eq!(shown(query_login(b"/x?apikey=abcd%41efgh")), "url - abcdAefgh");
+        assert_eq!(shown(query_login(b"/x?token=3&tokens=abcdefgh")), "none");
         assert_eq!(shown(address_login(b"http://u:p%40q@host/a@b")), "url u p@q");
         assert_eq!(shown(address_login(b"http://host/u:p@x")), "none");
+    }
+
+    #[test]
+    fn fields_about_a_password_are_none() {
+        let form = |b: &str| shown(Form::UrlEncoded.login(b"/x", b.as_bytes()));
+        for body in [
+            "forgot_password=1",
+            "user=a&show_password=true",
+            "user=a&change_password=Save",
+            "user=a&btnResetPassword=Go",
+            "password_length=12",
+            "passwordless=1",
+            "user=a&password=++",
+            "password=x",
+            "pwd=true",
+            "user=a&adminPassword=false",
+        ] {
+            assert_eq!(form(body), "none", "{body}");
+        }
+        assert_eq!(form("show_password=on&user=a&password=abc"), "form a abc");
+        assert_eq!(form("user=a&wifiPassword=off&adminPassword=abc"), "form a abc");
+        assert_eq!(form("user=a&password=1"), "form a 1");
+        assert_eq!(form("confirmPassword=abc&this_password=b"), "form - abc");
+        let xml = |b: &str| shown(Form::Xml.login(b"/HNAP1/", b.as_bytes()));
+        let settings = "<SetDeviceSettings xmlns='http://purenetworks.com/HNAP1/'><ChangePassword>false</ChangePassword>\
+                        <SetPasswordRequired>true</SetPasswordRequired>";
+        assert_eq!(xml(settings), "none");
+        assert_eq!(xml(&format!("{settings}<AdminPassword>abc</AdminPassword>")), "form - abc");
     }
 
     #[test]

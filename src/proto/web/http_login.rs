@@ -8,7 +8,8 @@ use crate::proto::proof::Proof;
 use crate::proto::{ntlm, text};
 
 pub use super::http_blank::blanked;
-pub use super::http_form::{Form, address_login, is_password_key, query_login};
+pub use super::http_form::{Form, address_login, query_login};
+pub use super::http_keys::is_password_key;
 
 /// What a guess at a password is tested against, kept until the answer comes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -241,7 +241,7 @@ impl Ldap {
 
     fn bind(&mut self, cx: &Cx<'_>, body: &[u8], request: &mut Request) -> Option<()> {
         let (name, auth) = bind(body)?;
-        request.dn = cut(name).to_vec();
+        request.dn = shown(name);
         match auth {
             Auth::Simple(password) => {
                 // A name without a password is nobody (RFC 4513, section 5.1.2).
@@ -274,11 +274,12 @@ impl Ldap {
             op::BIND => self.bind(&cx, e.body, &mut request)?,
             op::SEARCH => {
                 request.search = search(e.body)?;
-                request.dn = std::mem::take(&mut request.search.base);
+                request.dn = shown(&request.search.base);
+                request.search.base = Vec::new();
             }
-            op::DELETE => request.dn = cut(e.body).to_vec(),
+            op::DELETE => request.dn = shown(e.body),
             op::EXTENDED => request.oid = cut(fields.want(0x80)?).to_vec(),
-            _ => request.dn = cut(fields.want(super::ber::OCTETS)?).to_vec(),
+            _ => request.dn = shown(fields.want(super::ber::OCTETS)?),
         }
         // The same question again in a datagram is a retransmission.
         if self.pending.iter().any(|p| p.id == e.id && p.op == e.op && cx.flow.transport == Transport::Udp) {
@@ -346,6 +347,11 @@ impl Ldap {
             },
         }
     }
+}
+
+/// A name as it is kept: cut, and without what an attribute in it holds that is secret.
+fn shown(name: &[u8]) -> Vec<u8> {
+    text::without_settings(cut(name)).into_owned()
 }
 
 /// SASL's PLAIN (RFC 4616): whom to act as, who, and the password, with zeros between.
@@ -503,6 +509,16 @@ mod tests {
     fn query(id: u8, base: &[u8]) -> Vec<u8> {
         let head = [tlv(4, base), vec![10, 1, 2, 10, 1, 0], int(0), int(0), vec![1, 1, 0]].concat();
         message(id, op::SEARCH, &[head, tlv(0x87, b"objectClass"), seq(&[tlv(4, b"cn")])].concat())
+    }
+
+    #[test]
+    fn a_name_with_a_password_in_it_is_blanked() {
+        let seen = Script::new()
+            .orig(simple(1, b"cn=joe,userPassword=hunter2,dc=a", b"Sample-Dir-1"))
+            .resp(result(1, op::BIND_RESPONSE, 0, b""))
+            .any_chunking::<Ldap>();
+        assert_eq!(seen.cell("dn"), "cn=joe,userPassword=[blanked],dc=a");
+        assert!(!format!("{seen:?}").contains("hunter2"));
     }
 
     #[test]

@@ -279,7 +279,9 @@ fn push_value(attribute: &[u8], value: &[u8], out: &mut String) {
 
 /// Whether an attribute holds a password.
 fn is_secret(attribute: &[u8]) -> bool {
-    ["password", "pwd", "passwd", "secret"].iter().any(|w| crate::proto::text::contains(attribute, w.as_bytes()))
+    use crate::proto::text::{contains, is_secret_word};
+    is_secret_word(attribute)
+        || ["password", "pwd", "passwd", "secret"].iter().any(|w| contains(attribute, w.as_bytes()))
 }
 
 /// What an entry tells of its server: the root of the tree, or the answer to a netlogon ping.
@@ -403,12 +405,13 @@ mod tests {
     fn a_filter_is_shown_as_people_write_it() {
         let eq = |a: &str, v: &str| tlv(0xa3, &[tlv(4, a.as_bytes()), tlv(4, v.as_bytes())].concat());
         let substring = tlv(0xa4, &[tlv(4, b"cn"), seq(&[tlv(0x80, b"a"), tlv(0x81, b"b"), tlv(0x82, b"c")])].concat());
-        let parts = [eq("uid", "ana"), eq("userPassword", "hunter22"), tlv(0x87, b"mail"), substring];
+        let parts =
+            [eq("uid", "ana"), eq("userPassword", "hunter22"), eq("pin", "4711"), tlv(0x87, b"mail"), substring];
         let whole = tlv(0xa0, &parts.concat());
         let (tag, body) = Elements::new(&whole).next().unwrap();
         let mut out = String::new();
         show_filter(tag, body, 0, &mut out);
-        assert_eq!(out, "(&(uid=ana)(userPassword=[blanked])(mail=*)(cn=a*b*c))");
+        assert_eq!(out, "(&(uid=ana)(userPassword=[blanked])(pin=[blanked])(mail=*)(cn=a*b*c))");
     }
 
     #[test]
