@@ -148,6 +148,7 @@ fn play(protocol: Protocol, transport: Transport, steps: &[Step<'_>], most: usiz
         orig_mac: Mac([2, 0, 0, 0, 0, 1]),
         resp_mac: Mac([2, 0, 0, 0, 0, 2]),
         transport,
+        from_start: true,
     };
     let mut player = Player { parser: protocol.parser(), view: &view, seen: Seen::default(), done: false };
     let mut budget = Budget::new(8 << 20);

@@ -290,6 +290,8 @@ pub const CONTROLLER_OPERATIONS_MAX: usize = 64;
 pub const CONTROLLER_TEXT_BYTES_MAX: usize = 256;
 /// Options of one CoAP message that are looked at.
 pub const COAP_OPTIONS_MAX: usize = 64;
+/// Requests of CoAP on an unusual port that wait for an answer.
+pub const COAP_HELD_MAX: usize = 8;
 /// Tags of one BACnet message that are looked at.
 pub const BACNET_TAGS_MAX: usize = 256;
 

@@ -114,6 +114,10 @@ pub fn login(home: &HomeNet, cx: &Cx<'_>, protocol: &'static str, login: &Login<
         return (login.success == Some(true))
             .then(|| on_flow("ftp-anonymous-login", home, cx.flow, "ftp", at, evidence));
     }
+    // An account in a file is no login: `detect::provisioning` tells of it.
+    if login.mechanism == "provisioning" {
+        return None;
+    }
     let secret = login.secret.filter(|s| !s.is_empty())?;
     let (rule, kind) = match (login.secret_kind, protocol) {
         (SecretKind::ChallengeResponse, _) => return None,
@@ -173,6 +177,7 @@ pub(super) mod tests {
             orig_mac: Mac([2, 0, 0, 0, 0, 1]),
             resp_mac: Mac([2, 0, 0, 0, 0, 2]),
             transport: Transport::Tcp,
+            from_start: true,
         }
     }
 

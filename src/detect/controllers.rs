@@ -88,9 +88,12 @@ pub fn mqtt(home: &HomeNet, cx: &Cx<'_>, e: &mqtt::Event<'_>, first: bool, out: 
     let evidence = match e {
         mqtt::Event::Connect(c) => {
             let id = c.client_id.get(..64).unwrap_or(&c.client_id);
-            let client = format!("client {}", clean(&String::from_utf8_lossy(id)));
+            let client = match clean(&String::from_utf8_lossy(id)) {
+                id if id.is_empty() => "a client without an identifier".to_owned(),
+                id => format!("client {id}"),
+            };
             if c.username.is_none() && c.secret.is_none() && c.code == Some(0) {
-                let evidence = format!("MQTT {client} gave no user name, accepted");
+                let evidence = format!("MQTT: {client} gave no user name, accepted");
                 out.push(on_flow("mqtt-no-login", home, cx.flow, "mqtt", at, evidence));
             }
             client

@@ -77,7 +77,7 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, out: &mut Vec<Sight
             }
         }
         Event::Ftp(ftp::Event { command: "RETR", arg: Some(file), reply_code, at, .. })
-            if reply_code.is_none_or(|c| c < 400) && is_program(file) =>
+            if reply_code.is_none_or(|c| c < 400) && is_firmware_file(file) =>
         {
             let evidence = format!("firmware {} fetched over FTP", shown(file));
             out.push(about_client("firmware-download-in-clear", home, cx, "ftp", *at, evidence));
@@ -86,7 +86,8 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, out: &mut Vec<Sight
     }
 }
 
-/// Whether a file that is fetched by TFTP or FTP is a program: there, `.bin` hardly is anything else.
+/// Whether a file that is fetched by TFTP is a program: there, `.bin` hardly is anything else. Over FTP it
+/// may be, and the name has to say more.
 fn is_program(file: &[u8]) -> bool {
     let name = file_name(file);
     is_firmware_file(file) || [&b".bin"[..], b".img"].iter().any(|e| name.to_ascii_lowercase().ends_with(e))
@@ -110,7 +111,9 @@ fn account(
     };
     let kind = login.secret_kind.name();
     let evidence = format!("{of_file} holds {whose} ({kind} {BLANK})");
-    out.push(about_client("provisioning-in-clear", home, cx, service, (login.ts, login.packet), evidence));
+    // The server gives the file to whoever asks, whichever side opened the flow.
+    let (flow, at) = (by_client(cx.flow, service), (login.ts, login.packet));
+    out.push(on_flow("provisioning-in-clear", home, &flow, service, at, evidence));
 }
 
 fn firmware_http(
@@ -214,9 +217,30 @@ mod tests {
         let seen = judged(&flow("10.0.0.9", "10.0.0.5"), &event);
         assert_eq!(seen[0].rule, "provisioning-in-clear");
         assert_eq!(seen[0].evidence, "file 000b82aabbcc.cfg holds the account 2041 (password [blanked])");
-        assert_eq!(seen[0].device.ip, "10.0.0.9".parse::<Addr>().unwrap(), "about the device that fetched it");
+        let server = "10.0.0.5".parse::<Addr>().unwrap();
+        assert_eq!(seen[0].device.ip, server, "about who gives it away");
+        // Over TFTP the server opens the flow of the transfer.
+        let mut transfer = flow("10.0.0.5", "10.0.0.9");
+        (transfer.orig_port, transfer.resp_port) = (40_001, 2070);
+        let seen = judged(&transfer, &Event::Tftp(tftp::Event::Login { file: b"a.cfg", login }));
+        assert_eq!((seen[0].device.ip, seen[0].port), (server, 69));
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &transfer, limited: &LimitCount::default() };
+        let twice = crate::detect::cleartext::login(&HomeNet::default(), &cx, "tftp", &login);
+        assert!(twice.is_none(), "nobody logged in");
         let other = Login { mechanism: "basic", ..login };
         assert!(judged(&flow("10.0.0.9", "10.0.0.5"), &Event::Http(http::Event::Login(other))).is_empty());
+    }
+
+    #[test]
+    fn an_image_over_ftp_has_to_speak_of_firmware() {
+        for (file, rules) in
+            [("/test1.bin", vec![]), ("/firmware/t46s.bin", vec!["firmware-download-in-clear"]), ("a.exe", vec![])]
+        {
+            let mut event = ftp::blank((Timestamp(5), 9));
+            (event.command, event.arg) = ("RETR", Some(file.as_bytes()));
+            let seen = judged(&flow("10.0.0.9", "10.0.0.5"), &Event::Ftp(event));
+            assert_eq!(seen.iter().map(|s| s.rule).collect::<Vec<_>>(), rules, "{file}");
+        }
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub fn rtsp(home: &HomeNet, cx: &Cx<'_>, event: &rtsp::Event<'_>, first: bool, o
     }
     if let rtsp::Event::Done { exchange, proved: false } = event
         && exchange.open_stream()
+        && cx.flow.from_start
     {
         let evidence =
             format!("{} of {} was answered with 200, without any login", shown(&exchange.method), shown(&exchange.url));
@@ -130,7 +131,11 @@ mod tests {
     use crate::proto::api::LimitCount;
 
     fn rules(judge: impl Fn(&Cx<'_>, &mut Vec<Sighting>)) -> Vec<&'static str> {
-        let flow = flow("10.0.0.9", "10.0.0.5");
+        rules_on(true, judge)
+    }
+
+    fn rules_on(from_start: bool, judge: impl Fn(&Cx<'_>, &mut Vec<Sighting>)) -> Vec<&'static str> {
+        let flow = crate::proto::api::FlowView { from_start, ..flow("10.0.0.9", "10.0.0.5") };
         let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
         let mut out = Vec::new();
         judge(&cx, &mut out);
@@ -178,5 +183,7 @@ mod tests {
             |proved| rules(|cx, out| rtsp(&home, cx, &rtsp::Event::Done { exchange: &exchange, proved }, false, out));
         assert_eq!(judge(false), ["rtsp-no-authentication"]);
         assert_eq!(judge(true), [""; 0]);
+        let event = rtsp::Event::Done { exchange: &exchange, proved: false };
+        assert_eq!(rules_on(false, |cx, out| rtsp(&home, cx, &event, false, out)), [""; 0], "the start was missed");
     }
 }

@@ -63,8 +63,11 @@ fn management(home: &HomeNet, cx: &Cx<'_>, service: &'static str, login: &Login<
         && login.success != Some(false)
         && home.is_home(cx.flow.resp_ip);
     let answer = if login.success == Some(true) { "accepted" } else { "answer not clear or not seen" };
-    let user = text(login.username.unwrap_or_default());
-    let evidence = format!("login of {user:?} by {} over HTTP, {answer}", login.mechanism);
+    let whose = match login.username.map(text).filter(|u| !u.is_empty()) {
+        Some(user) => format!("login of {user:?}"),
+        None => "login without a user name".to_owned(),
+    };
+    let evidence = format!("{whose} by {} over HTTP, {answer}", login.mechanism);
     counts.then(|| on_flow("http-management-in-clear", home, cx.flow, service, at, evidence))
 }
 

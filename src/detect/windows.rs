@@ -44,11 +44,14 @@ impl Place<'_, '_> {
         if attempt.anonymous {
             return;
         }
-        let user = text(&attempt.username);
+        let user = match text(&attempt.username) {
+            user if user.is_empty() => "a user without a name".to_owned(),
+            user => format!("user {user}"),
+        };
         if attempt.has_lm || attempt.mechanism == "lm" {
-            out.push(self.at("lm-response-in-use", format!("user {user} answered with the LM hash")));
+            out.push(self.at("lm-response-in-use", format!("{user} answered with the LM hash")));
         } else if attempt.mechanism == "ntlm" {
-            out.push(self.at("ntlmv1-in-use", format!("user {user} answered with NTLM version 1")));
+            out.push(self.at("ntlmv1-in-use", format!("{user} answered with NTLM version 1")));
         }
     }
 }
@@ -69,7 +72,8 @@ pub fn smb(home: &HomeNet, cx: &Cx<'_>, e: &smb::Event<'_>, out: &mut Vec<Sighti
             }
             if let Some(signing) = e.signing.filter(|s| *s != Signing::Required) {
                 let evidence = format!("dialect {}, signing {}", text(e.dialect.as_bytes()), signing.name());
-                out.push(place.at("smb-signing-not-required", evidence));
+                // It is how the server is set up, whoever asks.
+                out.push(Sighting { peer: None, ..place.at("smb-signing-not-required", evidence) });
             }
         }
         Action::SessionSetup => {
@@ -118,7 +122,8 @@ pub fn dcerpc(home: &HomeNet, cx: &Cx<'_>, e: &dcerpc::Event<'_>, out: &mut Vec<
 pub fn ldap(home: &HomeNet, cx: &Cx<'_>, e: &ldap::Event<'_>, out: &mut Vec<Sighting>) {
     let place = Place { home, cx, service: "ldap" };
     if e.first_clear {
-        out.push(place.at("ldap-in-use", format!("{} without encryption, {}", e.operation(), text(e.dn()))));
+        let below = if e.dn().is_empty() { String::new() } else { format!(", {}", text(e.dn())) };
+        out.push(place.at("ldap-in-use", format!("{} without encryption{below}", e.operation())));
     }
     if e.starttls_refused() {
         out.push(place.at("ldap-starttls-refused", format!("result code {}", e.code().unwrap_or_default())));
@@ -164,7 +169,9 @@ pub fn rpc(home: &HomeNet, cx: &Cx<'_>, e: &oncrpc::Event<'_>, first: bool, out:
     const NULL: u32 = 0;
     // The first procedure mostly does nothing; the second shows who asks.
     let tells = first || e.procedure() != NULL;
-    if matches!(e.program(), NFS | MOUNT) && e.is_believed() && e.accepted() != Some(false) && tells {
+    // That procedure is what scanners send to any port: it takes an answer of the kind to be believed.
+    let fits = if e.procedure() == NULL { e.accepted() == Some(true) } else { e.accepted() != Some(false) };
+    if matches!(e.program(), NFS | MOUNT) && e.is_believed() && fits && tells {
         let service = if e.program() == NFS { "nfs" } else { "mount" };
         out.push(Place { home, cx, service }.at("nfs-in-use", e.words()));
     }
@@ -193,6 +200,9 @@ mod tests {
                 first = false;
             });
         }
+        for dir in [Direction::Orig, Direction::Resp] {
+            parser.on_end(cx, dir, &[], &mut |e| judge(&home, &cx, &e, first, &mut out));
+        }
         out.iter().map(|s| s.rule).collect()
     }
 
@@ -219,5 +229,27 @@ mod tests {
             |call: Vec<u8>| rules::<oncrpc::OncRpc>(&[(Direction::Orig, call), (Direction::Resp, answer.clone())], rpc);
         assert_eq!(of(call(1, 6)), ["nfs-in-use"]);
         assert!(of(call(6, 6)).is_empty(), "with Kerberos");
+        assert_eq!(of(call(0, 0)), ["nfs-in-use"]);
+        let unanswered = |call: Vec<u8>| {
+            rules::<oncrpc::OncRpc>(&[(Direction::Orig, call), (Direction::Resp, b"\0\x01\0\0".to_vec())], rpc)
+        };
+        assert!(unanswered(call(0, 0)).is_empty(), "a scanner asks any port that");
+        assert_eq!(unanswered(call(1, 6)), ["nfs-in-use"]);
+    }
+
+    #[test]
+    fn a_server_that_does_not_sign_is_one_finding_and_nobody_has_a_name_of_his_own() {
+        let flow = crate::detect::cleartext::tests::flow("10.0.0.9", "10.0.0.5");
+        let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
+        let mut out = Vec::new();
+        let mut event = smb::Event::new((cx.ts, 12), Action::Negotiate, 2, Direction::Resp);
+        event.signing = Some(Signing::Enabled);
+        smb(&HomeNet::default(), &cx, &event, &mut out);
+        assert_eq!((out[0].rule, out[0].peer.is_none()), ("smb-signing-not-required", true));
+        out.clear();
+        let answer = crate::proto::ntlm::Answer::of_parts(b"", b"", &[], &[7; 24]);
+        let attempt = Attempt::ntlm(&cx, answer, None);
+        Place { home: &HomeNet::default(), cx: &cx, service: "smb" }.answers(&attempt, &mut out);
+        assert_eq!(out[0].evidence, "a user without a name answered with NTLM version 1");
     }
 }

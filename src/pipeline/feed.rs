@@ -20,7 +20,7 @@ use crate::stream::{Budget, Chunk};
 const WATCHED_MAX: u8 = 32;
 
 /// Datagrams of a flow that are held against the probes before it is given up.
-const STRANGERS_MAX: u8 = 6;
+const STRANGERS_MAX: u8 = 12;
 
 /// The two addresses of an announced flow, the lower first, and the end that was announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,6 +99,7 @@ impl Feed {
 
     fn start(&mut self, flow: &Flow<App>) -> Box<Active> {
         let is_tcp = flow.protocol() == protocol::TCP;
+        let from_start = !is_tcp || flow.sides.iter().any(|s| s.began_with_syn);
         let all = Protocol::between(if is_tcp { self.tcp } else { self.udp }, [flow.orig_port, flow.resp_port]);
         let active = Box::new(Active {
             sides: Default::default(),
@@ -113,11 +114,12 @@ impl Feed {
                     orig_mac: flow.sides[0].mac,
                     resp_mac: flow.sides[1].mac,
                     transport: if is_tcp { Transport::Tcp } else { Transport::Udp },
+                    from_start,
                 },
                 candidates: all,
                 all,
                 parser: None,
-                chances: if is_tcp && !flow.sides.iter().any(|s| s.began_with_syn) { MIDSTREAM_CHANCES } else { 0 },
+                chances: if from_start { 0 } else { MIDSTREAM_CHANCES },
                 had_event: false,
                 used: false,
                 handovers: 0,

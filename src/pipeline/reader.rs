@@ -299,7 +299,13 @@ impl Reader {
     }
 
     /// Reads a datagram. The parser may turn out to be a wrong guess; then the others have their turn.
-    pub(super) fn datagram(&mut self, dir: Direction, payload: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
+    pub(super) fn datagram(
+        &mut self,
+        dir: Direction,
+        mut payload: &[u8],
+        at: (Timestamp, u64),
+        emit: &mut Emitter<'_>,
+    ) {
         if payload.is_empty() || self.outcome != Outcome::Going {
             return;
         }
@@ -308,14 +314,30 @@ impl Reader {
                 // What one datagram is not, the next may be.
                 let mut candidates = self.candidates;
                 let Some(found) = recognise(&mut candidates, Transport::Udp, self.view.resp_port, dir, payload) else {
+                    let glance = Glance { dir, payload, ports: [self.view.orig_port, self.view.resp_port] };
+                    if !self.had_event {
+                        self.named = named::name(Transport::Udp, &glance);
+                    }
+                    if self.named.is_some() {
+                        self.outcome = Outcome::Finished;
+                    }
                     return;
                 };
                 self.parser = Some((found, found.parser()));
                 continue;
             };
-            self.parse(dir, payload, at, emit);
-            if self.outcome != Outcome::Violated {
-                return;
+            let taken = self.parse(dir, payload, at, emit);
+            match (self.outcome, taken) {
+                // The parser has handed over: what it left of this datagram is for the next.
+                (Outcome::Going, Taken::Some { consumed, .. }) if self.parser.is_none() => {
+                    payload = payload.get(consumed..).unwrap_or_default();
+                    if payload.is_empty() {
+                        return;
+                    }
+                    continue;
+                }
+                (Outcome::Violated, _) => {}
+                _ => return,
             }
             emit.counters().violations += 1;
             self.outcome = Outcome::Going;

@@ -108,6 +108,9 @@ pub struct FlowView {
     pub resp_mac: Mac,
     /// Transport.
     pub transport: Transport,
+    /// Whether the beginning of the flow was seen: over TCP a SYN, over UDP always. Where not, something that
+    /// is not there (a login) may have gone before.
+    pub from_start: bool,
 }
 
 /// Counts messages that a parser cut or passed over because one of its limits was hit.

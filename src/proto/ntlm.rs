@@ -105,6 +105,12 @@ impl Answer {
         self.nt.len() <= 24 && self.lm.len() == 24 && self.lm != self.nt && !zeros(self.lm.get(8..))
     }
 
+    /// Whether there is an answer at all: one of 24 bytes, or a longer one of version 2 (MS-NLMP, sections
+    /// 2.2.2.3 to 2.2.2.8). Anything else proves nothing.
+    pub fn is_answer(&self) -> bool {
+        self.nt.len() >= 24 || self.lm.len() == 24
+    }
+
     /// The NT answer, else the LM one: what `secret_length` counts.
     pub fn response(&self) -> &[u8] {
         if self.nt.is_empty() { &self.lm } else { &self.nt }
@@ -271,6 +277,14 @@ mod tests {
         assert_eq!(c.version.and_then(Version::windows).as_deref(), Some("Windows 10.0.17763"));
         for cut in 0..m.len() {
             let _ = find(&m[..cut]);
+        }
+    }
+
+    #[test]
+    fn what_has_not_the_length_of_an_answer_is_none() {
+        for (lm, nt, want) in [(0, 0, false), (1, 0, false), (0, 2, false), (4, 4, false), (24, 0, true), (0, 24, true)]
+        {
+            assert_eq!(Answer::of_parts(b"joe", b"", &vec![7; lm], &vec![7; nt]).is_answer(), want, "{lm} {nt}");
         }
     }
 

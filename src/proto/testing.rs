@@ -26,6 +26,7 @@ enum Step {
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     steps: Vec<Step>,
+    midstream: bool,
 }
 
 /// What came out of a parser.
@@ -81,6 +82,12 @@ impl Script {
     /// Bytes that never came.
     pub fn gap(mut self, dir: Direction, missing: u64) -> Self {
         self.steps.push(Step::Gap(dir, missing));
+        self
+    }
+
+    /// The beginning of the flow was missed.
+    pub fn midstream(mut self) -> Self {
+        self.midstream = true;
         self
     }
 
@@ -142,7 +149,7 @@ impl Script {
         P: AppParser,
         for<'e> P::Event<'e>: Debug,
     {
-        let flow = FlowView { transport, ..flow() };
+        let flow = FlowView { transport, from_start: !self.midstream, ..flow() };
         let mut seen = Seen::default();
         let mut parser = P::default();
         let mut sides = [Side::default(), Side::default()];
@@ -199,6 +206,7 @@ pub fn flow() -> FlowView {
         orig_mac: Mac([2, 0, 0, 0, 0, 1]),
         resp_mac: Mac([2, 0, 0, 0, 0, 2]),
         transport: Transport::Udp,
+        from_start: true,
     }
 }
 

@@ -90,7 +90,7 @@ impl Cassandra {
                 self.segments = [false; 2];
             }
             READY => {
-                self.session.open = self.session.at.1 != 0;
+                self.session.open = self.session.at.1 != 0 && cx.flow.from_start;
                 self.session.at = (cx.ts, cx.packet);
                 self.tell(emit);
                 return true;

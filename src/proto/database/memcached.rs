@@ -37,7 +37,7 @@ impl Memcached {
         }
         self.answers += 1;
         let served = SERVED.iter().any(|s| line.starts_with(s)) || line.starts_with(b"VERSION ");
-        self.session.open |= served;
+        self.session.open |= served && cx.flow.from_start;
         if self.session.at.1 == 0 {
             self.session.at = (cx.ts, cx.packet);
         }
@@ -84,7 +84,7 @@ impl Memcached {
             // The list of mechanisms, the version, nothing: anybody may ask.
             (0x81, 0x20 | SASL_AUTH | 0x22 | 0x0b | 0x0a) => {}
             (0x81, _) => {
-                self.session.open = matches!(status, 0..=5);
+                self.session.open = matches!(status, 0..=5) && cx.flow.from_start;
                 if self.session.at.1 == 0 {
                     self.session.at = (cx.ts, cx.packet);
                 }
@@ -264,6 +264,8 @@ mod tests {
     fn who_is_served() {
         let set = Script::new().orig("set k 0 0 4\r\nset \r\nget k\r\n").resp("STORED\r\n").any_chunking::<Memcached>();
         assert_eq!(set.cell("without_login"), "true");
+        let later = Script::new().orig("get k\r\n").resp("END\r\n").midstream().any_chunking::<Memcached>();
+        assert_eq!(later.cell("without_login"), "false", "the login may have gone before");
         let stats =
             Script::new().orig("stats\r\n").resp("STAT pid 5\r\nSTAT version 1.6.18\r\n").any_chunking::<Memcached>();
         assert_eq!(stats.cell("server_version"), "memcached 1.6.18");

@@ -193,7 +193,7 @@ impl Mongodb {
                 self.tell(emit);
                 return Ok(ok);
             }
-            (Asked::Guarded, Some(true) | None) if !self.logged_in && !unauthorized => {
+            (Asked::Guarded, Some(true) | None) if !self.logged_in && !unauthorized && cx.flow.from_start => {
                 self.session.open = true;
                 self.session.at = (cx.ts, cx.packet);
                 self.tell(emit);
@@ -409,6 +409,9 @@ mod tests {
         assert_eq!(seen.cell("server_version"), "MongoDB 7.0.5");
         let refused = Script::new().orig(&hello[1]).resp(msg(7, &[number("ok", 0), number("code", 13)]));
         assert!(refused.any_chunking::<Mongodb>().rows.is_empty());
+        let later = Script::new().orig(&hello[1]).resp(msg(7, &[number("ok", 1)])).midstream();
+        let later = later.any_chunking::<Mongodb>();
+        assert!(later.cells("without_login").iter().all(|w| w == "false"), "the login may have gone before");
     }
 
     #[test]

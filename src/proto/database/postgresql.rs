@@ -33,6 +33,8 @@ pub struct Postgresql {
     session: Session,
     asked: Asked,
     scram: Option<Box<Scram>>,
+    /// Whether the server asked for nothing; a role or database may yet be turned down.
+    trusted: bool,
     /// Requests for encryption whose answer of one byte has not come.
     requests: u8,
     started: bool,
@@ -190,6 +192,7 @@ impl Postgresql {
                 }
             }
             b'E' => {
+                // A role or database that does not exist is turned down after the password was right.
                 if self.session.mechanism.is_empty() || self.session.success.is_none() {
                     self.session.success = Some(false);
                 }
@@ -198,6 +201,7 @@ impl Postgresql {
                 return Step::Finished;
             }
             b'Z' => {
+                self.session.open = self.trusted;
                 self.tell(emit);
                 return Step::Finished;
             }
@@ -214,9 +218,10 @@ impl Postgresql {
         self.untold = true;
         match code {
             0 => {
-                // Nobody was asked for anything: trust.
+                // Nobody was asked for anything: trust, if the server lets the user go on.
                 if self.session.mechanism.is_empty() {
-                    self.session.open = self.asked == Asked::Unknown && !self.session.username.is_empty();
+                    self.trusted =
+                        self.asked == Asked::Unknown && !self.session.username.is_empty() && cx.flow.from_start;
                     self.session.at = if self.session.at.1 == 0 { (cx.ts, cx.packet) } else { self.session.at };
                 }
                 self.session.success = Some(true);
@@ -398,6 +403,12 @@ mod tests {
         let seen = trusted.any_chunking::<Postgresql>();
         assert_eq!((seen.cell("without_login"), seen.cell("mechanism")), ("true".into(), "-".into()));
         assert!(seen.logins.is_empty());
+        let no_role = typed(b'E', b"SFATAL\0C28000\0Mrole \"joe\" does not exist\0\0");
+        let refused = Script::new().orig(STARTUP).resp([typed(b'R', &[0; 4]), no_role].concat());
+        let seen = refused.any_chunking::<Postgresql>();
+        assert_eq!((seen.cell("without_login"), seen.cell("success")), ("false".into(), "false".into()));
+        let cut = Script::new().orig(STARTUP).resp(typed(b'R', &[0; 4])).any_chunking::<Postgresql>();
+        assert_eq!(cut.cell("without_login"), "false", "what came next was not seen");
     }
 
     #[test]

@@ -216,7 +216,7 @@ impl Redis {
             Some(Pending::Other | Pending::Info) if !self.told => {
                 if refused && text::starts_with(words, b"NOAUTH") {
                     self.guarded = true;
-                } else if !refused && !self.guarded {
+                } else if !refused && !self.guarded && cx.flow.from_start {
                     self.told = true;
                     self.session.at = (cx.ts, cx.packet);
                     self.session.open = true;
@@ -431,6 +431,7 @@ mod tests {
         let seen = open.any_chunking::<Redis>();
         assert_eq!((seen.cell("without_login"), seen.cell("server_version")), ("true".into(), "Redis 7.0".into()));
         assert!(seen.logins.is_empty());
+        assert!(open.midstream().any_chunking::<Redis>().rows.is_empty(), "the login may have gone before");
         let asked = Script::new().orig("PING\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n").resp("+PONG\r\n-NOAUTH no\r\n");
         assert!(asked.any_chunking::<Redis>().rows.is_empty(), "a ping is free, and the rest was refused");
     }

@@ -6,12 +6,14 @@
 //! ```
 
 use super::operation::{Operation, TABLE, Told};
-use crate::base::{ReadError, Reader, limits};
+use crate::base::{ReadError, Reader, Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::proto::framing::{Step, walk};
 use crate::proto::web::http_login::blanked;
 
 const NAME: &str = "coap";
+/// Without and with DTLS (RFC 7252, section 12), and where devices of Thread and LwM2M have it.
+const PORTS: [u16; 4] = [5683, 5684, 5685, 61_631];
 const URI_HOST: u32 = 3;
 const OBSERVE: u32 = 6;
 const URI_PATH: u32 = 11;
@@ -23,12 +25,27 @@ const PROXY_URI: u32 = 35;
 #[derive(Debug, Default)]
 pub struct Coap {
     told: Told,
+    /// Whether it surely is CoAP.
+    sure: bool,
+    /// On an unusual port, requests that wait for an answer to show that they are some.
+    held: Vec<Held>,
+}
+
+/// A request that proves too little by itself.
+#[derive(Debug)]
+struct Held {
+    dir: Direction,
+    at: (Timestamp, u64),
+    message: Message,
 }
 
 /// What a message says.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Message {
     code: u8,
+    /// Message identifier and token: an answer has one or both of its request.
+    id: u16,
+    token: Vec<u8>,
     path: Vec<u8>,
     query: Vec<u8>,
     host: Vec<u8>,
@@ -88,7 +105,7 @@ fn options(r: &mut Reader<'_>, out: &mut Message) -> Result<(), ReadError> {
         let value = r.take("option", len as usize)?;
         out.strange |= !is_known(number);
         match number {
-            URI_HOST => out.host = value.to_vec(),
+            URI_HOST => out.host = value.get(..limits::CONTROLLER_TEXT_BYTES_MAX).unwrap_or(value).to_vec(),
             OBSERVE => out.observe = true,
             URI_PATH => add(&mut out.path, b'/', value),
             CONTENT_FORMAT => out.format = Some(value.iter().take(2).fold(0, |n, b| n << 8 | u32::from(*b))),
@@ -108,7 +125,7 @@ fn datagram(payload: &[u8]) -> Result<Message, ReadError> {
     let mut r = Reader::new(payload);
     let first = r.u8("version, type, token length")?;
     let mut out = Message { code: r.u8("code")?, ..Message::default() };
-    r.skip("message identifier", 2)?;
+    out.id = r.be16("message identifier")?;
     let token = usize::from(first & 15);
     let class = out.code >> 5;
     // Classes 1, 6 and 7 are not in use here, and method numbers are few.
@@ -123,7 +140,7 @@ fn datagram(payload: &[u8]) -> Result<Message, ReadError> {
     {
         return Err(ReadError::invalid("header"));
     }
-    r.skip("token", token)?;
+    out.token = r.take("token", token)?.to_vec();
     options(&mut r, &mut out)?;
     Ok(out)
 }
@@ -141,7 +158,47 @@ fn framed(bytes: &[u8]) -> Result<(usize, usize), ReadError> {
     Ok((r.position(), usize::from(first & 15) + 1 + len))
 }
 
+impl Message {
+    /// Whether the request alone is beyond doubt: names as people give them, of some length.
+    fn is_plain(&self) -> bool {
+        let names = [&self.path, &self.query, &self.host];
+        self.path.len() > 3 && names.iter().all(|n| n.iter().all(u8::is_ascii_graphic))
+    }
+
+    /// Whether this answers a request (RFC 7252, sections 5.3.1 and 5.3.2).
+    fn answers(&self, request: &Self) -> bool {
+        self.token == request.token && (!self.token.is_empty() || self.id == request.id)
+    }
+}
+
 impl Coap {
+    /// On a port where CoAP is not at home, a message has to prove itself.
+    fn weigh(&mut self, cx: &Cx<'_>, dir: Direction, m: Message, emit: &mut dyn FnMut(Operation<'_>)) -> Progress {
+        if (1..32).contains(&m.code) {
+            self.sure = m.is_plain();
+            if !self.sure {
+                if self.held.len() >= limits::COAP_HELD_MAX {
+                    return Progress::Violation("requests without an answer");
+                }
+                self.held.push(Held { dir, at: (cx.ts, cx.packet), message: m });
+                return Progress::Done;
+            }
+        } else if m.code > 32 {
+            self.sure = self.held.iter().any(|h| h.dir != dir && m.answers(&h.message));
+            if !self.sure {
+                return Progress::Violation("an answer to nothing");
+            }
+        } else {
+            return Progress::Done;
+        }
+        for held in std::mem::take(&mut self.held) {
+            let cx = Cx { ts: held.at.0, packet: held.at.1, ..*cx };
+            self.told(&cx, held.dir, &held.message, emit);
+        }
+        self.told(cx, dir, &m, emit);
+        Progress::Done
+    }
+
     fn told(&mut self, cx: &Cx<'_>, dir: Direction, m: &Message, emit: &mut dyn FnMut(Operation<'_>)) {
         let class = m.code >> 5;
         let (action, changes) = match action(m.code) {
@@ -221,6 +278,11 @@ impl AppParser for Coap {
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Operation<'_>)) -> Progress {
         if cx.flow.transport == Transport::Udp {
             return match datagram(bytes) {
+                Ok(message)
+                    if !self.sure && ![cx.flow.orig_port, cx.flow.resp_port].iter().any(|p| PORTS.contains(p)) =>
+                {
+                    self.weigh(&cx, dir, message, emit)
+                }
                 Ok(message) => {
                     if message.code != 0 {
                         self.told(&cx, dir, &message, emit);
@@ -277,6 +339,20 @@ mod tests {
         assert_eq!(seen.cells("changes"), ["false", "false", "true", "false"]);
         assert!(Script::new().orig(put).datagrams::<Coap>().rows.len() <= 1);
         assert!(!format!("{seen:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn on_an_unusual_port_a_message_has_to_prove_itself() {
+        // A query that is no text, and an answer with another token or with the same.
+        let strange = b"\x41\x01\0\x07t\xd2\x02\xff\xfe";
+        let alone = Script::new().orig(strange).orig(b"\x41\x44\0\x09x").datagrams::<Coap>();
+        assert!(alone.rows.is_empty());
+        let other = Script::new().orig(strange).resp(b"\x61\x44\0\x07x").datagrams::<Coap>();
+        assert!(other.rows.is_empty() && matches!(other.stopped, Some(Progress::Violation(_))));
+        let answered = Script::new().orig(strange).resp(b"\x61\x44\0\x07t").datagrams::<Coap>();
+        assert_eq!(answered.cells("action"), ["get", "answer"]);
+        let unasked = Script::new().resp(b"\x61\x44\x35\x03\x01").datagrams::<Coap>();
+        assert!(unasked.rows.is_empty());
     }
 
     #[test]

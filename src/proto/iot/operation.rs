@@ -140,6 +140,7 @@ mod tests {
             orig_mac: Mac([2, 0, 0, 0, 0, 1]),
             resp_mac: Mac([2, 0, 0, 0, 0, 2]),
             transport: Transport::Tcp,
+            from_start: true,
         };
         let limited = LimitCount::default();
         let cx = Cx { ts: Timestamp(0), packet: 1, flow: &flow, limited: &limited };

@@ -66,6 +66,7 @@ pub const fn view(capture: u32, src: Mac, dst: Mac) -> FlowView {
         orig_mac: src,
         resp_mac: dst,
         transport: Transport::Udp,
+        from_start: true,
     }
 }
 

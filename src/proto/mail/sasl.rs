@@ -231,6 +231,12 @@ impl Exchange {
         }
         self.answers = self.answers.saturating_add(1);
         let decoded = if answer == b"=" { Some(Vec::new()) } else { decode(answer) };
+        // People who try by hand type name and password as they are.
+        let decoded = match decoded {
+            Some(decoded) if self.reading != Reading::Login || self.answers != 1 || is_name(&decoded) => Some(decoded),
+            _ if self.reading == Reading::Login && is_name(answer) => Some(answer.to_vec()),
+            _ => None,
+        };
         if let Some(decoded) = decoded {
             self.answer_decoded(&decoded, at);
         }
@@ -413,6 +419,16 @@ fn is_base64(line: &[u8]) -> bool {
     line.trim_ascii().iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=' | b'-' | b'_'))
 }
 
+/// Whether this may be the name of a user: text in UTF-8 without control characters, of which a limit may
+/// have cut the end.
+fn is_name(bytes: &[u8]) -> bool {
+    let is_text = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(e) => e.error_len().is_none(),
+    };
+    is_text && !bytes.iter().any(u8::is_ascii_control)
+}
+
 /// Decodes Base64; of a text that is longer than a secret may be, its front.
 fn decode(line: &[u8]) -> Option<Vec<u8>> {
     const FRONT: usize = limits::SECRET_BYTES_MAX * 2;
@@ -491,6 +507,14 @@ mod tests {
         short.initial(b"am9l", AT);
         short.answer(b"c2VjcmV0", AT);
         assert_eq!(told(&short), "login joe secret None");
+        // Typed by hand: no Base64, or Base64 of no text.
+        for (name, want) in [(&b"joe@example"[..], "joe@example"), (b"/////w==", "/////w==")] {
+            let mut typed = Exchange::new(b"LOGIN", AT);
+            typed.challenge(b"VXNlcm5hbWU6");
+            typed.answer(name, AT);
+            typed.answer(b"c2VjcmV0", AT);
+            assert_eq!(told(&typed), format!("login {want} secret None"));
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub fn logins<P: AppParser>(script: &[(Direction, &str)]) -> Vec<String> {
         orig_mac: Mac([2, 0, 0, 0, 0, 1]),
         resp_mac: Mac([2, 0, 0, 0, 0, 2]),
         transport: Transport::Tcp,
+        from_start: true,
     };
     let limited = LimitCount::default();
     let mut packet = 0;

@@ -232,6 +232,7 @@ mod tests {
             orig_mac: Mac::ZERO,
             resp_mac: Mac::ZERO,
             transport: Transport::Tcp,
+            from_start: true,
         }
     }
 

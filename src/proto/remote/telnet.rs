@@ -339,6 +339,7 @@ mod tests {
             orig_mac: crate::base::Mac::ZERO,
             resp_mac: crate::base::Mac::ZERO,
             transport: Transport::Tcp,
+            from_start: true,
         }
     }
 

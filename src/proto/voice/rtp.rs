@@ -396,6 +396,7 @@ mod tests {
                 orig_mac: crate::base::Mac::ZERO,
                 resp_mac: crate::base::Mac::ZERO,
                 transport: Transport::Udp,
+                from_start: true,
             };
             let limited = crate::proto::api::LimitCount::default();
             let cx = Cx { ts: crate::base::Timestamp(0), packet: 1, flow: &flow, limited: &limited };

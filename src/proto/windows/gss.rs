@@ -74,7 +74,7 @@ impl Attempt {
             workstation: answer.workstation.clone(),
             os: answer.version.and_then(ntlm::Version::windows),
             // A name without an answer proves nothing: the server takes it for nobody.
-            anonymous: answer.response().len() <= 1,
+            anonymous: !answer.is_answer(),
             has_lm: answer.has_lm(),
             ..Self::new(cx, answer.mechanism(), &answer.username, secret)
         }

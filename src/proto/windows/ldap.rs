@@ -202,7 +202,9 @@ type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
 impl Ldap {
     fn event<'e>(&mut self, cx: &Cx<'_>, request: &'e Request, code: Option<i64>, server: Direction) -> Event<'e> {
         let udp = cx.flow.transport == Transport::Udp;
-        let readable = !udp && request.oid != STARTTLS;
+        // What follows a bind with SASL may be sealed; other messages and passwords show that it is not.
+        let is_told = matches!(request.auth.as_slice(), b"anonymous" | b"simple" | b"PLAIN" | b"LOGIN");
+        let readable = !udp && request.oid != STARTTLS && (request.op != op::BIND || is_told);
         let row = self.rows < limits::LDAP_ROWS_MAX;
         if row {
             self.rows += 1;
@@ -322,16 +324,8 @@ impl Ldap {
     fn message(&mut self, cx: Cx<'_>, dir: Direction, content: &[u8], emit: Emit<'_>) -> Option<()> {
         let e = Envelope::read(content)?;
         match e.op {
-            op::UNBIND | op::ABANDON => {
-                // Nothing to answer, but LDAP in clear.
-                if !self.clear && cx.flow.transport == Transport::Tcp {
-                    self.clear = true;
-                    let request = Request { at: (cx.ts, cx.packet), op: e.op, ..Request::default() };
-                    emit(Event { first_clear: true, ..Self::aside(&cx, &request, dir.other()) });
-                }
-                Some(())
-            }
-            op::REFERENCE | op::INTERMEDIATE => Some(()),
+            // Nothing is answered to these, and they carry nothing.
+            op::UNBIND | op::ABANDON | op::REFERENCE | op::INTERMEDIATE => Some(()),
             op::ENTRY => {
                 if let Some(request) = self.pending.iter_mut().find(|p| p.id == e.id) {
                     request.entries += 1;
@@ -573,6 +567,27 @@ mod tests {
             .resp(result(2, op::BIND_RESPONSE, 49, b""))
             .any_chunking::<Ldap>();
         assert!(seen.logins[0].contains("CramMd5") && seen.logins[0].contains("Some(false)"));
+    }
+
+    #[test]
+    fn what_may_be_sealed_is_not_called_clear() {
+        let clear = |script: Script| {
+            let seen = script.any_chunking::<Ldap>();
+            seen.events.iter().map(|e| e.contains("first_clear: true")).collect::<Vec<_>>()
+        };
+        let sealed = Script::new()
+            .orig(sasl(1, b"GSS-SPNEGO", b"token"))
+            .resp(result(1, op::BIND_RESPONSE, 0, b""))
+            .orig(message(2, op::UNBIND, b""));
+        assert_eq!(clear(sealed.clone()), [false], "neither the bind nor the farewell");
+        assert_eq!(clear(Script::new().orig(message(2, op::UNBIND, b""))), [false; 0]);
+        let search = Script::new()
+            .orig(sasl(1, b"GSS-SPNEGO", b"token"))
+            .resp(result(1, op::BIND_RESPONSE, 0, b""))
+            .orig(query(2, b""))
+            .resp(result(2, op::DONE, 0, b""));
+        assert_eq!(clear(search), [false, true]);
+        assert_eq!(clear(Script::new().orig(simple(1, b"cn=a", b"x"))), [true]);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(crate) mod testing {
             orig_mac: Mac([2, 0, 0, 0, 0, 1]),
             resp_mac: Mac([2, 0, 0, 0, 0, 2]),
             transport: Transport::Tcp,
+            from_start: true,
         };
         test(&Cx { ts: Timestamp::from_parts(1, 0), packet: 1, flow: &flow, limited: &LimitCount::default() });
     }

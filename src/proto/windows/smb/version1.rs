@@ -93,19 +93,19 @@ impl Smb {
     /// A login without GSS-API: a password in clear or answers to the challenge of the negotiation.
     fn old_login(&self, cx: &Cx<'_>, head: &smb1::Header, s: &smb1::SessionSetup<'_>) -> Attempt {
         const ANSWER: usize = 24;
-        let [oem, unicode] = s.passwords;
+        // A zero alone stands for nothing at all.
+        let [oem, unicode] = s.passwords.map(|p| if matches!(p, [0] | [0, 0]) { &[][..] } else { p });
         let looks_answered = oem.len() == ANSWER || unicode.len() >= ANSWER;
-        if self.sends_passwords.unwrap_or(!looks_answered) && oem.len() + unicode.len() > 1 {
-            let clear = if unicode.len() > 1 && head.unicode { smb1::utf16(unicode) } else { oem.to_vec() };
-            let clear = clear.strip_suffix(b"\0").unwrap_or(&clear);
+        let clear = if unicode.len() > 1 && head.unicode { smb1::utf16(unicode) } else { oem.to_vec() };
+        let clear = clear.strip_suffix(b"\0").unwrap_or(&clear);
+        // What has not the length of an answer is none, whatever the server asked for.
+        if self.sends_passwords == Some(true) && !clear.is_empty() || !looks_answered && is_printable(clear) {
             let mut attempt = Attempt::plain(cx, "plain", &s.account, clear);
             attempt.domain.clone_from(&s.domain);
             return attempt;
         }
-        // One byte of zero stands for no answer at all.
-        let part = |b: &'_ [u8]| b.len() > 1;
-        let lm = Some(oem).filter(|b| part(b)).unwrap_or_default();
-        let nt = Some(unicode).filter(|b| part(b)).unwrap_or_default();
+        let lm = Some(oem).filter(|b| b.len() == ANSWER).unwrap_or_default();
+        let nt = Some(unicode).filter(|b| b.len() >= ANSWER).unwrap_or_default();
         Attempt::ntlm(cx, ntlm::Answer::of_parts(&s.account, &s.domain, lm, nt), self.challenge)
     }
 
@@ -191,6 +191,11 @@ impl Smb {
     }
 }
 
+/// Whether this may be a password that somebody typed.
+fn is_printable(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|c| *c >= b' ' && *c != 0x7f)
+}
+
 const fn is_chained(command: u8) -> bool {
     matches!(command, 0x24 | 0x2d..=0x2f | 0x73..=0x75 | 0xa2)
 }
@@ -209,13 +214,20 @@ mod tests {
             let smb = Smb { sends_passwords, ..Smb::default() };
             let setup =
                 smb1::SessionSetup { passwords: [oem, b""], account: b"ana".to_vec(), ..smb1::SessionSetup::default() };
-            let mut mechanism = "";
-            with_cx(|cx| mechanism = smb.old_login(cx, &head, &setup).mechanism);
-            mechanism
+            let mut told = "";
+            with_cx(|cx| {
+                let attempt = smb.old_login(cx, &head, &setup);
+                told = if attempt.anonymous { "nobody" } else { attempt.mechanism };
+            });
+            told
         };
         assert_eq!(of(Some(true), &[b'p'; 24]), "plain");
         assert_eq!(of(Some(false), &[7; 24]), "lm");
         assert_eq!(of(None, &[7; 24]), "lm");
         assert_eq!(of(None, b"secret"), "plain");
+        assert_eq!(of(Some(false), b"Pass"), "plain", "no answer has four bytes");
+        for nothing in [&b""[..], b"\0", b"\0\0", b"\x01\x02\x03"] {
+            assert_eq!((of(Some(false), nothing), of(None, nothing)), ("nobody", "nobody"), "{nothing:?}");
+        }
     }
 }
