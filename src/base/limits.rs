@@ -374,8 +374,15 @@ pub const SOCKS_TEXT_BYTES_MAX: usize = 255;
 pub const HTTP2_TABLE_BYTES_MAX: usize = 64 << 10;
 /// Requests of one HTTP/2 connection that wait for their answers; the oldest is written as unanswered.
 pub const HTTP2_STREAMS_MAX: usize = 128;
+/// Bytes that all these requests may keep together: fields and bodies. Beyond it the oldest is written
+/// as unanswered.
+pub const HTTP2_WAITING_BYTES_MAX: usize = 1 << 20;
+/// Different login fields of one HTTP/2 request that are read.
+pub const HTTP2_LOGINS_MAX: usize = 4;
 /// Bytes of a compressed body after decompression.
 pub const HTTP_INFLATED_BYTES_MAX: usize = 128 << 10;
+/// Bytes that all compressed bodies of one flow may become; those after them are not read.
+pub const HTTP_FLOW_INFLATED_BYTES_MAX: usize = 4 << 20;
 /// Bytes of an XML or JSON body that are searched for what a device says of itself.
 pub const HTTP_DEVICE_BYTES_MAX: usize = 32 << 10;
 /// Bytes of an IPP message that are read: its attributes, which stand before the document.
