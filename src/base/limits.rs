@@ -272,10 +272,13 @@ pub const DATABASE_MESSAGES_MAX: u32 = 64;
 pub const REDIS_ARGUMENTS_MAX: usize = 8;
 /// Redis commands of one flow that wait for their replies.
 pub const REDIS_PENDING_MAX: usize = 64;
-/// Redis commands after which a flow is given up: a login comes before.
+/// Redis logins of one flow that wait for their replies beside them.
+pub const REDIS_LOGINS_MAX: usize = 64;
+/// Redis commands after which a flow is given up that has shown a login, or that none is needed.
 pub const REDIS_COMMANDS_MAX: u32 = 1024;
-/// Elements of one BSON document that are looked at.
-pub const BSON_ELEMENTS_MAX: usize = 64;
+/// Elements of one BSON document that are looked at: an element takes at least two bytes, so that none of
+/// a message that is read stands beyond them.
+pub const BSON_ELEMENTS_MAX: usize = DATABASE_MESSAGE_BYTES_MAX / 2;
 // Things, buildings and machines.
 
 /// Different topics of one MQTT flow that get a row each.
