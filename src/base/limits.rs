@@ -272,10 +272,13 @@ pub const DATABASE_MESSAGES_MAX: u32 = 64;
 pub const REDIS_ARGUMENTS_MAX: usize = 8;
 /// Redis commands of one flow that wait for their replies.
 pub const REDIS_PENDING_MAX: usize = 64;
-/// Redis commands after which a flow is given up: a login comes before.
+/// Redis logins of one flow that wait for their replies beside them.
+pub const REDIS_LOGINS_MAX: usize = 64;
+/// Redis commands after which a flow is given up that has shown a login, or that none is needed.
 pub const REDIS_COMMANDS_MAX: u32 = 1024;
-/// Elements of one BSON document that are looked at.
-pub const BSON_ELEMENTS_MAX: usize = 64;
+/// Elements of one BSON document that are looked at: an element takes at least two bytes, so that none of
+/// a message that is read stands beyond them.
+pub const BSON_ELEMENTS_MAX: usize = DATABASE_MESSAGE_BYTES_MAX / 2;
 // Things, buildings and machines.
 
 /// Different topics of one MQTT flow that get a row each.
@@ -376,8 +379,15 @@ pub const SOCKS_TEXT_BYTES_MAX: usize = 255;
 pub const HTTP2_TABLE_BYTES_MAX: usize = 64 << 10;
 /// Requests of one HTTP/2 connection that wait for their answers; the oldest is written as unanswered.
 pub const HTTP2_STREAMS_MAX: usize = 128;
+/// Bytes that all these requests may keep together: fields and bodies. Beyond it the oldest is written
+/// as unanswered.
+pub const HTTP2_WAITING_BYTES_MAX: usize = 1 << 20;
+/// Different login fields of one HTTP/2 request that are read.
+pub const HTTP2_LOGINS_MAX: usize = 4;
 /// Bytes of a compressed body after decompression.
 pub const HTTP_INFLATED_BYTES_MAX: usize = 128 << 10;
+/// Bytes that all compressed bodies of one flow may become; those after them are not read.
+pub const HTTP_FLOW_INFLATED_BYTES_MAX: usize = 4 << 20;
 /// Bytes of an XML or JSON body that are searched for what a device says of itself.
 pub const HTTP_DEVICE_BYTES_MAX: usize = 32 << 10;
 /// Bytes of an IPP message that are read: its attributes, which stand before the document.

@@ -75,7 +75,7 @@ const PACKETS_BEFORE_GAP: u8 = 8;
 const REREAD_SLACK_FROM: usize = 4096;
 
 /// One direction of a stream.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct StreamSide {
     started: bool,
     stopped: bool,
@@ -97,6 +97,15 @@ pub struct StreamSide {
     packets_since_ack: u8,
     /// Bytes that were dropped because a limit or the budget was hit.
     dropped: u64,
+}
+
+impl std::fmt::Debug for StreamSide {
+    /// Without the bytes, which may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut f = f.debug_struct("StreamSide");
+        f.field("next", &self.next).field("skip", &self.skip).field("unused", &self.unused.len());
+        f.field("early", &self.early_bytes).field("dropped", &self.dropped).finish_non_exhaustive()
+    }
 }
 
 impl StreamSide {

@@ -73,6 +73,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_stands_behind_many_elements_is_found() {
+        let inner = [b"\x0ax\0".repeat(500), b"\x02user\0\x02\0\0\0u\0\0".to_vec()].concat();
+        let document = [(inner.len() as u32 + 4).to_le_bytes().to_vec(), inner].concat();
+        let mut found = None;
+        elements(&document, |name, value| {
+            found = (name == b"user").then_some(value).or(found);
+            true
+        })
+        .unwrap();
+        assert_eq!(found, Some(Value::Text(b"u")));
+    }
+
+    #[test]
     fn elements_in_order_until_enough() {
         let document = b"\x26\0\0\0\x10ismaster\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0\x08x\0\x01\0";
         let mut seen = Vec::new();

@@ -27,10 +27,12 @@ enum Pending {
     Info,
     /// Anything else.
     Other,
+    /// So many commands, no logins, that came while too many were waiting.
+    More(u32),
 }
 
 /// Parser of one flow.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Redis {
     lines: [Lines; 2],
     /// Arguments of the command that are still to come, and those that came.
@@ -51,12 +53,20 @@ pub struct Redis {
     ended: bool,
 }
 
+impl std::fmt::Debug for Redis {
+    /// Without the arguments: there may be a secret among them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut f = f.debug_struct("Redis");
+        f.field("server", &self.server).field("commands", &self.commands).finish_non_exhaustive()
+    }
+}
+
 impl Redis {
     /// A command is complete.
     fn command(&mut self, cx: &Cx<'_>) {
         let arguments = std::mem::take(&mut self.arguments);
         let verb = arguments.first().map(|v| v.to_ascii_uppercase()).unwrap_or_default();
-        self.commands += 1;
+        self.commands = self.commands.saturating_add(1);
         let login = |user: &[u8], secret: &[u8]| {
             let mut session = Session { username: short(user), ..Session::default() };
             session.login(cx, "plain", Some(SecretBuf::new(secret)));
@@ -76,16 +86,26 @@ impl Redis {
             (b"INFO", _) => Pending::Info,
             _ => Pending::Other,
         };
-        if self.pending.len() < limits::REDIS_PENDING_MAX {
+        // Replies come in order: what is not kept is counted, so that each login gets its own.
+        let most = limits::REDIS_PENDING_MAX + 2 * limits::REDIS_LOGINS_MAX;
+        let is_login = matches!(pending, Pending::Login(_));
+        let waiting = self.pending.len();
+        if waiting < limits::REDIS_PENDING_MAX || is_login && waiting + 1 < most {
             self.pending.push_back(pending);
-        } else {
+            return;
+        }
+        if is_login {
             cx.limit_hit();
+        }
+        match self.pending.back_mut() {
+            Some(Pending::More(n)) => *n = n.saturating_add(1),
+            _ => self.pending.push_back(Pending::More(1)),
         }
     }
 
     /// The next part of a command.
     fn client_says(&mut self, cx: &Cx<'_>, dir: Direction, bytes: &[u8]) -> Step {
-        if self.commands > limits::REDIS_COMMANDS_MAX {
+        if self.commands > limits::REDIS_COMMANDS_MAX && self.told {
             cx.limit_hit();
             return Step::Finished;
         }
@@ -204,6 +224,7 @@ impl Redis {
     /// The reply to the oldest command begins.
     fn answered(&mut self, cx: &Cx<'_>, refused: bool, words: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
         match self.pending.pop_front() {
+            Some(Pending::More(n)) if n > 1 => self.pending.push_front(Pending::More(n - 1)),
             Some(Pending::Login(login)) => {
                 self.guarded = true;
                 self.told = true;
@@ -395,6 +416,17 @@ impl AppParser for Redis {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_behind_many_commands_gets_its_own_reply() {
+        for pipelined in [80, 5000] {
+            let script = Script::new().orig("PING\r\n".repeat(pipelined) + "AUTH Sample-1\r\nPING\r\n");
+            let seen = script.resp("+PONG\r\n".repeat(pipelined) + "-WRONGPASS no\r\n+PONG\r\n").run::<Redis>();
+            assert!(seen.logins[0].contains("success: Some(false)"), "{seen:?}");
+        }
+        let flood = Script::new().orig("AUTH Sample-1\r\nPING\r\n".repeat(5000)).run::<Redis>();
+        assert!(flood.logins.len() <= limits::REDIS_PENDING_MAX + 2 * limits::REDIS_LOGINS_MAX);
+    }
     use crate::proto::testing::{Script, probe_all};
 
     #[test]
@@ -444,7 +476,9 @@ mod tests {
         let seen = Script::new().orig(big).resp("+OK\r\n+PONG\r\n").run::<Redis>();
         assert_eq!(seen.cell("without_login"), "true");
         let many = "*1\r\n$4\r\nPING\r\n".repeat(3000);
-        assert_eq!(Script::new().orig(many).run::<Redis>().stopped, Some(Progress::Finished));
+        assert_eq!(Script::new().orig(&many).run::<Redis>().stopped, None, "a login may still come");
+        let served = Script::new().orig("GET k\r\n").resp("+v\r\n").orig(many).run::<Redis>();
+        assert_eq!(served.stopped, Some(Progress::Finished));
         let seen = Script::new().orig("*999999999999\r\nxx\r\n").any_chunking::<Redis>();
         assert!(matches!(seen.stopped, Some(Progress::Violation(_))));
     }

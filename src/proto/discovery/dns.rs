@@ -158,6 +158,7 @@ impl<V: Variety> Parser<V> {
                 if self.pending.len() >= limits::DNS_PENDING_MAX
                     && let Some(oldest) = self.pending.pop_front()
                 {
+                    cx.limit_hit();
                     Self::unanswered(&oldest, cx.flow.transport, emit);
                 }
                 let name = name.as_str().into();

@@ -248,6 +248,7 @@ impl Ftp {
         if self.pending.len() >= limits::FTP_PENDING_MAX
             && let Some(oldest) = self.pending.pop_front()
         {
+            cx.limit_hit();
             self.finish(&oldest, emit);
         }
         self.pending.push_back(pending);

@@ -102,7 +102,6 @@ pub struct Tftp {
 }
 
 /// A transfer that goes on.
-#[derive(Debug)]
 struct Transfer {
     at: (Timestamp, u64),
     options: Options,
@@ -113,6 +112,13 @@ struct Transfer {
     complete: bool,
     /// The file, as long as it looks like text that may be a configuration.
     body: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Transfer {
+    /// Without the file.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transfer").field("bytes", &self.bytes).field("complete", &self.complete).finish_non_exhaustive()
+    }
 }
 
 type Emit<'a> = &'a mut dyn FnMut(Event<'_>);

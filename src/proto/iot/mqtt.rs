@@ -158,6 +158,8 @@ impl Mqtt {
                 Err(ReadError::Short { .. }) if whole.is_none() => Step::Need(bytes.len() + 1),
                 Err(_) => Step::Violation("PUBLISH"),
             },
+            // The answer to the login is still to come, or was missed.
+            PUBLISH => used,
             SUBSCRIBE if first & 0xf == 2 => {
                 if self.full {
                     return used;

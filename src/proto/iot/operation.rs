@@ -104,7 +104,9 @@ impl Told {
     /// Emits an operation unless the flow has told the same before.
     pub fn tell(&mut self, cx: &Cx<'_>, operation: &Operation<'_>, emit: &mut dyn FnMut(Operation<'_>)) {
         let o = operation;
-        let key = self.hasher.hash_one((o.action, o.unit, o.object, o.from, o.tells));
+        // Each login is another, whatever else is the same.
+        let login = o.login.map(|l| (l.username, l.secret.map(|s| s.expose()), l.success));
+        let key = self.hasher.hash_one((o.action, o.unit, o.object, o.from, o.tells, login));
         if self.seen.contains(&key) {
             return;
         }
@@ -155,5 +157,12 @@ mod tests {
         }
         assert_eq!(count, limits::CONTROLLER_OPERATIONS_MAX);
         assert!(told.is_full() && limited.take() > 0);
+        let (mut told, mut count) = (Told::default(), 0);
+        for secret in [b"Sample-1", b"Sample-2", b"Sample-1"] {
+            let login = Login { secret: Some(crate::base::Secret::new(secret)), ..Login::at((Timestamp(0), 1)) };
+            let o = Operation { login: Some(login), ..Operation::new("opcua", Direction::Orig, "activate-session") };
+            told.tell(&cx, &o, &mut |_| count += 1);
+        }
+        assert_eq!(count, 2, "each login is another");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::imap_words::{Literal, cut, literal, words};
+use super::imap_words::{Literal, WORDS_MAX, cut, literal, words};
 use super::sasl::Exchange;
 use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login, without_clock};
 use crate::base::secret::SecretBuf;
@@ -62,6 +62,8 @@ pub struct Imap {
     /// The literal that comes next in the open command.
     literal: Option<Literal>,
     pending: VecDeque<Pending>,
+    /// The last command that needs a login before it: whether one was made is told by its reply.
+    mailbox: Option<(Vec<u8>, (Timestamp, u64))>,
     watch: Watch,
     greeted: bool,
     authenticated: bool,
@@ -141,10 +143,11 @@ impl Imap {
             }
             Verb::Idle => return,
             Verb::Mailbox => {
-                let login = self.pending.iter().any(|p| !matches!(p.what, What::StartTls));
-                if !login {
+                if self.authenticated {
                     self.watch.in_clear("mail", at, emit);
                     self.over = true;
+                } else {
+                    self.mailbox = Some((open.tag, at));
                 }
                 return;
             }
@@ -216,6 +219,13 @@ impl Imap {
             (self.open, self.literal) = (None, None);
         }
         self.capabilities(said);
+        if let Some((_, asked)) = self.mailbox.take_if(|(asked, _)| asked == tag) {
+            if ok {
+                self.watch.in_clear("mail", asked, emit);
+                self.over = true;
+            }
+            return;
+        }
         let Some(place) = self.pending.iter().position(|p| p.tag == tag) else { return };
         let Some(Pending { what, .. }) = self.pending.remove(place) else { return };
         if let What::StartTls = what {
@@ -258,6 +268,10 @@ impl Imap {
         };
         self.literal = None;
         if let Some(open) = self.open.as_mut().filter(|_| keep) {
+            if open.words.len() >= WORDS_MAX {
+                cx.limit_hit();
+                return Ok(len);
+            }
             open.words.push(cut(literal));
             open.at = (cx.ts, cx.packet);
         }
@@ -410,6 +424,10 @@ impl AppParser for Imap {
             for pending in std::mem::take(&mut self.pending) {
                 self.finish(pending.what, None, emit);
             }
+            // Nobody has said no.
+            if let Some((_, asked)) = self.mailbox.take().filter(|_| !self.watch.is_over()) {
+                self.watch.in_clear("mail", asked, emit);
+            }
         }
     }
 }
@@ -505,6 +523,28 @@ fn probe_tagged(payload: &[u8]) -> Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_mailbox_does_not_end_the_session() {
+        let script = Script::new().resp("* OK ready\r\n").orig("a1 SELECT INBOX\r\n").resp("a1 BAD log in\r\n");
+        let seen = script.orig("a2 LOGIN joe Sample-1\r\n").resp("a2 OK done\r\n").any_chunking::<Imap>();
+        assert!(seen.logins[0].contains("success: Some(true)"), "{seen:?}");
+        let opened = Script::new().orig("a1 SELECT INBOX\r\n").resp("a1 OK done\r\n").any_chunking::<Imap>();
+        assert_eq!((opened.stopped, opened.events.len()), (Some(Progress::Finished), 1));
+        assert_eq!(Script::new().orig("a1 SELECT INBOX\r\n").any_chunking::<Imap>().events.len(), 1, "unanswered");
+    }
+
+    #[test]
+    fn literals_of_one_command_are_bounded() {
+        let mut parser = Imap { server: Some(Direction::Resp), ..Imap::default() };
+        let flow = crate::proto::testing::flow();
+        let count = crate::proto::api::LimitCount::default();
+        let cx = Cx { ts: Timestamp(0), packet: 1, flow: &flow, limited: &count };
+        let bytes = [b"a1 LOGIN".to_vec(), b" {1+}\r\nx".repeat(1000)].concat();
+        parser.on_data(cx, Direction::Orig, &bytes, &mut |_| {});
+        assert_eq!(parser.open.map(|o| o.words.len()), Some(WORDS_MAX));
+        assert!(count.take() > 0);
+    }
     use crate::proto::mail::testing::logins;
     use crate::proto::testing::{Script, probe_all};
     use Direction::{Orig, Resp};

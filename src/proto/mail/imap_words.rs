@@ -5,7 +5,7 @@ use crate::proto::digest::unescape;
 use crate::proto::text;
 
 /// Words of one command that are kept.
-const WORDS_MAX: usize = 64;
+pub const WORDS_MAX: usize = 64;
 
 /// A literal that a line ends with: its bytes come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

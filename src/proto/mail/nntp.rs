@@ -23,6 +23,8 @@ enum Command {
     Numbers,
     /// POST and IHAVE: where the server says so, an article follows.
     Article,
+    /// TAKETHIS, whose article comes without being asked for.
+    TakeThis,
     Other,
 }
 
@@ -53,6 +55,8 @@ pub struct Nntp {
     pending: VecDeque<Command>,
     user: Vec<u8>,
     header: Header,
+    /// Whether something of the article behind TAKETHIS has come.
+    article_begun: bool,
     watch: Watch,
     greeted: bool,
     ended: bool,
@@ -108,8 +112,11 @@ impl Nntp {
             if is("TAKETHIS") {
                 // The article follows without being asked for (RFC 4644, section 2.5).
                 self.set(dir, Mode::Body(Dots::new(false)));
+                self.article_begun = false;
+                Command::TakeThis
+            } else {
+                Command::Other
             }
-            Command::Other
         };
         while self.pending.len() >= limits::MAIL_PENDING_MAX
             && let Some(oldest) = self.pending.pop_front()
@@ -152,6 +159,12 @@ impl Nntp {
                 self.header = Header::default();
                 self.set(dir.other(), Mode::Header);
                 self.pending.push_front(command);
+            }
+            (400..=438 | 440.., Some(Command::TakeThis))
+                if self.pending.is_empty() && (matches!(code, 500..=502) || !self.article_begun) =>
+            {
+                // The server takes what follows for commands, or has refused before the client began.
+                self.set(dir.other(), Mode::Lines);
             }
             (_, Some(Command::StartTls)) => {
                 self.watch.answered(code == 382, at, emit);
@@ -267,6 +280,7 @@ impl AppParser for Nntp {
             }
             let Some(mode) = self.modes.get_mut(dir.index()) else { return Progress::Finished };
             if let Mode::Body(dots) = mode {
+                self.article_begun |= self.server == Some(dir.other());
                 match dots.next(rest) {
                     Dotted::Inside(n) => used += n,
                     Dotted::Open(n) => return Progress::Partial { consumed: used + n, needed: rest.len() - n + 1 },
@@ -404,6 +418,13 @@ fn probe_commands(payload: &[u8]) -> Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_article_is_not_waited_for() {
+        let seen = Script::new().resp("200 ready\r\n").orig("TAKETHIS <a@b>\r\n").resp("480 log in\r\n");
+        let seen = seen.orig("AUTHINFO USER joe\r\nAUTHINFO PASS Sample-1\r\n").resp("381 more\r\n281 ok\r\n");
+        assert!(seen.any_chunking::<Nntp>().logins[0].contains("success: Some(true)"));
+    }
     use crate::proto::mail::testing::logins;
     use crate::proto::testing::{Script, probe_all};
     use Direction::{Orig, Resp};

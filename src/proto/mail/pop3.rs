@@ -23,6 +23,8 @@ enum Command {
     /// Has a reply of more than one line: a list of capabilities, or a list of messages.
     Capabilities,
     Lines,
+    /// RETR and TOP: a message, which needs a login before it.
+    Retrieve((Timestamp, u64)),
     Other,
 }
 
@@ -96,14 +98,7 @@ impl Pop3 {
         } else if is("AUTH") || (is("LIST") || is("UIDL")) && arg.is_empty() {
             Command::Lines
         } else if is("RETR") || is("TOP") {
-            // The login was missed, or is on its way.
-            let seen =
-                self.pending.iter().any(|c| matches!(c, Command::Pass(..) | Command::Apop(..) | Command::Auth(_)));
-            if !seen {
-                self.watch.in_clear("mail", at, emit);
-                self.over = true;
-            }
-            Command::Lines
+            Command::Retrieve(at)
         } else {
             Command::Other
         };
@@ -151,6 +146,12 @@ impl Pop3 {
         let Some(command) = self.pending.pop_front() else { return };
         match command {
             Command::Capabilities if ok => self.mode = Mode::Capabilities,
+            // The login before it was missed, or its reply.
+            Command::Retrieve(asked) if ok => {
+                self.watch.in_clear("mail", asked, emit);
+                self.over = true;
+            }
+            Command::Retrieve(_) => {}
             Command::Lines if ok => self.mode = Mode::Body(Dots::new(false)),
             Command::StartTls => {
                 self.watch.answered(ok, at, emit);
@@ -199,6 +200,11 @@ impl Pop3 {
                 ..Login::at(*at)
             }),
             Command::Auth(exchange) => exchange.login(success),
+            // Nobody has said no.
+            Command::Retrieve(asked) => {
+                self.watch.in_clear("mail", *asked, emit);
+                None
+            }
             _ => None,
         };
         if let Some(login) = login {
@@ -389,6 +395,16 @@ fn probe_commands(payload: &[u8]) -> Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_message_does_not_end_the_session() {
+        let script = Script::new().resp("+OK ready\r\n").orig("RETR 1\r\n").resp("-ERR log in first\r\n");
+        let seen = script.orig("USER joe\r\nPASS Sample-1\r\n").resp("+OK\r\n+OK\r\n").any_chunking::<Pop3>();
+        assert!(seen.logins[0].contains("success: Some(true)"), "{seen:?}");
+        let seen = Script::new().orig("RETR 1\r\n").resp("+OK\r\n").any_chunking::<Pop3>();
+        assert_eq!((seen.stopped, seen.events.len()), (Some(Progress::Finished), 1));
+        assert_eq!(Script::new().orig("RETR 1\r\n").any_chunking::<Pop3>().events.len(), 1, "no answer was seen");
+    }
     use crate::proto::mail::testing::logins;
     use crate::proto::testing::{Script, probe_all};
     use Direction::{Orig, Resp};

@@ -23,6 +23,8 @@ enum Command {
     Auth(Box<Exchange>),
     /// MAIL, RCPT and DATA: their replies are the transaction's.
     Transaction,
+    /// BDAT.
+    Chunk,
     /// RCPT: in LMTP each one that is accepted has a reply of its own behind the message.
     Recipient,
     Data,
@@ -56,6 +58,8 @@ pub struct Smtp {
     mail: Option<(Box<Mail>, (Timestamp, u64))>,
     /// Whether the header of a message in chunks has been read.
     header_done: bool,
+    /// Whether something of the chunk has come.
+    chunk_begun: bool,
     /// The line of that header in whose middle a chunk has ended.
     cut_line: Vec<u8>,
     /// Recipients that were accepted, for LMTP.
@@ -82,6 +86,9 @@ pub struct Smtp {
     ended: bool,
     over: bool,
 }
+
+/// Bytes of a chunk that are passed over at one time.
+const CHUNK_STEP_BYTES: u64 = 64 << 10;
 
 type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
 
@@ -159,8 +166,9 @@ impl Smtp {
                 let mail = &mut self.mail.get_or_insert_with(|| (Box::default(), at)).0;
                 mail.is_whole |= mail.bytes == 0;
                 mail.bytes = mail.bytes.saturating_add(size);
+                self.chunk_begun = false;
             }
-            Command::Transaction
+            Command::Chunk
         } else {
             if is("RSET") || is("QUIT") {
                 self.close_mail(emit);
@@ -196,7 +204,7 @@ impl Smtp {
         self.mode = Mode::Commands;
         if last && let Some((mail, at)) = self.mail.take() {
             // BDAT LAST has one reply, that of the message.
-            if let Some(Command::Transaction) = self.pending.back() {
+            if let Some(Command::Chunk) = self.pending.back() {
                 self.pending.pop_back();
             }
             self.pending.push_back(Command::Message(mail, at, 1));
@@ -330,7 +338,19 @@ impl Smtp {
                     self.row(Some((&mail, began)), emit);
                 }
             }
-            Some(command @ (Command::Transaction | Command::Recipient | Command::Data)) => {
+            Some(command @ (Command::Transaction | Command::Recipient | Command::Data | Command::Chunk)) => {
+                if let (Command::Chunk, Mode::Chunk(left, _)) = (&command, self.mode)
+                    && self.pending.is_empty()
+                    && (matches!(code, 500..=502 | 504) || code >= 400 && !self.chunk_begun)
+                {
+                    // The server does not know BDAT, and takes what follows for commands; or it has refused
+                    // the chunk before the client began. Otherwise it passes over it (RFC 3030, section 2).
+                    self.mode = Mode::Commands;
+                    self.cut_line.clear();
+                    if let Some((mail, _)) = &mut self.mail {
+                        mail.bytes = mail.bytes.saturating_sub(left);
+                    }
+                }
                 self.accepted += usize::from(matches!(command, Command::Recipient) && code < 300);
                 if matches!(command, Command::Data)
                     && code >= 400
@@ -420,6 +440,7 @@ impl Smtp {
             }
             Mode::Chunk(left, last) => {
                 let (left, last) = (*left, *last);
+                self.chunk_begun = true;
                 let window = usize::try_from(left).map_or(bytes, |n| bytes.get(..n).unwrap_or(bytes));
                 let used = if self.header_done {
                     window.len()
@@ -452,8 +473,10 @@ impl Smtp {
                 if left == 0 {
                     self.chunk_ended(last);
                 } else if self.header_done && used == bytes.len() {
-                    self.mode = Mode::Chunk(0, last);
-                    return Err(Progress::Skip(left));
+                    // In steps, so that a refusal can end it.
+                    let step = left.min(CHUNK_STEP_BYTES);
+                    self.mode = Mode::Chunk(left - step, last);
+                    return Err(Progress::Skip(step));
                 } else {
                     self.mode = Mode::Chunk(left, last);
                 }
@@ -597,6 +620,22 @@ impl AppParser for Smtp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_chunk_is_not_waited_for() {
+        let script = Script::new().resp("220 ready\r\n").orig("EHLO a\r\n").resp("250 mx\r\n");
+        for code in ["502", "503"] {
+            let seen = script.clone().orig("BDAT 1000000000\r\n").resp(format!("{code} no\r\n"));
+            let seen = seen.orig("AUTH PLAIN AGpvZQBTYW1wbGUtMQ==\r\n").resp("235 ok\r\n").any_chunking::<Smtp>();
+            assert!(seen.logins[0].contains("success: Some(true)"), "{code} {seen:?}");
+        }
+        // In the middle of a chunk that the server takes for commands.
+        let body = format!("Subject: x\r\n\r\n{}\r\n", "x".repeat(1000));
+        let seen = script.orig(format!("MAIL FROM:<a@b>\r\nBDAT 1000000000\r\n{body}"));
+        let seen = seen.resp("250 ok\r\n500 what\r\n").orig(vec![b'\n'; 200_000]);
+        let seen = seen.orig("\r\nAUTH PLAIN AGpvZQBTYW1wbGUtMQ==\r\n").resp("235 ok\r\n").run::<Smtp>();
+        assert!(!seen.logins.is_empty(), "{seen:?}");
+    }
     use crate::proto::mail::testing::logins;
     use crate::proto::testing::Script;
     use Direction::{Orig, Resp};

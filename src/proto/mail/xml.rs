@@ -13,6 +13,8 @@ pub enum Token<'a> {
     Text(&'a [u8]),
     /// A tag that has not come to its end.
     Open,
+    /// So many bytes of a tag that is too long for one, to be passed over.
+    Long(usize),
 }
 
 /// A tag.
@@ -78,8 +80,8 @@ pub fn next(bytes: &[u8]) -> Token<'_> {
     });
     match end {
         Some(end) => Token::Tag(Tag::new(window.get(..end).unwrap_or_default()), end + 2),
-        // No tag is that long: passed over as if it were text.
-        None if window.len() == limits::XML_TAG_BYTES_MAX => Token::Text(bytes.get(..1).unwrap_or_default()),
+        // No tag is that long. All that was searched is passed over, so that nothing is searched twice.
+        None if window.len() == limits::XML_TAG_BYTES_MAX => Token::Long(window.len() + 1),
         None => Token::Open,
     }
 }
@@ -142,9 +144,23 @@ mod tests {
         assert_eq!((tag.name, tag.opens, tag.closes), (&b"a"[..], true, true));
         assert_eq!(next(b"<a b='>"), Token::Open);
         assert_eq!(next(b"text<a>"), Token::Text(b"text"));
-        assert_eq!(next(&[b"<".to_vec(), vec![b'x'; limits::XML_TAG_BYTES_MAX]].concat()), Token::Text(b"<"));
+        assert_eq!(
+            next(&[b"<".to_vec(), vec![b'x'; limits::XML_TAG_BYTES_MAX]].concat()),
+            Token::Long(limits::XML_TAG_BYTES_MAX + 1)
+        );
         let Token::Tag(tag, _) = next(b"<>") else { panic!("a tag") };
         assert_eq!(tag.attribute(b"x"), b"");
+    }
+
+    #[test]
+    fn starts_without_an_end_are_searched_once() {
+        let bytes = vec![b'<'; 100 * (limits::XML_TAG_BYTES_MAX + 1)];
+        let (mut rest, mut steps) = (&bytes[..], 0);
+        while let Token::Long(n) = next(rest) {
+            rest = &rest[n..];
+            steps += 1;
+        }
+        assert_eq!((steps, rest.len()), (100, 0));
     }
 
     #[test]

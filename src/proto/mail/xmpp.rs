@@ -303,6 +303,10 @@ impl AppParser for Xmpp {
             }
             match xml::next(rest) {
                 Token::Open => return Progress::Partial { consumed: used, needed: rest.len() + 1 },
+                Token::Long(n) => {
+                    used += n;
+                    cx.limit_hit();
+                }
                 Token::Text(text) => {
                     used += text.len();
                     self.text(cx, dir, text);
@@ -344,7 +348,7 @@ fn probe_stream(payload: &[u8]) -> Probe {
             Token::Text(text) if text.iter().all(u8::is_ascii_whitespace) => {
                 rest = rest.get(text.len()..).unwrap_or_default();
             }
-            Token::Text(_) => return Probe::No,
+            Token::Text(_) | Token::Long(_) => return Probe::No,
             Token::Open => {
                 let starts: [&[u8]; 6] =
                     [b"<?xml ", b"<stream:stream ", b"<iq ", b"<message ", b"<presence ", b"<presence>"];

@@ -94,8 +94,12 @@ impl Snmp {
             self.tell(which, Some(true), emit);
         }
         if let Some(id) = id.filter(|_| !matches!(kind, Some(PduType::Response | PduType::TrapV2))) {
-            if self.pending.len() >= limits::SNMP_PENDING_MAX {
-                self.pending.pop_front();
+            // Of what was answered before, another answer tells nothing.
+            if self.pending.len() >= limits::SNMP_PENDING_MAX
+                && let Some((_, _, oldest)) = self.pending.pop_front()
+                && self.known.get(oldest).is_some_and(|k| !k.told)
+            {
+                cx.limit_hit();
             }
             self.pending.push_back((id, dir, which));
         }

@@ -99,7 +99,7 @@ pub struct Usm<'a> {
 }
 
 /// A message.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Message<'a> {
     /// Version.
     pub version: Version,
@@ -113,6 +113,15 @@ pub struct Message<'a> {
     pub usm: Usm<'a>,
     /// The PDU; `None` where it is encrypted or cut.
     pub pdu: Option<Pdu<'a>>,
+}
+
+impl std::fmt::Debug for Message<'_> {
+    /// Without the community.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut f = f.debug_struct("Message");
+        f.field("version", &self.version).field("msg_id", &self.msg_id).field("flags", &self.flags);
+        f.field("pdu", &self.pdu).finish_non_exhaustive()
+    }
 }
 
 /// A protocol data unit.

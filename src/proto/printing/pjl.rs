@@ -304,11 +304,27 @@ impl Pjl {
     /// Reads a line of the printer; returns bytes of a file that follow it.
     fn answer(&mut self, cx: Cx<'_>, line: &[u8], emit: Emit<'_>) -> u64 {
         // A form feed ends each answer (chapter 7); it may stand before the next one.
-        let ends = memchr::memchr(0x0c, line);
-        let (before, after) = match ends {
-            Some(at) => (line.get(..at).unwrap_or_default(), line.get(at + 1..).unwrap_or_default()),
-            None => (line, &[][..]),
-        };
+        let mut rest = line.get(..limits::LINE_BYTES_MAX).unwrap_or(line);
+        while let Some(at) = memchr::memchr(0x0c, rest) {
+            let follows = self.answer_line(cx, rest.get(..at).unwrap_or_default(), emit);
+            if follows.is_some() {
+                return follows.unwrap_or(0);
+            }
+            if std::mem::take(&mut self.answering)
+                && let Some(command) = self.pending.pop_front()
+            {
+                emit(Event { command: &command });
+            }
+            rest = rest.get(at + 1..).unwrap_or_default();
+            if rest.is_empty() {
+                return 0;
+            }
+        }
+        self.answer_line(cx, rest, emit).unwrap_or(0)
+    }
+
+    /// Reads what stands before a form feed; the bytes of a file, where one follows.
+    fn answer_line(&mut self, cx: Cx<'_>, before: &[u8], emit: Emit<'_>) -> Option<u64> {
         if let Some(said) = before.trim_ascii().strip_prefix(PREFIX) {
             let (word, arg) = text::word(said.trim_ascii());
             let is = |c: &Command| c.name.eq_ignore_ascii_case(word);
@@ -322,7 +338,7 @@ impl Pjl {
                 if let Some(command) = self.pending.front_mut() {
                     command.reply_packet = Some(cx.packet);
                     if &*command.name == b"FSUPLOAD" {
-                        return option(arg, b"SIZE").and_then(text::decimal).unwrap_or(0);
+                        return Some(option(arg, b"SIZE").and_then(text::decimal).unwrap_or(0));
                     }
                 }
             }
@@ -355,17 +371,7 @@ impl Pjl {
                 }
             }
         }
-        if ends.is_some() {
-            if std::mem::take(&mut self.answering)
-                && let Some(command) = self.pending.pop_front()
-            {
-                emit(Event { command: &command });
-            }
-            if !after.is_empty() {
-                return self.answer(cx, after.get(..limits::LINE_BYTES_MAX).unwrap_or(after), emit);
-            }
-        }
-        0
+        None
     }
 
     /// Passes over pages up to the end of the job.
@@ -517,6 +523,18 @@ impl AppParser for Pjl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_form_feeds_needs_no_stack() {
+        let flow = crate::proto::testing::flow();
+        let line = vec![0x0c; limits::LINE_BYTES_MAX];
+        let small = std::thread::Builder::new().stack_size(128 << 10).spawn(move || {
+            let count = crate::proto::api::LimitCount::default();
+            let cx = Cx { ts: crate::base::Timestamp(0), packet: 1, flow: &flow, limited: &count };
+            Pjl::default().answer(cx, &line, &mut |_| {})
+        });
+        assert_eq!(small.unwrap().join().unwrap(), 0);
+    }
     use crate::proto::testing::{Script, probe_all};
 
     #[test]

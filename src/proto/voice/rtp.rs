@@ -212,11 +212,11 @@ impl Rtp {
             let (Some(last), Some(fitting)) = (self.last.get_mut(i), self.fitting.get_mut(i)) else { return };
             *last = Some(packet);
             *fitting = match (fits, again) {
-                (true, _) => *fitting + 1,
+                (true, _) => fitting.saturating_add(1),
                 (false, true) => *fitting,
                 (false, false) => 0,
             };
-            if announced || *fitting + 1 >= CONVINCING && packet.usual() {
+            if announced || fitting.saturating_add(1) >= CONVINCING && packet.usual() {
                 let service = if self.words().encrypted { "srtp" } else { "rtp" };
                 self.believe(service, packet.payload_type, emit);
             }
@@ -336,6 +336,12 @@ mod tests {
 
     fn play(packets: &[Vec<u8>]) -> Seen {
         packets.iter().fold(Script::new(), |script, p| script.orig(p)).datagrams::<Rtp>()
+    }
+
+    #[test]
+    fn many_packets_of_an_unusual_kind_overflow_nothing() {
+        let packets: Vec<_> = (0..600).map(|n| packet(60, n, u32::from(n) * 160)).collect();
+        assert_eq!(play(&packets).events.len(), 0);
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Rtsp {
                     && let Some(oldest) = self.pending.pop_front()
                 {
                     cx.limit_hit();
-                    self.finish(oldest, emit);
+                    self.finish(cx, oldest, emit);
                 }
                 self.pending.push_back(request);
             }
@@ -138,13 +138,13 @@ impl Rtsp {
                         announce(cx, dir, &exchange.transport, emit);
                     }
                 }
-                self.finish(exchange, emit);
+                self.finish(cx, exchange, emit);
             }
         }
         true
     }
 
-    fn finish(&mut self, mut exchange: Exchange, emit: Emit<'_>) {
+    fn finish(&mut self, cx: Cx<'_>, mut exchange: Exchange, emit: Emit<'_>) {
         let proved = self.proved;
         if let Some(login) = exchange.any_login() {
             // Each request repeats the login: what counts is who, how, and whether it was accepted.
@@ -155,8 +155,11 @@ impl Rtsp {
                 None => login.secret.map_or(0, |s| hash::stable64(seed, s.expose())),
             };
             let key = hash::stable64(hash::mix(seed, secret), login.username.unwrap_or_default());
-            let known = self.logins.contains(&key);
-            if !known && self.logins.len() < limits::VOICE_LOGINS_MAX {
+            let mut known = self.logins.contains(&key);
+            if !known && self.logins.len() >= limits::VOICE_LOGINS_MAX {
+                cx.limit_hit();
+                known = true;
+            } else if !known {
                 self.logins.push(key);
             }
             self.proved = true;
@@ -350,10 +353,10 @@ impl AppParser for Rtsp {
         Progress::Done
     }
 
-    fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
+    fn on_end(&mut self, cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
         if std::mem::replace(&mut self.ended, true) {
             for exchange in std::mem::take(&mut self.pending) {
-                self.finish(exchange, emit);
+                self.finish(cx, exchange, emit);
             }
         }
     }

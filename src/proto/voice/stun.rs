@@ -241,13 +241,14 @@ impl Stun {
                     answer: answer(cx, &message, &said),
                 };
                 if message.class == Class::Indication {
-                    self.tell(&asked, emit);
+                    self.tell(cx, &asked, emit);
                     return true;
                 }
                 if self.pending.len() >= limits::STUN_PENDING_MAX
                     && let Some(oldest) = self.pending.pop_front()
                 {
-                    self.tell(&oldest, emit);
+                    cx.limit_hit();
+                    self.tell(cx, &oldest, emit);
                 }
                 self.pending.push_back(asked);
             }
@@ -279,14 +280,14 @@ impl Stun {
                 exchange.realm = exchange.realm.or_else(|| said.realm.map(keep));
                 exchange.error = said.error.map(|(code, text)| (code, keep(text)));
                 exchange.response_packet = Some(cx.packet);
-                self.tell(&exchange, emit);
+                self.tell(cx, &exchange, emit);
             }
         }
         true
     }
 
     /// Emits an exchange; with a row where it says something new.
-    fn tell(&mut self, e: &Exchange, emit: Emit<'_>) {
+    fn tell(&mut self, cx: Cx<'_>, e: &Exchange, emit: Emit<'_>) {
         let word = |text: Option<&[u8]>| hash::stable64(0, text.unwrap_or_default());
         let place = |at: Option<Endpoint>| at.map_or(0, |a| hash::stable64(u64::from(a.port), &a.ip.0));
         let parts = [
@@ -305,8 +306,11 @@ impl Stun {
             self.rows.push(key);
         }
         let login = [word(e.username.as_deref()), e.success().map_or(2, u64::from)].into_iter().fold(0, hash::mix);
-        let is_new = e.answer.is_some() && !self.logins.contains(&login);
-        if is_new && self.logins.len() < limits::VOICE_LOGINS_MAX {
+        let mut is_new = e.answer.is_some() && !self.logins.contains(&login);
+        if is_new && self.logins.len() >= limits::VOICE_LOGINS_MAX {
+            cx.limit_hit();
+            is_new = false;
+        } else if is_new {
             self.logins.push(login);
         }
         emit(Event { exchange: e, row, login: is_new });
@@ -432,10 +436,10 @@ impl AppParser for Stun {
         }
     }
 
-    fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
+    fn on_end(&mut self, cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
         if std::mem::replace(&mut self.ended, true) {
             for exchange in std::mem::take(&mut self.pending) {
-                self.tell(&exchange, emit);
+                self.tell(cx, &exchange, emit);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Header compression of HTTP/2 (HPACK, RFC 7541): the decoder's half, bounded.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::LazyLock;
 
@@ -209,6 +210,7 @@ impl Decoder {
         let mut r = Reader::new(block);
         let mut count = 0;
         let mut limited = false;
+        let mut copied: usize = 0;
         while !r.is_empty() {
             let first = r.u8("field")?;
             if first & 0xe0 == 0x20 {
@@ -230,13 +232,24 @@ impl Decoder {
             }
             let keeps = first & 0x40 != 0;
             let index = number(&mut r, first, if keeps { 6 } else { 4 })?;
-            let name = if index == 0 { Some(string(&mut r)?) } else { self.entry(index).map(|e| e.0.to_vec()) };
+            let name = match index {
+                0 => Some(Cow::Owned(string(&mut r)?)),
+                _ => self.entry(index).map(|e| Cow::Borrowed(e.0)),
+            };
             let value = string(&mut r)?;
             let Some(name) = name else { continue };
             if tell {
                 field(&name, &value);
             }
+            copied = copied.saturating_add(value.len() + if keeps || index == 0 { name.len() } else { 0 });
+            if copied > limits::HTTP_HEAD_BYTES_MAX {
+                // A name of the table may be copied for two bytes each time. What is left out would have
+                // changed the table.
+                self.lose();
+                return Ok(true);
+            }
             if keeps {
+                let name = name.into_owned();
                 self.insert(name, value);
             }
         }
@@ -315,5 +328,13 @@ mod tests {
         assert!(read(b"\x00\x84\xff\xff\xff\xff\x00").is_err(), "the end of the text inside of it");
         assert_eq!(read(b"\x80"), Ok(false), "index 0 is none");
         assert_eq!(read(&[0x82; 500]), Ok(true), "more fields than are looked at");
+        // A long name that each field of two bytes refers to.
+        let long = [&[0x3f, 0xe1, 0xff, 0x03, 0x40, 0x7f, 0xe1, 0xd3, 0x03][..], &[b'x'; 60_000], &[0]].concat();
+        let mut told = 0;
+        let mut d = Decoder::default();
+        d.read(&long, &mut |_, _| told += 1).unwrap();
+        assert_eq!((told, d.dynamic.len(), d.size), (1, 1, 60_032));
+        let read = d.read(&[0x7e, 0x00].repeat(100), &mut |_, _| told += 1);
+        assert_eq!((read, told, d.dynamic.len()), (Ok(true), 3, 0), "the second copy is one too many");
     }
 }

@@ -310,7 +310,7 @@ impl Http {
             None => self.requests.pop_front(),
         };
         if let Some(request) = &mut request {
-            request.read_form();
+            request.read_form(cx, &mut self.ledger);
         }
         self.ntlm = head.ntlm().or(self.ntlm);
         let framing = head.framing(request.as_ref().is_some_and(|r| r.is(b"HEAD")));

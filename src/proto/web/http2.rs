@@ -45,6 +45,8 @@ struct Stream {
     id: u32,
     request: Option<Request>,
     response: Option<Response>,
+    /// Bytes that it keeps at most.
+    held: usize,
 }
 
 /// Follows one connection.
@@ -53,6 +55,8 @@ pub struct Http2 {
     halves: [Half; 2],
     client: Option<Direction>,
     streams: Vec<Stream>,
+    /// Bytes that all of them keep at most.
+    held: usize,
     depth: u32,
     ledger: Ledger,
     ends: u8,
@@ -98,7 +102,7 @@ impl Http2 {
             let padded = padding.min(bytes.len() - there);
             half.data = Some((stream, left - there, padding - padded, end)).filter(|d| d.1 + d.2 > 0);
             let ended = half.data.is_none() && end;
-            self.data(stream, is_client, bytes.get(..there).unwrap_or_default());
+            self.data(cx, stream, is_client, bytes.get(..there).unwrap_or_default(), emit);
             if ended {
                 self.end_stream(cx, stream, is_client, emit);
             }
@@ -235,6 +239,7 @@ impl Http2 {
         } else if fields.get(":status").is_some() {
             self.client.get_or_insert(dir.other());
             self.response(cx, stream, &fields);
+            self.bound(cx, emit);
         }
         if end {
             self.end_stream(cx, stream, self.client == Some(dir), emit);
@@ -249,8 +254,7 @@ impl Http2 {
     fn request(&mut self, cx: Cx<'_>, id: u32, end: bool, fields: &Fields, emit: Emit<'_>) {
         if self.streams.len() >= limits::HTTP2_STREAMS_MAX {
             cx.limit_hit();
-            let oldest = self.streams.remove(0);
-            self.finish(cx, oldest, emit);
+            self.close(cx, 0, emit);
         }
         let method = fields.get(":method").unwrap_or_default();
         let path = fields.get(":path").unwrap_or_default();
@@ -258,12 +262,21 @@ impl Http2 {
             RequestHead { method, uri: path, content_type: fields.get("content-type"), ..RequestHead::default() };
         head.authorization = fields.get("authorization");
         let mut logins = Vec::new();
-        for (name, value) in &fields.list {
-            if matches!(name.as_slice(), b"authorization" | b"proxy-authorization") {
-                logins.extend(login::authorization(value, method, None));
-            } else if login::is_key_field(name) {
-                logins.extend(login::key_field(value));
+        // One entry of the table may be referred to again and again, for a byte each time.
+        let mut read: Vec<&(Vec<u8>, Vec<u8>)> = Vec::new();
+        for field in &fields.list {
+            let (name, value) = field;
+            let is_key = login::is_key_field(name);
+            if !is_key && !matches!(name.as_slice(), b"authorization" | b"proxy-authorization") || read.contains(&field)
+            {
+                continue;
             }
+            if read.len() >= limits::HTTP2_LOGINS_MAX {
+                cx.limit_hit();
+                break;
+            }
+            read.push(field);
+            logins.extend(if is_key { login::key_field(value) } else { login::authorization(value, method, None) });
         }
         logins.extend(login::query_login(path));
         let framing = if end { Framing::None } else { Framing::Chunked };
@@ -291,7 +304,26 @@ impl Http2 {
                 fields.get("content-encoding").map_or(Coding::Plain, Coding::of),
             ),
         };
-        self.streams.push(Stream { id, request: Some(request), response: None });
+        self.streams.push(Stream { id, request: Some(request), response: None, held: fields.size });
+        self.held += fields.size;
+        self.bound(cx, emit);
+    }
+
+    /// Keeps what waits within its limit: the oldest are written as they are.
+    fn bound(&mut self, cx: Cx<'_>, emit: Emit<'_>) {
+        while self.held > limits::HTTP2_WAITING_BYTES_MAX && !self.streams.is_empty() {
+            cx.limit_hit();
+            self.close(cx, 0, emit);
+        }
+    }
+
+    /// Takes a stream off the list and tells of it.
+    fn close(&mut self, cx: Cx<'_>, at: usize, emit: Emit<'_>) {
+        if at < self.streams.len() {
+            let stream = self.streams.remove(at);
+            self.held = self.held.saturating_sub(stream.held);
+            self.finish(cx, stream, emit);
+        }
     }
 
     fn response(&mut self, cx: Cx<'_>, id: u32, fields: &Fields) {
@@ -305,12 +337,14 @@ impl Http2 {
                 return;
             }
             // Its request was missed, or came before the upgrade.
-            self.streams.push(Stream { id, request: None, response: None });
+            self.streams.push(Stream { id, request: None, response: None, held: 0 });
         }
         let Some(stream) = self.streams.iter_mut().find(|s| s.id == id && s.response.is_none()) else { return };
+        stream.held += fields.size;
+        self.held += fields.size;
         let mut request = stream.request.take();
         if let Some(request) = &mut request {
-            request.read_form();
+            request.read_form(cx, &mut self.ledger);
         }
         let get = |name: &str| fields.get(name);
         let head = ResponseHead {
@@ -343,8 +377,9 @@ impl Http2 {
         });
     }
 
-    fn data(&mut self, id: u32, is_client: bool, bytes: &[u8]) {
+    fn data(&mut self, cx: Cx<'_>, id: u32, is_client: bool, bytes: &[u8], emit: Emit<'_>) {
         let Some(stream) = self.streams.iter_mut().find(|s| s.id == id) else { return };
+        let held = &mut stream.held;
         let (body, len) = if is_client {
             let request = stream.request.as_mut().or_else(|| stream.response.as_mut().and_then(|r| r.request.as_mut()));
             let Some(request) = request else { return };
@@ -354,7 +389,12 @@ impl Http2 {
             (&mut response.body, &mut response.body_len)
         };
         *len = Some(len.unwrap_or(0).saturating_add(bytes.len() as u64));
+        let before = body.held();
         body.take(bytes);
+        let more = body.held().saturating_sub(before);
+        *held += more;
+        self.held += more;
+        self.bound(cx, emit);
     }
 
     fn end_stream(&mut self, cx: Cx<'_>, id: u32, is_client: bool, emit: Emit<'_>) {
@@ -362,15 +402,13 @@ impl Http2 {
             return;
         }
         if let Some(at) = self.streams.iter().position(|s| s.id == id && s.response.is_some()) {
-            let stream = self.streams.remove(at);
-            self.finish(cx, stream, emit);
+            self.close(cx, at, emit);
         }
     }
 
     fn reset(&mut self, cx: Cx<'_>, id: u32, emit: Emit<'_>) {
         if let Some(at) = self.streams.iter().position(|s| s.id == id) {
-            let stream = self.streams.remove(at);
-            self.finish(cx, stream, emit);
+            self.close(cx, at, emit);
         }
     }
 
@@ -578,6 +616,36 @@ mod tests {
         assert_eq!(seen.cells("uri"), ["/", "/login"]);
         assert_eq!(seen.cells("status"), ["204", "401"]);
         assert!(seen.logins[0].contains("form") && seen.logins[0].contains("success: Some(false)"));
+    }
+
+    #[test]
+    fn one_login_in_the_table_is_read_once_and_what_waits_is_bounded() {
+        let field = |value: &str| [vec![0x40, 13], b"authorization".to_vec(), text(value)].concat();
+        let kept = field(&format!("Bearer {}", "t".repeat(900)));
+        let block = |id, block: Vec<u8>| frame(HEADERS, END_HEADERS | END_STREAM, id, &block);
+        let mut script = opened();
+        script.extend(block(1, [vec![0x82, 0x86, 0x84], kept, vec![0xbe; 60]].concat()));
+        let (mut parser, flow) = (Http2::default(), crate::proto::testing::flow());
+        let count = crate::proto::api::LimitCount::default();
+        let cx = Cx { ts: crate::base::Timestamp(0), packet: 1, flow: &flow, limited: &count };
+        let logins = |p: &Http2| p.streams.last().and_then(|s| s.request.as_ref()).map_or(0, |r| r.logins.len());
+        parser.on_data(cx, Direction::Orig, &script, &mut |_| {});
+        assert_eq!((logins(&parser), count.take()), (1, 0));
+        let different: Vec<u8> = (0..9).flat_map(|n| literal("authorization", &format!("Bearer t0k{n}"))).collect();
+        parser.on_data(cx, Direction::Orig, &block(3, [vec![0x82], different].concat()), &mut |_| {});
+        assert_eq!((logins(&parser), count.take()), (limits::HTTP2_LOGINS_MAX, 1));
+        for n in 2..128 {
+            let request = block(2 * n + 1, [vec![0x82, 0x86, 0x84], vec![0xbe; 60]].concat());
+            parser.on_data(cx, Direction::Orig, &request, &mut |_| {});
+        }
+        assert!(parser.held <= limits::HTTP2_WAITING_BYTES_MAX && count.take() > 0, "{}", parser.held);
+        assert_eq!(parser.held, parser.streams.iter().map(|s| s.held).sum::<usize>());
+    }
+
+    fn text(value: &str) -> Vec<u8> {
+        // Its length in more than one byte (RFC 7541, section 5.1).
+        let more = value.len() - 127;
+        [vec![127, (more & 0x7f) as u8 | 0x80, (more >> 7) as u8], value.as_bytes().to_vec()].concat()
     }
 
     #[test]

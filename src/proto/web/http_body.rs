@@ -127,6 +127,16 @@ impl Body {
         }
     }
 
+    /// Bytes that are kept of it.
+    pub const fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it was compressed.
+    pub fn is_coded(&self) -> bool {
+        self.coding != Coding::Plain
+    }
+
     /// Whether something was cut off that may have told more. Pages are searched in their first
     /// kilobytes only, a description begins with the device that it is about, and the document behind an
     /// IPP message is none of its attributes.

@@ -41,7 +41,7 @@ const fn spelled(minor: u8) -> &'static str {
 pub type Challenge<'a> = (&'a [u8], Option<std::borrow::Cow<'a, [u8]>>);
 
 /// What matters of a request's head.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Default, Clone, Copy)]
 #[allow(missing_docs)] // names of header fields
 pub struct RequestHead<'a> {
     pub method: &'a [u8],
@@ -61,6 +61,16 @@ pub struct RequestHead<'a> {
     pub cut: bool,
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
+}
+
+impl std::fmt::Debug for RequestHead<'_> {
+    /// Without address, keys and logins.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let method = String::from_utf8_lossy(self.method);
+        let mut f = f.debug_struct("RequestHead");
+        f.field("method", &method).field("minor", &self.minor).field("length", &self.length);
+        f.field("chunked", &self.chunked).field("cut", &self.cut).finish_non_exhaustive()
+    }
 }
 
 /// What matters of a response's head.

@@ -1,6 +1,9 @@
 //! What of one HTTP flow was told, so that it is told once: the same login with the same result, and the
 //! same words about the same device.
 
+use std::borrow::Cow;
+
+use super::http_body::Body;
 use super::http_event::{Event, Exchange};
 use super::http_login::{Found, Held};
 use crate::base::{Timestamp, hash, limits};
@@ -11,6 +14,8 @@ use crate::proto::api::{Cx, Login, SecretKind};
 pub struct Ledger {
     logins: Vec<u64>,
     facts: Vec<u64>,
+    /// Bytes that the compressed bodies have become.
+    inflated: usize,
 }
 
 impl Ledger {
@@ -47,6 +52,18 @@ impl Ledger {
             success,
             ..Login::at(at)
         }));
+    }
+
+    /// The text of a body. A compressed one is a thousandth of what it becomes: nothing of it where the
+    /// flow's bodies have become [`limits::HTTP_FLOW_INFLATED_BYTES_MAX`] before.
+    pub fn text<'b>(&mut self, cx: Cx<'_>, body: &'b Body) -> Cow<'b, [u8]> {
+        if body.is_coded() && self.inflated >= limits::HTTP_FLOW_INFLATED_BYTES_MAX {
+            cx.limit_hit();
+            return Cow::Borrowed(&[]);
+        }
+        let text = body.text();
+        self.inflated += if body.is_coded() { text.len() } else { 0 };
+        text
     }
 
     /// Which facts of an exchange are new, as the bits of [`Exchange::fresh`].
@@ -86,6 +103,23 @@ mod tests {
         assert_eq!(ledger.fresh(&exchange), 0);
         let other = Exchange { realm: Some(b"s"), ..exchange };
         assert_eq!(ledger.fresh(&other), 0b10, "the same words of something else are new");
+    }
+
+    #[test]
+    fn compressed_bodies_are_read_until_they_were_enough() {
+        use super::super::http_body::{Coding, Kind};
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(&vec![b'<'; limits::HTTP_INFLATED_BYTES_MAX]).unwrap();
+        let mut body = Body::new(Kind::Device, Coding::Gzip);
+        body.take(&encoder.finish().unwrap());
+        let flow = crate::proto::testing::flow();
+        let count = crate::proto::api::LimitCount::default();
+        let cx = Cx { ts: Timestamp(0), packet: 1, flow: &flow, limited: &count };
+        let mut ledger = Ledger::default();
+        let read = (0..100).filter(|_| !ledger.text(cx, &body).is_empty()).count();
+        assert_eq!(read, limits::HTTP_FLOW_INFLATED_BYTES_MAX / limits::HTTP_INFLATED_BYTES_MAX);
+        assert_eq!(count.take(), 100 - read as u64);
     }
 
     #[test]

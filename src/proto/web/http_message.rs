@@ -120,9 +120,9 @@ impl Request {
     }
 
     /// Looks for a login in the body, now that it is there.
-    pub fn read_form(&mut self) {
+    pub fn read_form(&mut self, cx: Cx<'_>, ledger: &mut Ledger) {
         if let Kind::Form(form) = &self.body.kind {
-            let found = form.login(self.uri(), &self.body.text());
+            let found = form.login(self.uri(), &ledger.text(cx, &self.body));
             self.logins.extend(found);
         }
     }
@@ -160,21 +160,21 @@ impl Request {
 
     /// Tells of a request whose response was not seen.
     pub fn unanswered(mut self, cx: Cx<'_>, server: Option<Direction>, ledger: &mut Ledger, emit: Emit<'_>) {
-        self.read_form();
+        self.read_form(cx, ledger);
         if self.body.is_cut() {
             cx.limit_hit();
         }
         for found in std::mem::take(&mut self.logins) {
             ledger.login(cx, &found, self.at, None, emit);
         }
-        if let Some(mapping) = self.mapping() {
+        if let Some(mapping) = self.mapping(cx, ledger) {
             emit(Event::Mapping { at: self.at, mapping: &mapping, success: None });
         }
         let mut exchange = self.asked(server);
         exchange.fresh = ledger.fresh(&exchange);
         emit(Event::Exchange(exchange));
         if self.body.kind == Kind::Ipp {
-            let body = self.body.text();
+            let body = ledger.text(cx, &self.body);
             let message = ipp::Message::read(&body);
             if message.is_some() {
                 let first = ledger.is_new("ipp", b"");
@@ -190,9 +190,9 @@ impl Request {
         }
     }
 
-    fn mapping(&self) -> Option<soap::Mapping> {
+    fn mapping(&self, cx: Cx<'_>, ledger: &mut Ledger) -> Option<soap::Mapping> {
         match &self.body.kind {
-            Kind::Form(super::http_login::Form::Xml) => soap::mapping(&self.body.text()),
+            Kind::Form(super::http_login::Form::Xml) => soap::mapping(&ledger.text(cx, &self.body)),
             _ => None,
         }
     }
@@ -204,7 +204,7 @@ impl Response {
         if self.body.is_cut() || self.request.as_ref().is_some_and(|r| r.body.is_cut()) {
             cx.limit_hit();
         }
-        let text = self.body.text();
+        let text = ledger.text(cx, &self.body);
         self.logins(cx, &text, ledger, emit);
         if self.body.kind == Kind::Settings {
             for found in provisioning::logins(&text) {
@@ -239,7 +239,7 @@ impl Response {
 
     /// What bodies tell besides.
     fn more(&self, cx: Cx<'_>, text: &[u8], server: Option<Direction>, ledger: &mut Ledger, emit: Emit<'_>) {
-        let asked = self.request.as_ref().filter(|r| r.body.kind == Kind::Ipp).map(|r| r.body.text());
+        let asked = self.request.as_ref().filter(|r| r.body.kind == Kind::Ipp).map(|r| ledger.text(cx, &r.body));
         let request = asked.as_deref().and_then(ipp::Message::read);
         let response = if self.body.kind == Kind::Ipp { ipp::Message::read(text) } else { None };
         if request.is_some() || response.is_some() {
@@ -267,7 +267,7 @@ impl Response {
             self.device(&told, server, emit);
         }
         if let Some(request) = &self.request
-            && let Some(mapping) = request.mapping()
+            && let Some(mapping) = request.mapping(cx, ledger)
         {
             emit(Event::Mapping { at: request.at, mapping: &mapping, success: Some(self.status == 200) });
         }

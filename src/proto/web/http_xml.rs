@@ -27,8 +27,12 @@ pub fn walk<'a>(document: &'a [u8], tell: &mut dyn FnMut(&'a [u8], &'a [u8])) {
         let text = piece.get(end + 1..next).unwrap_or_default().trim_ascii();
         let behind = piece.get(next..).unwrap_or_default();
         if let Some(inner) = behind.strip_prefix(b"<![CDATA[") {
-            let end = memchr::memmem::find(inner, b"]]>").unwrap_or(inner.len());
-            tell(tag, inner.get(..end).unwrap_or_default().trim_ascii());
+            let end = memchr::memmem::find(inner, b"]]>");
+            tell(tag, inner.get(..end.unwrap_or(inner.len())).unwrap_or_default().trim_ascii());
+            // What stands in it is no mark; without an end all the rest is in it.
+            let Some(end) = end else { return };
+            let behind = document.len() - inner.len() + end;
+            while starts.next_if(|n| *n < behind).is_some() {}
         } else if behind.starts_with(b"</") && !tag.ends_with(b"/") && !text.is_empty() {
             tell(tag, text);
         }
@@ -75,6 +79,13 @@ mod tests {
         assert_eq!(out[0], (b"model".to_vec(), b"B & C".to_vec()));
         assert_eq!(out[1], (b"c".to_vec(), b"1 < 2".to_vec()));
         assert_eq!(unescaped(b"&lt;&unknown;"), b"<&unknown;");
+        // Each start would be searched for its end: one is enough.
+        let mut told = 0;
+        elements(&b"<a><![CDATA[".repeat(1000), &mut |_, _| told += 1);
+        assert_eq!(told, 1);
+        let mut out = Vec::new();
+        elements(b"<a><![CDATA[<b>x</b>]]></a><c>y</c>", &mut |n, _| out.push(n));
+        assert_eq!(out, [b"a", b"c"]);
         for end in 0..document.len() {
             elements(&document[..end], &mut |_, _| {});
         }

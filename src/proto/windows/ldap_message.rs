@@ -99,7 +99,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// How somebody binds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Auth<'a> {
     /// With a password in clear.
     Simple(&'a [u8]),
@@ -107,6 +107,17 @@ pub enum Auth<'a> {
     Sasl(&'a [u8], Option<&'a [u8]>),
     /// With NTLM in the way of old Windows (MS-ADTS, section 5.1.1.1.3).
     Sicily(&'a [u8]),
+}
+
+impl std::fmt::Debug for Auth<'_> {
+    /// Without what it proves itself with.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Simple(_) => "Simple",
+            Self::Sasl(..) => "Sasl",
+            Self::Sicily(_) => "Sicily",
+        })
+    }
 }
 
 /// A bind: name and how.
@@ -226,12 +237,16 @@ fn show_filter(tag: u8, body: &[u8], depth: usize, out: &mut String) {
             let attribute = e.want(OCTETS).unwrap_or_default();
             push(attribute, out);
             out.push('=');
-            let mut starred = false;
+            let (mut starred, secret) = (false, is_secret(attribute));
             for (tag, part) in e.enter(SEQUENCE).into_iter().flatten().take(limits::LDAP_ATTRIBUTES_MAX) {
                 if tag != 0x80 && !starred {
                     out.push('*');
                 }
-                push_value(attribute, part, out);
+                if secret {
+                    out.push_str(BLANK)
+                } else {
+                    push(part, out)
+                }
                 starred = tag != 0x82;
                 if starred {
                     out.push('*');
@@ -277,9 +292,10 @@ fn push_value(attribute: &[u8], value: &[u8], out: &mut String) {
     if is_secret(attribute) { out.push_str(BLANK) } else { push(value, out) }
 }
 
-/// Whether an attribute holds a password.
+/// Whether an attribute holds a password. Names are short: the rest of a long one is not searched.
 fn is_secret(attribute: &[u8]) -> bool {
     use crate::proto::text::{contains, is_secret_word};
+    let attribute = cut(attribute);
     is_secret_word(attribute)
         || ["password", "pwd", "passwd", "secret"].iter().any(|w| contains(attribute, w.as_bytes()))
 }

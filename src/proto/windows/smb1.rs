@@ -217,7 +217,7 @@ pub fn negotiated(header: &Header, block: &Block<'_>) -> Result<Negotiated, Read
 }
 
 /// A login (section 2.2.4.53.1; MS-SMB, section 2.2.4.6.1).
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SessionSetup<'a> {
     /// Token of GSS-API, where there is one.
     pub token: Option<&'a [u8]>,
@@ -231,6 +231,13 @@ pub struct SessionSetup<'a> {
     pub os: Vec<u8>,
     /// Software of the client.
     pub lanman: Vec<u8>,
+}
+
+impl std::fmt::Debug for SessionSetup<'_> {
+    /// Without what it proves itself with.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionSetup").field("os", &self.os).field("lanman", &self.lanman).finish_non_exhaustive()
+    }
 }
 
 /// Reads a login.
