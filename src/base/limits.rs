@@ -407,6 +407,9 @@ pub const DHCPV6_RELAYS_MAX: usize = 8;
 pub const DHCPV6_OPTIONS_MAX: usize = 256;
 /// Bytes of one SLP message over TCP; longer ones are passed over.
 pub const SLP_MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Things that one multicast DNS message tells of devices: a speaker with all its services and three
+/// addresses tells some 200.
+pub const MDNS_FACTS_MAX: usize = 256;
 /// Header fields of one SSDP message.
 pub const SSDP_FIELDS_MAX: usize = 64;
 /// Marks of one XML document that are looked at.

@@ -138,6 +138,10 @@ impl<V: Variety> Parser<V> {
             response_at: Some(at),
             response: Some(message),
         };
+        // A short message cannot tell that much.
+        if V::SERVICE != Service::Dns && message.is_response() && bytes.len() > 256 && event.is_cut() {
+            cx.limit_hit();
+        }
         if !message.is_response() {
             for question in message.questions().flatten().take(limits::DNS_PENDING_MAX) {
                 name.read_name(bytes, question.name_at, V::SERVICE.style())?;
@@ -338,6 +342,25 @@ mod tests {
         let mut out = (message.len() as u16).to_be_bytes().to_vec();
         out.extend(message);
         out
+    }
+
+    #[test]
+    fn a_message_that_tells_of_many_devices_is_cut() {
+        use crate::proto::api::Event as _;
+        // Eight hosts, and a text of 600 items: each would be told of each.
+        let mut message = b"\0\0\x84\0\0\0\0\x09\0\0\0\0".to_vec();
+        for host in 0..8 {
+            message.extend([1, b'a' + host, 0, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, host]);
+        }
+        message.extend(b"\x01x\0\0\x10\0\x01\0\0\0\x3c\x04\xb0");
+        message.extend(b"\x01k".repeat(600));
+        let flow = crate::proto::testing::flow();
+        let count = crate::proto::api::LimitCount::default();
+        let cx = Cx { ts: crate::base::Timestamp(0), packet: 1, flow: &flow, limited: &count };
+        let mut facts = 0;
+        let mut parser = Mdns::default();
+        parser.on_data(cx, Direction::Orig, &message, &mut |e| e.facts(&mut |_| facts += 1));
+        assert_eq!((facts, count.take()), (limits::MDNS_FACTS_MAX, 1));
     }
 
     #[test]

@@ -242,6 +242,55 @@ impl<'e> Event<'e> {
         }
     }
 
+    /// Whether the message tells more of devices than is handed over.
+    pub fn is_cut(&self) -> bool {
+        let mut count = 0;
+        self.every_fact(&mut |_| count += 1);
+        count > limits::MDNS_FACTS_MAX
+    }
+
+    fn every_fact(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        // Whose services they are: the hosts that the message gives addresses of, else the sender. What a
+        // reflector passes on for another link is not its own.
+        let mut hosts = [Addr::UNSPECIFIED; HOSTS_MAX];
+        let mut known = 0;
+        self.announced(&mut |a| {
+            if let Announced::Host { host, addr } = a {
+                tell(Fact { about: About::Holder(addr), attribute: "hostname", value: host.as_bytes() });
+                if let Some(free) = hosts.get_mut(known) {
+                    *free = addr;
+                    known += 1;
+                }
+            }
+        });
+        let mut tell = |attribute, value: &[u8]| match known {
+            0 => tell(Fact { about: About::Side(self.sender), attribute, value }),
+            n => hosts.iter().take(n).for_each(|ip| tell(Fact { about: About::Holder(*ip), attribute, value })),
+        };
+        self.announced(&mut |a| match a {
+            // The list of all service types, and reverse names, are no instances.
+            Announced::Instance { service, instance }
+                if service.starts_with('_') && !service.starts_with("_services._dns-sd.") =>
+            {
+                tell("service", instance.as_bytes());
+            }
+            Announced::Attribute { item, .. } => {
+                let item = &*text::without_settings(item);
+                tell("txt", item);
+                if let Some((key, value)) = text::split_once(item, b'=')
+                    && let Some(attribute) = attribute_of(key)
+                {
+                    tell(attribute, value);
+                }
+            }
+            Announced::System { cpu, os, .. } => {
+                tell("hardware", cpu);
+                tell("os", os);
+            }
+            _ => {}
+        });
+    }
+
     /// The records that the row lists.
     fn listed(&self, message: Message<'e>) -> impl Iterator<Item = Record<'e>> + use<'e> {
         let multicast = self.service != Service::Dns;
@@ -375,44 +424,12 @@ impl crate::proto::api::Event for Event<'_> {
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
-        // Whose services they are: the hosts that the message gives addresses of, else the sender. What a
-        // reflector passes on for another link is not its own.
-        let mut hosts = [Addr::UNSPECIFIED; HOSTS_MAX];
-        let mut known = 0;
-        self.announced(&mut |a| {
-            if let Announced::Host { host, addr } = a {
-                tell(Fact { about: About::Holder(addr), attribute: "hostname", value: host.as_bytes() });
-                if let Some(free) = hosts.get_mut(known) {
-                    *free = addr;
-                    known += 1;
-                }
+        let mut left = limits::MDNS_FACTS_MAX;
+        self.every_fact(&mut |fact| {
+            if left > 0 {
+                left -= 1;
+                tell(fact);
             }
-        });
-        let mut tell = |attribute, value: &[u8]| match known {
-            0 => tell(Fact { about: About::Side(self.sender), attribute, value }),
-            n => hosts.iter().take(n).for_each(|ip| tell(Fact { about: About::Holder(*ip), attribute, value })),
-        };
-        self.announced(&mut |a| match a {
-            // The list of all service types, and reverse names, are no instances.
-            Announced::Instance { service, instance }
-                if service.starts_with('_') && !service.starts_with("_services._dns-sd.") =>
-            {
-                tell("service", instance.as_bytes());
-            }
-            Announced::Attribute { item, .. } => {
-                let item = &*text::without_settings(item);
-                tell("txt", item);
-                if let Some((key, value)) = text::split_once(item, b'=')
-                    && let Some(attribute) = attribute_of(key)
-                {
-                    tell(attribute, value);
-                }
-            }
-            Announced::System { cpu, os, .. } => {
-                tell("hardware", cpu);
-                tell("os", os);
-            }
-            _ => {}
         });
     }
 }

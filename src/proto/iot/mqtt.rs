@@ -360,6 +360,17 @@ mod tests {
     const CONNECT_5: &[u8] = b"\x10\x16\0\x04MQTT\x05\x02\0\x1e\x05\x11\0\0\0\x0a\0\x04tv-2";
 
     #[test]
+    fn an_answer_that_is_missing_and_many_topics_end_nothing() {
+        let mut script = Script::new().orig(CONNECT_311);
+        for n in 0..100 {
+            script = script.orig(format!("\x30\x06\0\x03{n:03}x"));
+        }
+        let seen = script.orig(CONNECT_31).resp(b"\x20\x02\0\0").run::<Mqtt>();
+        assert_eq!(seen.logins.len(), 2, "{seen:?}");
+        assert!(!matches!(seen.stopped, Some(Progress::Violation(_))));
+    }
+
+    #[test]
     fn a_client_logs_in_and_speaks() {
         let seen = Script::new()
             .orig(CONNECT_311)

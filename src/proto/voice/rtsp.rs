@@ -411,6 +411,17 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_remembered_logins_nothing_is_new() {
+        // 32 names of two letters.
+        let names = "AEIMQUYcgkosw048".chars().flat_map(|c| [format!("YW{c}6"), format!("YX{c}6")]);
+        let names: Vec<String> = names.collect();
+        let script = (0..).zip(names.iter().chain(&names)).fold(Script::new(), |script, (n, name)| {
+            script.orig(describe(n, &format!("Authorization: Basic {name}U2FtcGxlLTE=\r\n")))
+        });
+        assert_eq!(script.run::<Rtsp>().logins.len(), limits::VOICE_LOGINS_MAX);
+    }
+
+    #[test]
     fn a_camera_session_with_digest_and_interleaved_media() {
         let sdp = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n";
         let answer = format!(

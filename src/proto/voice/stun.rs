@@ -475,6 +475,19 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_remembered_logins_nothing_is_new() {
+        // Each under another name, which stands behind its own head.
+        let at = LONG_TERM.windows(2).position(|w| w == b"\0\x06").unwrap() + 4;
+        let script = (0..100).fold(Script::new(), |script, n| {
+            let mut message = LONG_TERM.to_vec();
+            message[at] = b'0' + n % 50;
+            message[19] = n;
+            script.orig(message)
+        });
+        assert_eq!(script.datagrams::<Stun>().logins.len(), limits::VOICE_LOGINS_MAX);
+    }
+
+    #[test]
     fn a_stream_with_channel_data_or_lengths_before_the_messages() {
         let mut stream = REQUEST.to_vec();
         stream.extend(b"\x40\x01\0\x05hello\0\0\0");

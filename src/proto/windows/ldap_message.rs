@@ -418,6 +418,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_bind_prints_no_password() {
+        assert_eq!(format!("{:?} {:?}", Auth::Simple(b"hunter22"), Auth::Sicily(b"x")), "Simple Sicily");
+        assert!(is_secret(b"userPassword") && !is_secret(&[&[b'x'; 100_000][..], b"password"].concat()));
+    }
+
+    #[test]
     fn a_filter_is_shown_as_people_write_it() {
         let eq = |a: &str, v: &str| tlv(0xa3, &[tlv(4, a.as_bytes()), tlv(4, v.as_bytes())].concat());
         let substring = tlv(0xa4, &[tlv(4, b"cn"), seq(&[tlv(0x80, b"a"), tlv(0x81, b"b"), tlv(0x82, b"c")])].concat());

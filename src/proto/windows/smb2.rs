@@ -168,6 +168,9 @@ mod tests {
         message[12] = 3;
         let head = Header::read(&message).unwrap();
         assert!(head.command == command::TREE_CONNECT && head.tells() && !head.reply);
+        message[12] = 19;
+        assert!(!Header::read(&message).unwrap().tells(), "a command that is not known");
+        message[12] = 3;
         message.extend([9, 0, 0, 0, 72, 0, 4, 0, b'a', 0, b'b', 0]);
         assert_eq!(share(&message).unwrap(), b"ab");
         message[68] = 0xff;
