@@ -125,6 +125,9 @@ pub fn ldap(home: &HomeNet, cx: &Cx<'_>, e: &ldap::Event<'_>, out: &mut Vec<Sigh
         let below = if e.dn().is_empty() { String::new() } else { format!(", {}", text(e.dn())) };
         out.push(place.at("ldap-in-use", format!("{} without encryption{below}", e.operation())));
     }
+    if e.first_without_tls {
+        out.push(place.at("ldap-without-tls", format!("{} without TLS", e.operation())));
+    }
     if e.starttls_refused() {
         out.push(place.at("ldap-starttls-refused", format!("result code {}", e.code().unwrap_or_default())));
     }

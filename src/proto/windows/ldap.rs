@@ -67,6 +67,8 @@ pub struct Event<'e> {
     server: Direction,
     /// Whether this is the first request of its connection whose content anybody could read.
     pub first_clear: bool,
+    /// The first message of the flow that shows no TLS below it, where what follows a login may yet be sealed.
+    pub first_without_tls: bool,
     row: bool,
     challenge: Option<&'e Challenge>,
     /// The entry that tells of the server.
@@ -192,6 +194,7 @@ pub struct Ldap {
     sasl_challenge: Vec<u8>,
     rows: usize,
     clear: bool,
+    without_tls: bool,
     understood: bool,
     over: bool,
     ended: bool,
@@ -213,6 +216,9 @@ impl Ldap {
         }
         let first_clear = readable && !self.clear;
         self.clear |= readable;
+        let bare = !udp && request.oid != STARTTLS;
+        let first_without_tls = bare && !self.without_tls && !first_clear;
+        self.without_tls |= bare;
         Event {
             request,
             code,
@@ -220,6 +226,7 @@ impl Ldap {
             udp,
             server,
             first_clear,
+            first_without_tls,
             row,
             challenge: None,
             entry: None,
@@ -235,6 +242,7 @@ impl Ldap {
             udp: cx.flow.transport == Transport::Udp,
             server,
             first_clear: false,
+            first_without_tls: false,
             row: false,
             challenge: None,
             entry: None,
@@ -324,8 +332,16 @@ impl Ldap {
     fn message(&mut self, cx: Cx<'_>, dir: Direction, content: &[u8], emit: Emit<'_>) -> Option<()> {
         let e = Envelope::read(content)?;
         match e.op {
-            // Nothing is answered to these, and they carry nothing.
-            op::UNBIND | op::ABANDON | op::REFERENCE | op::INTERMEDIATE => Some(()),
+            // Nothing is answered to these, and they carry nothing; but they show that there is no TLS.
+            op::UNBIND | op::ABANDON => {
+                if !self.without_tls && cx.flow.transport == Transport::Tcp {
+                    self.without_tls = true;
+                    let request = Request { at: (cx.ts, cx.packet), op: e.op, ..Request::default() };
+                    emit(Event { first_without_tls: true, ..Self::aside(&cx, &request, dir.other()) });
+                }
+                Some(())
+            }
+            op::REFERENCE | op::INTERMEDIATE => Some(()),
             op::ENTRY => {
                 if let Some(request) = self.pending.iter_mut().find(|p| p.id == e.id) {
                     request.entries += 1;
@@ -571,23 +587,28 @@ mod tests {
 
     #[test]
     fn what_may_be_sealed_is_not_called_clear() {
-        let clear = |script: Script| {
+        let told = |script: Script, what: &str| {
             let seen = script.any_chunking::<Ldap>();
-            seen.events.iter().map(|e| e.contains("first_clear: true")).collect::<Vec<_>>()
+            seen.events.iter().map(|e| e.contains(what)).collect::<Vec<_>>()
         };
+        let clear = |script| told(script, "first_clear: true");
+        let without_tls = |script| told(script, "first_without_tls: true");
         let sealed = Script::new()
             .orig(sasl(1, b"GSS-SPNEGO", b"token"))
             .resp(result(1, op::BIND_RESPONSE, 0, b""))
             .orig(message(2, op::UNBIND, b""));
         assert_eq!(clear(sealed.clone()), [false], "neither the bind nor the farewell");
-        assert_eq!(clear(Script::new().orig(message(2, op::UNBIND, b""))), [false; 0]);
+        assert_eq!(without_tls(sealed), [true], "though without TLS, said once");
+        let farewell = Script::new().orig(message(2, op::UNBIND, b""));
+        assert_eq!((clear(farewell.clone()), without_tls(farewell)), (vec![false], vec![true]));
         let search = Script::new()
             .orig(sasl(1, b"GSS-SPNEGO", b"token"))
             .resp(result(1, op::BIND_RESPONSE, 0, b""))
             .orig(query(2, b""))
             .resp(result(2, op::DONE, 0, b""));
         assert_eq!(clear(search), [false, true]);
-        assert_eq!(clear(Script::new().orig(simple(1, b"cn=a", b"x"))), [true]);
+        let password = Script::new().orig(simple(1, b"cn=a", b"x"));
+        assert_eq!((clear(password.clone()), without_tls(password)), (vec![true], vec![false]));
     }
 
     #[test]
