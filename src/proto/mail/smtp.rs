@@ -8,43 +8,11 @@ use super::header::{self, Field};
 use super::sasl::Exchange;
 use super::session::{self, Watch, host_name, tell_fact, tell_login, without_clock};
 use super::smtp_event::{Event, Mail, Reply, Row, TABLE};
-use super::smtp_words::{path, probe_commands, probe_replies, reply_head};
+use super::smtp_words::{Command, Mode, path, probe_commands, probe_replies, reply_head};
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::proto::text::{self, Line, Lines};
-
-/// A command that waits for its reply.
-#[derive(Debug)]
-enum Command {
-    /// HELO, EHLO, LHLO.
-    Hello,
-    StartTls,
-    Auth(Box<Exchange>),
-    /// MAIL, RCPT and DATA: their replies are the transaction's.
-    Transaction,
-    /// BDAT.
-    Chunk,
-    /// RCPT: in LMTP each one that is accepted has a reply of its own behind the message.
-    Recipient,
-    Data,
-    /// The end of the message, with how many replies it has.
-    Message(Box<Mail>, (Timestamp, u64), usize),
-    Other,
-}
-
-/// What the client's bytes are.
-#[derive(Debug, Clone, Copy, Default)]
-enum Mode {
-    #[default]
-    Commands,
-    /// The header of a message that ends with a dot.
-    Header,
-    /// The rest of it.
-    Body(Dots),
-    /// So many bytes of a chunk are left; whether it is the last one.
-    Chunk(u64, bool),
-}
 
 /// Follows one session.
 #[derive(Debug, Default)]

@@ -1,7 +1,43 @@
-//! The lines of SMTP (RFC 5321, section 4): replies, paths, and by what a session is known.
+//! The lines of SMTP (RFC 5321, section 4): commands, replies, paths, and by what a session is known.
 
+use super::dots::Dots;
+use super::sasl::Exchange;
+use super::smtp_event::Mail;
+use crate::base::Timestamp;
 use crate::proto::api::Probe;
 use crate::proto::text;
+
+/// A command that waits for its reply.
+#[derive(Debug)]
+pub enum Command {
+    /// HELO, EHLO, LHLO.
+    Hello,
+    StartTls,
+    Auth(Box<Exchange>),
+    /// MAIL, RCPT and DATA: their replies are the transaction's.
+    Transaction,
+    /// BDAT.
+    Chunk,
+    /// RCPT: in LMTP each one that is accepted has a reply of its own behind the message.
+    Recipient,
+    Data,
+    /// The end of the message, with how many replies it has.
+    Message(Box<Mail>, (Timestamp, u64), usize),
+    Other,
+}
+
+/// What the client's bytes are.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Mode {
+    #[default]
+    Commands,
+    /// The header of a message that ends with a dot.
+    Header,
+    /// The rest of it.
+    Body(Dots),
+    /// So many bytes of a chunk are left; whether it is the last one.
+    Chunk(u64, bool),
+}
 
 /// The address in `FROM:<a@example.com> SIZE=100`, with brackets or without.
 pub fn path(arg: &[u8]) -> &[u8] {

@@ -218,3 +218,53 @@ pub fn user_key_rank(key: &[u8]) -> Option<u8> {
     let within = || WITHIN.iter().position(|k| text::contains(key, k)).map(|n| n + EXACT.len());
     exact.or_else(within).and_then(|n| u8::try_from(n).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_hold_a_password_in_many_forms_and_languages() {
+        for key in [
+            "password",
+            "Passwd",
+            "PWD",
+            "user[password]",
+            "login.pass",
+            "ctl00$Password",
+            "Password1",
+            "kennwort",
+            "j_password",
+            "admin_pwd",
+            "newpass",
+            "mot:mdp",
+        ] {
+            assert!(is_password_key(key.as_bytes()), "{key}");
+        }
+        for key in ["compass", "bypass", "pwdx", "passport", "user", "forgot_password", "passwordReset", ""] {
+            assert!(!is_password_key(key.as_bytes()), "{key}");
+        }
+        assert!(is_exact_password_key(b"passwd2") && !is_exact_password_key(b"admin_passwd"));
+    }
+
+    #[test]
+    fn a_name_is_judged_by_its_last_part_without_its_number() {
+        assert_eq!(last_part(b"a[b][c]"), b"c");
+        assert_eq!(last_part(b"ctl00$Main$User"), b"User");
+        assert_eq!(last_part(b"plain"), b"plain");
+        assert_eq!((without_number(b"pw12"), without_number(b"12")), (&b"pw"[..], &b""[..]));
+    }
+
+    #[test]
+    fn the_better_a_user_name_s_field_fits_the_lower_its_rank() {
+        let ranks = ["username", "login", "id", "my_username_field"].map(|k| user_key_rank(k.as_bytes()));
+        assert!(ranks.is_sorted() && ranks[0] == Some(0), "{ranks:?}");
+        assert_eq!(user_key_rank(b"colour"), None);
+    }
+
+    #[test]
+    fn tokens_and_switches() {
+        assert!(token_key(b"Access_Token") && token_key(b"apikey") && !token_key(b"csrf_token"));
+        assert!(is_switch(b" On ") && is_switch(b"0") && !is_switch(b"hunter2"));
+    }
+}
