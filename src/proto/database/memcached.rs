@@ -15,6 +15,8 @@ use crate::proto::text::{self, Line, Lines, word};
 
 const NAME: &str = "memcached";
 const SASL_AUTH: u8 = 0x21;
+/// Bytes of a binary header.
+const HEADER_BYTES: usize = 24;
 
 /// Parser of one flow.
 #[derive(Debug, Default)]
@@ -51,22 +53,26 @@ impl Memcached {
     }
 
     fn binary(&mut self, cx: &Cx<'_>, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
-        let mut r = Reader::new(bytes);
+        // The whole header, or what is judged would depend on how its bytes arrive.
+        let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else { return Step::Need(HEADER_BYTES) };
+        let mut r = Reader::new(header);
         let (Ok(magic), Ok(operation), Ok(key), Ok(extras)) =
             (r.u8("magic"), r.u8("operation"), r.be16("key length"), r.u8("extras"))
         else {
-            return Step::Need(24);
+            return Step::Need(HEADER_BYTES);
         };
         let (Ok(_), Ok(status), Ok(len)) = (r.u8("data type"), r.be16("status"), r.be32("length")) else {
-            return Step::Need(24);
+            return Step::Need(HEADER_BYTES);
         };
         if !matches!(magic, 0x80 | 0x81) || usize::from(key) + usize::from(extras) > len as usize {
             return Step::Violation("header");
         }
-        let whole = 24 + u64::from(len);
+        let whole = HEADER_BYTES as u64 + u64::from(len);
         match (magic, operation) {
             (0x80, SASL_AUTH) if len as usize <= limits::DATABASE_MESSAGE_BYTES_MAX => {
-                let Some(body) = bytes.get(24..24 + len as usize) else { return Step::Need(24 + len as usize) };
+                let Some(body) = bytes.get(HEADER_BYTES..HEADER_BYTES + len as usize) else {
+                    return Step::Need(HEADER_BYTES + len as usize);
+                };
                 let (mechanism, response) = body.split_at_checked(usize::from(key)).unwrap_or_default();
                 if mechanism == b"PLAIN" {
                     self.untold |= self.session.sasl_plain(cx, response);
@@ -244,6 +250,16 @@ mod tests {
         out.extend_from_slice(key);
         out.extend_from_slice(value);
         out
+    }
+
+    #[test]
+    fn half_a_header_is_waited_for() {
+        let reply = [&[0x81, SASL_AUTH][..], &[0; 22]].concat();
+        let (first, rest) = reply.split_at(16);
+        let seen = Script::new().resp(first).any_chunking::<Memcached>();
+        assert!(seen.events.is_empty());
+        let seen = Script::new().resp(first).resp(rest).any_chunking::<Memcached>();
+        assert_eq!((seen.events.len(), seen.cell("success")), (1, "true".into()));
     }
 
     #[test]
