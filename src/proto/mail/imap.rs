@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::imap_words::{Literal, WORDS_MAX, cut, literal, words};
 use super::sasl::Exchange;
-use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login, without_clock};
+use super::session::{Emit, Event, Watch, gives_way, host_name, tell_fact, tell_login, without_clock};
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, Spec, Transport};
@@ -152,10 +152,7 @@ impl Imap {
                 return;
             }
         };
-        while self.pending.len() >= limits::MAIL_PENDING_MAX
-            && let Some(oldest) = self.pending.pop_front()
-        {
-            cx.limit_hit();
+        while let Some(oldest) = gives_way(&mut self.pending, &cx) {
             self.finish(oldest.what, None, emit);
         }
         self.pending.push_back(Pending { tag: open.tag, what });

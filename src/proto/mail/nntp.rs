@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::dots::{Dots, Dotted};
 use super::header::{self, Field, Header};
 use super::sasl::Exchange;
-use super::session::{Emit, Event, Watch, host_name, tell_fact, tell_login, without_clock};
+use super::session::{Emit, Event, Watch, gives_way, host_name, tell_fact, tell_login, without_clock};
 use super::smtp_words::reply_head;
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
@@ -118,10 +118,7 @@ impl Nntp {
                 Command::Other
             }
         };
-        while self.pending.len() >= limits::MAIL_PENDING_MAX
-            && let Some(oldest) = self.pending.pop_front()
-        {
-            cx.limit_hit();
+        while let Some(oldest) = gives_way(&mut self.pending, &cx) {
             self.finish(&oldest, None, emit);
         }
         self.pending.push_back(command);

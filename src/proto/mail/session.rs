@@ -1,10 +1,22 @@
 //! What the session protocols of this family tell alike: logins, what the two sides say of themselves,
 //! what became of the upgrade to TLS, and that something went in clear.
 
-use crate::base::Timestamp;
+use std::collections::VecDeque;
+
 use crate::base::secret::Reveal;
-use crate::proto::api::{About, Direction, Fact, Login};
+use crate::base::{Timestamp, limits};
+use crate::proto::api::{About, Cx, Direction, Fact, Login};
 use crate::record::RowWriter;
+
+/// The oldest command that still waits for its reply, where there is no room for one more; that it gave way
+/// is counted.
+pub fn gives_way<C>(pending: &mut VecDeque<C>, cx: &Cx<'_>) -> Option<C> {
+    if pending.len() < limits::MAIL_PENDING_MAX {
+        return None;
+    }
+    cx.limit_hit();
+    pending.pop_front()
+}
 
 /// What became of the upgrade of a session to TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -150,10 +150,7 @@ impl Smtp {
     }
 
     fn wait(&mut self, cx: Cx<'_>, command: Command, emit: Emit<'_>) {
-        while self.pending.len() >= limits::MAIL_PENDING_MAX
-            && let Some(oldest) = self.pending.pop_front()
-        {
-            cx.limit_hit();
+        while let Some(oldest) = session::gives_way(&mut self.pending, &cx) {
             self.unanswered(oldest, emit);
         }
         self.pending.push_back(command);
