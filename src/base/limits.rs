@@ -493,6 +493,11 @@ pub const PROOF_TESTS_PER_LOGIN_MAX: u8 = 32;
 /// Users, services and servers whose tests each shard remembers; then it forgets all of them.
 pub const PROOF_LOGINS_MAX: usize = 4096;
 
+/// Keys made of passwords that are kept, so that none is made twice.
+pub const PROOF_KEYS_MAX: usize = 4096;
+/// Bytes of password and salt of a key that is kept; one of more is made each time.
+pub const PROOF_KEY_BYTES_MAX: usize = 512;
+
 /// Servers that ask for a login with HTTP that are remembered.
 pub const ASKING_SERVERS_MAX: usize = 65_536;
 /// Logins with HTTP that wait until it is known whether their server asks for one.

@@ -6,6 +6,7 @@
 mod crackable;
 mod hash;
 mod kerberos;
+mod keys;
 mod plain;
 mod scram;
 mod usm;

@@ -221,6 +221,15 @@ impl Text {
     }
 
     fn escaped(&mut self, bytes: &[u8], style: Style, dots: bool) {
+        // Nearly all labels are as they are written.
+        let plain = |c: &u8| matches!(c, b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'_' | b'a'..=b'z');
+        if bytes.iter().all(plain)
+            && let Some(room) = self.buffer.get_mut(self.len..self.len + bytes.len())
+        {
+            room.copy_from_slice(bytes);
+            self.len += bytes.len();
+            return;
+        }
         // The second half of the Latin-1 block are control characters too.
         let utf8 = style == Style::Utf8
             && std::str::from_utf8(bytes).is_ok_and(|s| !s.chars().any(|c| matches!(c, '\u{80}'..='\u{9f}')));

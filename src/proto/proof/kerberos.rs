@@ -8,6 +8,7 @@ use rc4::{Rc4, StreamCipher};
 use sha1::Sha1;
 
 use super::hash::{hmac, upper};
+use super::keys::kept;
 use super::windows::nt_hash;
 use super::{Kerberos, KerberosMessage};
 
@@ -192,7 +193,8 @@ fn aes_fits(k: &Kerberos<'_>, username: &[u8], password: &[u8], length: usize) -
         return false;
     };
     let fits = || {
-        let key = string_to_key(password, &salt, ROUNDS, length)?;
+        let kind = if length == 16 { "kerberos-aes128" } else { "kerberos-aes256" };
+        let key = kept(kind, password, &salt, || string_to_key(password, &salt, ROUNDS, length).unwrap_or_default());
         let plain = cts_decrypt(&Aes::new(&derive(&key, &constant(0xaa))?)?, encrypted)?;
         let integrity = derive(&key, &constant(0x55))?;
         Some(hmac::<Sha1>(&integrity, &[&plain]).starts_with(checksum))

@@ -5,6 +5,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use super::hash::{hmac, of, unbase64, xor};
+use super::keys::kept;
 
 /// Salt and rounds of a server's first message (RFC 5802, section 7): `r=...,s=...,i=...`.
 fn parameters(server_first: &[u8]) -> Option<(Vec<u8>, u32)> {
@@ -27,13 +28,19 @@ pub fn fits(hash: &[u8], messages: [&[u8]; 3], proof: &[u8], password: &[u8]) ->
     let Some((salt, rounds)) = parameters(messages[1]) else { return false };
     match name {
         b"SHA-1" => {
-            let mut salted = [0; 20];
-            pbkdf2::pbkdf2_hmac::<Sha1>(password, &salt, rounds, &mut salted);
+            let salted = kept(&format!("scram-Sha1-{rounds}"), password, &salt, || {
+                let mut salted = vec![0; 20];
+                pbkdf2::pbkdf2_hmac::<Sha1>(password, &salt, rounds, &mut salted);
+                salted
+            });
             key_of::<Sha1>(messages, proof, hmac::<Sha1>, &salted)
         }
         b"SHA-256" => {
-            let mut salted = [0; 32];
-            pbkdf2::pbkdf2_hmac::<Sha256>(password, &salt, rounds, &mut salted);
+            let salted = kept(&format!("scram-Sha256-{rounds}"), password, &salt, || {
+                let mut salted = vec![0; 32];
+                pbkdf2::pbkdf2_hmac::<Sha256>(password, &salt, rounds, &mut salted);
+                salted
+            });
             key_of::<Sha256>(messages, proof, hmac::<Sha256>, &salted)
         }
         _ => false,

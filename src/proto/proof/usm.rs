@@ -5,6 +5,7 @@ use sha1::Sha1;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 use super::hash::{hmac, of};
+use super::keys::kept;
 
 /// Bytes that a password is repeated to before it is hashed (RFC 3414, section A.2).
 const EXPANDED: usize = 1 << 20;
@@ -20,8 +21,15 @@ pub fn work(digest: usize) -> Option<u32> {
     }
 }
 
-/// The key of a password for one engine (RFC 3414, sections 2.6 and A.2).
-fn localised<D: Digest>(password: &[u8], engine: &[u8]) -> Vec<u8> {
+/// The key of a password for one engine (RFC 3414, sections 2.6 and A.2). What costs, a megabyte to hash, is
+/// the same for every engine.
+fn localised<D: Digest>(name: &'static str, password: &[u8], engine: &[u8]) -> Vec<u8> {
+    let key = kept(name, password, &[], || expanded::<D>(password));
+    of::<D>(&[&key, engine, &key])
+}
+
+/// The hash of a password that is repeated to a megabyte (RFC 3414, section A.2).
+fn expanded<D: Digest>(password: &[u8]) -> Vec<u8> {
     let mut hash = D::new();
     // A row of the password that is long enough to be hashed quickly, and ends where it ends.
     let row: Vec<u8> = password.repeat((4096 / password.len().max(1)).max(1));
@@ -31,8 +39,7 @@ fn localised<D: Digest>(password: &[u8], engine: &[u8]) -> Vec<u8> {
         hash.update(piece);
         left -= piece.len();
     }
-    let key = hash.finalize();
-    of::<D>(&[&key, engine, &key])
+    hash.finalize().to_vec()
 }
 
 /// Whether the digest was made with this password: of the whole message with zeros in its place.
@@ -49,13 +56,13 @@ pub fn fits(engine: &[u8], message: &[u8], digest: &[u8], at: usize, password: &
     let parts = [before, &zeros, after];
     match digest.len() {
         12 => {
-            hmac::<Md5>(&localised::<Md5>(password, engine), &parts).starts_with(digest)
-                || hmac::<Sha1>(&localised::<Sha1>(password, engine), &parts).starts_with(digest)
+            hmac::<Md5>(&localised::<Md5>("usm-md5", password, engine), &parts).starts_with(digest)
+                || hmac::<Sha1>(&localised::<Sha1>("usm-sha1", password, engine), &parts).starts_with(digest)
         }
-        16 => hmac::<Sha224>(&localised::<Sha224>(password, engine), &parts).starts_with(digest),
-        24 => hmac::<Sha256>(&localised::<Sha256>(password, engine), &parts).starts_with(digest),
-        32 => hmac::<Sha384>(&localised::<Sha384>(password, engine), &parts).starts_with(digest),
-        48 => hmac::<Sha512>(&localised::<Sha512>(password, engine), &parts).starts_with(digest),
+        16 => hmac::<Sha224>(&localised::<Sha224>("usm-sha224", password, engine), &parts).starts_with(digest),
+        24 => hmac::<Sha256>(&localised::<Sha256>("usm-sha256", password, engine), &parts).starts_with(digest),
+        32 => hmac::<Sha384>(&localised::<Sha384>("usm-sha384", password, engine), &parts).starts_with(digest),
+        48 => hmac::<Sha512>(&localised::<Sha512>("usm-sha512", password, engine), &parts).starts_with(digest),
         _ => false,
     }
 }
@@ -70,8 +77,11 @@ mod tests {
     fn keys_of_the_standard() {
         // RFC 3414, sections A.3.1 and A.3.2.
         let engine = unhex("000000000000000000000002");
-        assert_eq!(localised::<Md5>(b"maplesyrup", &engine), unhex("526f5eed9fcce26f8964c2930787d82b"));
-        assert_eq!(localised::<Sha1>(b"maplesyrup", &engine), unhex("6695febc9288e36282235fc7151f128497b38f3f"));
+        assert_eq!(localised::<Md5>("usm-md5", b"maplesyrup", &engine), unhex("526f5eed9fcce26f8964c2930787d82b"));
+        assert_eq!(
+            localised::<Sha1>("usm-sha1", b"maplesyrup", &engine),
+            unhex("6695febc9288e36282235fc7151f128497b38f3f")
+        );
     }
 
     #[test]
