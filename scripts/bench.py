@@ -1,4 +1,5 @@
 """Runs overhear and its peers in turn and prints a table: bench.py WORK RUNS CAPTURE..."""
+import json
 import os
 import shutil
 import statistics
@@ -70,6 +71,15 @@ def packets_of(capture):
         return count
 
 
+def handshakes_of(overhear, capture, out):
+    """Rows of the tls table that overhear makes of a capture."""
+    shutil.rmtree(out, ignore_errors=True)
+    subprocess.run([overhear, "read", capture, "-o", out, "--no-hash"], capture_output=True)
+    tables = json.loads(Path(out, "run.json").read_text())["tables"]
+    shutil.rmtree(out, ignore_errors=True)
+    return tables["tls"]
+
+
 def main():
     work, runs, captures = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     out = str(work / "out")
@@ -86,13 +96,16 @@ def main():
                     results[name].append(result)
         medians = {n: [statistics.median(v) for v in zip(*r)] for n, r in results.items() if r}
         many = f"{packets / 1e6:.2f} M packets" if packets else "packets not counted"
+        shakes = handshakes_of(overhear, capture, out) if "handshakes" in os.path.basename(capture) else 0
+        many += f", {shakes} TLS handshakes" if shakes else ""
         print(f"\n{os.path.basename(capture)}: {size / 1e6:.0f} MB, {many}")
-        print(f"{'':24}{'wall s':>8}{'CPU s':>8}{'MiB':>7}{'Mpkt/s':>9}{'MB/s':>8}{'wall x':>9}{'CPU x':>8}")
+        print(f"{'':24}{'wall s':>8}{'CPU s':>8}{'MiB':>7}{'Mpkt/s':>9}{'MB/s':>8}{'wall x':>9}{'CPU x':>8}{'k hs/s' if shakes else '':>9}")
         base = medians.get(BASE)
         for name, (wall, cpu, memory) in medians.items():
             rate = f"{packets / wall / 1e6:9.2f}" if packets else f"{'-':>9}"
             ratio = f"{wall / base[0]:9.2f}{cpu / base[1]:8.2f}" if base else ""
-            print(f"{name:24}{wall:8.2f}{cpu:8.2f}{memory:7.0f}{rate}{size / wall / 1e6:8.0f}{ratio}")
+            shake_rate = f"{shakes / wall / 1e3:9.1f}" if shakes else ""
+            print(f"{name:24}{wall:8.2f}{cpu:8.2f}{memory:7.0f}{rate}{size / wall / 1e6:8.0f}{ratio}{shake_rate}")
     print(f"\nwall x, CPU x: so many times what `{BASE}` takes")
 
 
