@@ -212,6 +212,7 @@ fn pipeline(c: &mut Criterion) {
             dedup: true,
             reveal: Reveal::No,
             case_key: CaseKey::from_file(b"bench"),
+            tls_keys: None,
             home: HomeNet::default(),
             expect: None,
             signatures: None,

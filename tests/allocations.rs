@@ -74,6 +74,7 @@ fn engine() -> Arc<EngineOptions> {
         dedup: true,
         reveal: Reveal::No,
         case_key: CaseKey::random(),
+        tls_keys: Default::default(),
         home: HomeNet::default(),
         flow_memory: 256 << 20,
         stream_memory: 64 << 20,

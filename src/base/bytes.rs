@@ -206,6 +206,13 @@ impl<'a> Reader<'a> {
         let len = self.be16(field)?;
         self.sub(field, usize::from(len))
     }
+
+    /// A reader of a vector that is preceded by its length in three bytes.
+    #[inline]
+    pub fn vec24(&mut self, field: &'static str) -> Result<Reader<'a>, ReadError> {
+        let len = usize::try_from(self.be24(field)?).unwrap_or(usize::MAX);
+        self.sub(field, len)
+    }
 }
 
 #[cfg(test)]

@@ -124,6 +124,8 @@ pub const XZ_MEMORY_MAX: u64 = 128 << 20;
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// Longest pcapng block that describes something (section, interface, statistics).
 pub const PCAPNG_BLOCK_BYTES_MAX: usize = 1 << 20;
+/// Longest block of decryption secrets that is read.
+pub const PCAPNG_SECRETS_BYTES_MAX: usize = 16 << 20;
 /// Interfaces that one capture may describe.
 pub const INTERFACES_MAX: usize = 16_384;
 /// Options of one pcapng block that are looked at.
@@ -194,6 +196,12 @@ pub const TLS_ALERTS_MAX: usize = 8;
 /// Records of application data in one direction after which a handshake that could not be followed
 /// to its end is given up, so that an encrypted flow costs nothing.
 pub const TLS_RECORDS_UNDECIDED_MAX: u32 = 16;
+/// Secrets of TLS sessions that a run may be given (key logs, decryption secrets in captures): some 200 bytes each.
+pub const TLS_KEYS_MAX: usize = 4 << 20;
+/// Decrypted bytes of one direction that wait for the rest of a message.
+pub const DECRYPTED_BYTES_MAX: usize = 256 << 10;
+/// Encrypted records in a row that no key opens, after which a direction is given up.
+pub const TLS_UNOPENED_MAX: u32 = 64;
 /// Bytes of the lines that an SSH server may send before its version (RFC 4253, section 4.2, sets
 /// no bound).
 pub const SSH_PREAMBLE_BYTES_MAX: usize = 8 << 10;

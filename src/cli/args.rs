@@ -129,6 +129,9 @@ pub struct Common {
     /// File whose content keys the hash that shows where a secret is used again [default: a random key for this run]
     #[arg(long, value_name = "FILE")]
     pub case_key: Option<PathBuf>,
+    /// Key log of TLS sessions (SSLKEYLOGFILE) that opens them; repeat for more. Secrets within captures are used as well
+    #[arg(long, value_name = "FILE")]
+    pub tls_keys: Vec<PathBuf>,
     /// Count packets that the mirror port delivered twice as often as they come
     #[arg(long)]
     pub no_dedup: bool,

@@ -10,6 +10,7 @@ use crate::detect::CaseKey;
 use crate::flow::Timeouts;
 use crate::pipeline::read::ReadConfig;
 use crate::pipeline::{PipelineError, Progress};
+use crate::proto::tls::opening::keylog::{KeyStore, Since};
 use crate::policy::{Expect, HomeNet, Suppress};
 use crate::report::summary;
 use crate::signature::{Severity, SignatureSet};
@@ -86,6 +87,36 @@ pub fn signatures(folder: &Path) -> Result<Arc<SignatureSet>, u8> {
     })
 }
 
+/// The secrets in key logs. A line that says nothing is told and left out; a file without any secret is an error.
+fn tls_keys(paths: &[std::path::PathBuf]) -> Result<Option<Arc<KeyStore>>, u8> {
+    const SHOWN: usize = 5;
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let store = KeyStore::default();
+    for path in paths {
+        let fail = |what: &dyn std::fmt::Display| {
+            complain(format_args!("--tls-keys {}: {what}", path.display()));
+            exit::USAGE
+        };
+        let log = std::fs::read(path).map_err(|e| fail(&e))?;
+        let mut bad = 0;
+        let read = store.read(&log, Since::Always, &mut |line| {
+            bad += 1;
+            if bad <= SHOWN {
+                complain(format_args!("--tls-keys {}: line {}: {}", path.display(), line.line, line.reason));
+            }
+        });
+        if bad > SHOWN {
+            complain(format_args!("--tls-keys {}: {} more lines that say nothing", path.display(), bad - SHOWN));
+        }
+        if read == 0 {
+            return Err(fail(&"there is no secret of a TLS session in it (lines as in CLIENT_RANDOM ... ...)"));
+        }
+    }
+    Ok(Some(Arc::new(store)))
+}
+
 /// Validates what `read` and `listen` have in common; the error is the exit code, the reason was
 /// printed.
 pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfig, u8> {
@@ -121,6 +152,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
             CaseKey::from_file(&bytes)
         }
     };
+    let tls_keys = tls_keys(&common.tls_keys)?;
     const SECOND: i64 = 1_000_000_000;
     let timeouts = Timeouts {
         tcp: i64::from(common.tcp_timeout) * SECOND,
@@ -142,6 +174,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         ("home_net", networks),
         ("expect", path(&common.expect)),
         ("signatures", path(&common.signatures)),
+        ("tls_keys", common.tls_keys.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
         ("reveal_secrets", common.reveal_secrets.to_string()),
         ("dedup", (!common.no_dedup).to_string()),
         ("memory", common.memory.to_string()),
@@ -160,6 +193,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         dedup: !common.no_dedup,
         reveal: if common.reveal_secrets { Reveal::Yes } else { Reveal::No },
         case_key,
+        tls_keys,
         home,
         expect,
         signatures,

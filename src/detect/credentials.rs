@@ -43,6 +43,11 @@ pub static CREDENTIALS: Table = Table {
             Type::Text,
             "The exchange as a line that a password cracker reads; null unless revealing was asked for",
         ),
+        Column::repeating(
+            "decrypted",
+            Type::Bool,
+            "Whether keys that were brought (--tls-keys, or secrets in the capture) made it readable: it was not in clear then",
+        ),
     ],
 };
 
@@ -99,6 +104,8 @@ pub struct Beside {
     pub tag: Option<[u8; 16]>,
     /// Whether it is a factory default; `None` where that was not checked.
     pub is_default: Option<bool>,
+    /// Whether keys made it readable.
+    pub decrypted: bool,
 }
 
 /// Writes one row.
@@ -130,6 +137,7 @@ pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>
         Some(crackable) => row.text(&clean(&crackable.line)),
         None => row.null(),
     };
+    row.opt_bool(Some(beside.decrypted));
 }
 
 #[cfg(test)]
@@ -167,7 +175,7 @@ mod tests {
         for (reveal, shown) in [(Reveal::No, "[blanked]"), (Reveal::Yes, "hunter2")] {
             let mut out = RowBuffer::default();
             let tag = login.secret.map(|s| CaseKey::new([1; 32]).tag(s));
-            let beside = Beside { tag, is_default: Some(false) };
+            let beside = Beside { tag, is_default: Some(false), decrypted: false };
             write(&mut out, &cx, "ftp", &login, beside, reveal);
             let mut reader = out.values(&out.index()[0]);
             let all: Vec<_> = CREDENTIALS.all_columns().map(|c| (c.name, reader.next_value().unwrap())).collect();
@@ -196,7 +204,7 @@ mod tests {
         let line = format!("$vnc$*{}*{}", "01".repeat(16), "02".repeat(16));
         for (reveal, shown) in [(Reveal::No, Value::Null), (Reveal::Yes, Value::Text(line.as_str()))] {
             let mut out = RowBuffer::default();
-            write(&mut out, &cx, "vnc", &login, Beside { tag: None, is_default: None }, reveal);
+            write(&mut out, &cx, "vnc", &login, Beside { tag: None, is_default: None, decrypted: false }, reveal);
             let mut reader = out.values(&out.index()[0]);
             let all: Vec<_> = CREDENTIALS.all_columns().map(|c| (c.name, reader.next_value().unwrap())).collect();
             let get = |name: &str| all.iter().find(|(n, _)| *n == name).unwrap().1;

@@ -57,3 +57,36 @@ pub const fn weight(success: Option<bool>) -> u8 {
 
 /// [`Sighting::weight`] of what has no outcome.
 pub const WEIGHT: u8 = 1;
+
+/// Rules about what a service allows or a login is worth, which are broken inside of TLS as well. All others are about
+/// what can be read on the way.
+const HOLD_WHEN_ENCRYPTED: [&str; 7] = [
+    "adb-exposed",
+    "default-credentials-",
+    "empty-password-accepted",
+    "ftp-anonymous-login",
+    "ldap-anonymous-bind",
+    "rtsp-no-authentication",
+    "sip-registration-without-login",
+];
+
+/// Whether a rule is broken even where the protocol runs inside of TLS.
+pub fn holds_when_encrypted(rule: &str) -> bool {
+    HOLD_WHEN_ENCRYPTED.iter().any(|r| rule.starts_with(r)) || rule.ends_with("-no-login") || rule.ends_with("-write")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encryption_mends_what_is_about_clear_text_and_nothing_else() {
+        for rule in ["default-credentials-accepted", "mqtt-no-login", "modbus-write", "empty-password-accepted"] {
+            assert!(holds_when_encrypted(rule), "{rule}");
+        }
+        for rule in ["cleartext-credentials-http", "telnet-in-use", "mqtt-in-use", "tls-weak-cipher", "starttls-refused"]
+        {
+            assert!(!holds_when_encrypted(rule), "{rule}");
+        }
+    }
+}

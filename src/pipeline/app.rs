@@ -33,6 +33,7 @@ pub struct ServerName {
 pub struct App {
     pub(super) stage: Stage,
     pub(super) service: Option<&'static str>,
+    pub(super) inner_service: Option<&'static str>,
     pub(super) server_name: Option<Box<ServerName>>,
     pub(super) upgraded: bool,
 }
@@ -91,6 +92,8 @@ pub struct EndedFlow {
     pub service_source: ServiceSource,
     /// Name of the server, as the payload says.
     pub server_name: Option<Box<ServerName>>,
+    /// Service inside of the encryption, where keys opened it.
+    pub inner_service: Option<&'static str>,
     /// Whether encryption took over on the way.
     pub upgraded: bool,
 }
@@ -130,6 +133,13 @@ impl App {
                 None => (None, ServiceSource::Unknown),
             },
         };
-        EndedFlow { record, service, service_source, server_name: self.server_name, upgraded: self.upgraded }
+        EndedFlow {
+            record,
+            service,
+            service_source,
+            server_name: self.server_name,
+            inner_service: self.inner_service,
+            upgraded: self.upgraded,
+        }
     }
 }

@@ -449,5 +449,6 @@ fn write_flow(
         .opt_text(source)
         .text(r.end.name())
         .count(r.first_packet)
-        .count(r.last_packet);
+        .count(r.last_packet)
+        .opt_text(flow.inner_service);
 }

@@ -8,7 +8,7 @@ use crate::detect::asking::{self, Unproven};
 use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
-use crate::detect::{Party, Sighting, cleartext, events, frames};
+use crate::detect::{Party, Sighting, cleartext, events, frames, sighting};
 use crate::device::{Claim, ClaimDedup};
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
 use crate::proto::link;
@@ -56,6 +56,9 @@ pub struct Emitter<'a> {
     announced: Vec<Announced>,
     service: Option<&'static str>,
     upgraded: bool,
+    /// Whether the events are of what keys made readable.
+    inside: bool,
+    inner_service: Option<&'static str>,
 }
 
 impl<'a> Emitter<'a> {
@@ -75,7 +78,35 @@ impl<'a> Emitter<'a> {
             announced: Vec::new(),
             service: None,
             upgraded: false,
+            inside: false,
+            inner_service: None,
         }
+    }
+
+    /// Takes the events of what keys made readable: they were not in clear on the network.
+    pub fn inside(&mut self, read: impl FnOnce(&mut Self)) {
+        let before = (self.server_name.take(), self.service.take(), self.upgraded);
+        self.inside = true;
+        read(self);
+        self.inside = false;
+        self.note_inner_service(self.service);
+        (self.server_name, self.service, self.upgraded) = before;
+    }
+
+    /// The service inside of what keys made readable.
+    pub fn note_inner_service(&mut self, service: Option<&'static str>) {
+        self.inner_service = self.inner_service.or(service);
+    }
+
+    /// Likewise, for the flow.
+    pub const fn take_inner_service(&mut self) -> Option<&'static str> {
+        self.inner_service.take()
+    }
+
+    /// Takes what was sighted, but of what keys made readable only what is wrong there too.
+    fn sighted(&mut self, found: Vec<Sighting>) {
+        let inside = self.inside;
+        self.out.sightings.extend(found.into_iter().filter(|s| !inside || sighting::holds_when_encrypted(s.rule)));
     }
 
     /// Counters of the interface.
@@ -132,7 +163,13 @@ impl<'a> Emitter<'a> {
                 self.announced.push(Announced::new(&a));
             }
         });
-        events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
+        if self.inside {
+            let mut found = Vec::new();
+            events::judge(&self.options.home, &at, event, first, &mut found);
+            self.sighted(found);
+        } else {
+            events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
+        }
         let protocol = event.protocol().spec().name;
         event.facts(&mut |fact| self.fact(&at, protocol, fact));
         event.leases(&mut |about, ip| self.lease(&at, protocol, about, ip));
@@ -188,7 +225,7 @@ impl<'a> Emitter<'a> {
         let verdict = self.learnt.logins.check(cx, protocol, login);
         let tag = login.secret.map(|s| options.case_key.tag(s));
         if let Some(rows) = self.out.rows_of(&CREDENTIALS) {
-            let beside = Beside { tag, is_default: verdict.is_default };
+            let beside = Beside { tag, is_default: verdict.is_default, decrypted: self.inside };
             credentials::write(rows, cx, protocol, login, beside, options.reveal);
         }
         let judged = |login: &Login<'_>, out: &mut Vec<Sighting>| {
@@ -200,9 +237,15 @@ impl<'a> Emitter<'a> {
             let mut both = Unproven { server, asked: Vec::new(), unasked: Vec::new() };
             judged(login, &mut both.asked);
             judged(&Login { success: None, ..*login }, &mut both.unasked);
+            if self.inside {
+                both.asked.retain(|s| sighting::holds_when_encrypted(s.rule));
+                both.unasked.retain(|s| sighting::holds_when_encrypted(s.rule));
+            }
             self.out.unproven.push(both);
         } else {
-            judged(login, &mut self.out.sightings);
+            let mut found = Vec::new();
+            judged(login, &mut found);
+            self.sighted(found);
         }
         let flow = cx.flow;
         self.out.attempts.push(Attempt {

@@ -1,6 +1,7 @@
 //! Feeding payload to the readers of flows: streams, datagrams, and what outlives a packet.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -13,6 +14,7 @@ use crate::flow::{Flow, key::protocol};
 use crate::proto::api::{Carries, Direction, FlowView, LimitCount, Transport};
 use crate::proto::named::{self, Glance};
 use crate::proto::registry::Protocol;
+use crate::proto::tls::opening::keylog::KeyStore;
 use crate::stream::{Budget, Chunk};
 
 /// Payloads of a TCP flow that are held against a ClientHello after its protocol was given up or
@@ -56,6 +58,7 @@ fn next_stranger(seen: u8, flow: &Flow<App>) -> Stage {
 #[derive(Debug)]
 pub struct Feed {
     budget: Budget,
+    keys: Arc<KeyStore>,
     tcp: u128,
     udp: u128,
     /// Bytes of parsers and streams in use, without what the budget counts.
@@ -69,10 +72,11 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// A feed with a budget for reassembly.
-    pub fn new(budget: Budget) -> Self {
+    /// A feed with a budget for reassembly, and secrets of TLS sessions.
+    pub fn new(budget: Budget, keys: Arc<KeyStore>) -> Self {
         Self {
             budget,
+            keys,
             tcp: Protocol::over(Transport::Tcp),
             udp: Protocol::over(Transport::Udp),
             active_bytes: 0,
@@ -95,6 +99,7 @@ impl Feed {
                 Some((_, parser)) => parser.size() + PARSER_HEAP,
                 None => 0,
             }
+            + reader.inner.as_ref().map_or(0, |inner| inner.size())
     }
 
     fn start(&mut self, flow: &Flow<App>) -> Box<Active> {
@@ -104,6 +109,8 @@ impl Feed {
         let active = Box::new(Active {
             sides: Default::default(),
             reader: Reader {
+                keys: self.keys.clone(),
+                inner: None,
                 view: FlowView {
                     flow_id: flow.id,
                     capture: flow.capture,
@@ -139,7 +146,7 @@ impl Feed {
     fn start_with(&mut self, flow: &Flow<App>, protocol: Protocol) -> Box<Active> {
         let mut active = self.start(flow);
         self.active_bytes = self.active_bytes.saturating_sub(Self::cost(&active.reader));
-        active.reader.parser = Some((protocol, protocol.parser()));
+        active.reader.take_parser(protocol);
         self.active_bytes += Self::cost(&active.reader);
         active
     }
@@ -365,6 +372,7 @@ impl Feed {
             emit.take_service();
             flow.app.service = None;
         }
+        flow.app.inner_service = emit.take_inner_service().or(flow.app.inner_service);
         flow.app.service = emit.take_service().or(flow.app.service).or_else(|| active.reader.service());
         match active.reader.outcome {
             Outcome::Going if flow.protocol() == protocol::UDP && active.reader.parser.is_none() => {
@@ -406,6 +414,7 @@ impl Feed {
         if let Some(name) = emit.take_server_name() {
             app.server_name.get_or_insert(name);
         }
+        app.inner_service = emit.take_inner_service().or(app.inner_service);
         app.service = emit.take_service().or(app.service);
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chunk::Chunk;
 use super::{PipelineError, Progress};
+use crate::proto::tls::opening::keylog::{KeyStore, Since};
 use crate::source::{
     CaptureFormat, CaptureReader, Compression, Fill, InputHash, InputPath, InterfaceInfo, Outcome, ReadOptions,
     SourceError,
@@ -29,6 +30,10 @@ pub struct InputResult {
     pub error: Option<SourceError>,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
+    /// Secrets of TLS sessions that it holds.
+    pub secrets: usize,
+    /// Lines of its key logs that say nothing.
+    pub bad_secrets: usize,
     /// Its SHA-256, where that was wanted.
     pub hash: Option<Arc<Mutex<InputHash>>>,
 }
@@ -44,6 +49,8 @@ impl InputResult {
             interfaces: Vec::new(),
             error: None,
             interrupted: false,
+            secrets: 0,
+            bad_secrets: 0,
             hash: None,
         }
     }
@@ -76,6 +83,9 @@ pub struct Ingest {
     /// How each input went, by its index; filled as reading comes to it.
     pub results: Vec<InputResult>,
     current: usize,
+    /// Index of the first input among those of the run.
+    first: u32,
+    keys: Arc<KeyStore>,
     reader: Option<CaptureReader>,
     /// Only the hash of the current input is still of interest.
     draining_hash: bool,
@@ -85,9 +95,26 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// For inputs in the order in which they are to be read.
-    pub fn new(inputs: Vec<InputResult>, options: ReadOptions, progress: Arc<Progress>) -> Self {
-        Self { options, results: inputs, current: 0, reader: None, draining_hash: false, progress, done_bytes: 0 }
+    /// For inputs in the order in which they are to be read, of which the first has this index among those of the run.
+    /// Secrets that stand in captures go to `keys`.
+    pub fn new(
+        inputs: Vec<InputResult>,
+        first: u32,
+        options: ReadOptions,
+        progress: Arc<Progress>,
+        keys: Arc<KeyStore>,
+    ) -> Self {
+        Self {
+            options,
+            results: inputs,
+            current: 0,
+            first,
+            keys,
+            reader: None,
+            draining_hash: false,
+            progress,
+            done_bytes: 0,
+        }
     }
 
     /// Fills a chunk with the next frames. After the last input come chunks without frames, which
@@ -134,6 +161,10 @@ impl Ingest {
             let filled =
                 if self.draining_hash { reader.drain(&mut chunk.batch) } else { reader.fill(&mut chunk.batch) };
             chunk.batch.capture = self.current as u32;
+            for captured in reader.take_secrets() {
+                let since = Since::Packet { capture: self.first + self.current as u32, packet: captured.after };
+                result.secrets += self.keys.read(&captured.log, since, &mut |_| result.bad_secrets += 1);
+            }
             self.progress.bytes.store(self.done_bytes + reader.outcome().raw_bytes, Ordering::Relaxed);
             match filled {
                 Ok(Fill::More) => {

@@ -7,6 +7,7 @@ pub mod conclude;
 pub mod emit;
 pub mod feed;
 pub mod ingest;
+mod inner;
 pub mod live;
 pub mod options;
 pub mod output;

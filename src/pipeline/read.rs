@@ -15,6 +15,7 @@ use super::{PipelineError, Progress, StageTimes, schedule, separate};
 use crate::base::{Timestamp, limits, secret::Reveal};
 use crate::detect::CaseKey;
 use crate::flow::Timeouts;
+use crate::proto::tls::opening::keylog::KeyStore;
 use crate::policy::{Expect, HomeNet, Suppress};
 use crate::report::document::RunDocument;
 use crate::signature::{Severity, SignatureSet};
@@ -58,6 +59,8 @@ pub struct ReadConfig {
     pub fail_on: Option<Severity>,
     /// The command line, for `run.json`.
     pub command_line: Vec<String>,
+    /// Secrets of TLS sessions that the user gave.
+    pub tls_keys: Option<Arc<KeyStore>>,
     /// Options as they were in force, for `run.json`.
     pub options: Vec<(String, String)>,
 }
@@ -90,6 +93,7 @@ impl ReadConfig {
             flow_memory: self.share(share::FLOWS),
             stream_memory: self.share(share::STREAMS),
             defaults: self.signatures.as_ref().map(|s| s.defaults()),
+            tls_keys: Arc::new(KeyStore::over(self.tls_keys.clone())),
             network,
         }
     }
@@ -138,15 +142,16 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
         separate::run(config, inputs, &options, &writers, &times, progress, &mut facts)?
     } else {
         let engine = Arc::new(config.engine(0));
+        let flow_memory = engine.flow_memory;
         let shards = (0..limits::SHARDS).map(|_| Shard::new(engine.clone(), limits::SHARDS)).collect();
-        let ingest = Ingest::new(inputs, options, progress.clone());
+        let ingest = Ingest::new(inputs, 0, options, progress.clone(), engine.tls_keys.clone());
         let done = schedule::run(
             ingest,
             config.collector(None, &writers),
             shards,
             &writers,
             &times,
-            Shares::new(config.engine(0).flow_memory),
+            Shares::new(flow_memory),
             config.threads,
         )?;
         let mut collector = done.collector;

@@ -1,10 +1,15 @@
 //! Recognising a protocol and feeding its parser: the part of a flow that reads.
 
+use std::sync::Arc;
+
 use super::emit::Emitter;
+use super::inner::Inner;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Probe, Progress, Transport};
 use crate::proto::named::{self, Glance};
-use crate::proto::registry::{Parser, Protocol};
+use crate::proto::registry::{Event, Parser, Protocol};
+use crate::proto::tls::TlsEvent;
+use crate::proto::tls::opening::keylog::KeyStore;
 use crate::stream::{Chunk, Taken};
 
 /// Payloads of a stream without a beginning that are held against the probes.
@@ -16,6 +21,9 @@ const MIDSTREAM_BYTES: usize = 256;
 
 /// The part of [`Active`] that reads: apart, so that a stream and its reader can be borrowed at once.
 pub(super) struct Reader {
+    pub(super) keys: Arc<KeyStore>,
+    /// What reads the plain text, where keys open what is encrypted.
+    pub(super) inner: Option<Box<Inner>>,
     pub(super) view: FlowView,
     /// Protocols that the payload may still be, and those that it might be at its start.
     pub(super) candidates: u128,
@@ -144,9 +152,16 @@ impl Reader {
         for dir in [Direction::Orig, Direction::Resp] {
             self.end(dir, &[], at, emit);
         }
-        self.parser = Some((greeting, greeting.parser()));
+        self.take_parser(greeting);
         self.had_event = false;
         self.overruled = true;
+    }
+
+    /// Begins to read with the parser of a protocol.
+    pub(super) fn take_parser(&mut self, protocol: Protocol) {
+        let mut parser = protocol.parser();
+        parser.bring_keys(&self.keys);
+        self.parser = Some((protocol, parser));
     }
 
     fn speaks(&self, protocol: Protocol) -> bool {
@@ -176,7 +191,7 @@ impl Reader {
                 let Reader { view, candidates, .. } = &mut *self;
                 let found = recognise(candidates, view.transport, view.resp_port, dir, rest);
                 let Some(found) = found else { return self.unrecognised(dir, before, rest) };
-                self.parser = Some((found, found.parser()));
+                self.take_parser(found);
                 self.used = false;
                 let [orig, resp] = &mut self.heard;
                 *orig |= dir == Direction::Orig || !other_pending.is_empty();
@@ -235,7 +250,7 @@ impl Reader {
         if self.parser.is_some() || self.outcome != Outcome::Going {
             return false;
         }
-        self.parser = Some((protocol, protocol.parser()));
+        self.take_parser(protocol);
         true
     }
 
@@ -251,8 +266,13 @@ impl Reader {
         }
         let Some((_, parser)) = &mut self.parser else { return Taken::Stop };
         let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
-        let had_event = &mut self.had_event;
+        let (had_event, inner) = (&mut self.had_event, &mut self.inner);
         let progress = parser.on_data(cx, dir, bytes, &mut |event| {
+            if let Event::Tls(TlsEvent::Plain { sender, bytes }) = event {
+                let inner = inner.get_or_insert_with(|| Box::new(Inner::new(cx.flow, &self.keys)));
+                inner.read(sender, bytes, at, emit);
+                return;
+            }
             emit.event(cx, &event, !*had_event);
             *had_event = true;
         });
@@ -323,7 +343,7 @@ impl Reader {
                     }
                     return;
                 };
-                self.parser = Some((found, found.parser()));
+                self.take_parser(found);
                 continue;
             };
             let taken = self.parse(dir, payload, at, emit);
@@ -368,6 +388,9 @@ impl Reader {
                 emit.event(cx, &event, !*had_event);
                 *had_event = true;
             });
+        }
+        if let Some(inner) = &mut self.inner {
+            inner.end(dir, at, emit);
         }
     }
 }

@@ -129,7 +129,13 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     let router = Router::default();
     let mut defragmenter = Defragmenter::default();
     let mut collector = config.collector(Some(number as u32), shared.writers);
-    let mut ingest = Ingest::new(vec![input], shared.options.clone(), shared.progress.clone());
+    let mut ingest = Ingest::new(
+        vec![input],
+        number as u32,
+        shared.options.clone(),
+        shared.progress.clone(),
+        engine.tls_keys.clone(),
+    );
     let mut chunk = Chunk::default();
     let mut jobs = Vec::new();
     loop {

@@ -61,7 +61,7 @@ impl Shard {
         let table = TableOptions { timeouts: options.timeouts, dedup: options.dedup, network: options.network };
         Self {
             table: FlowTable::new(table),
-            feed: Feed::new(Budget::new(options.stream_memory / of)),
+            feed: Feed::new(Budget::new(options.stream_memory / of), options.tls_keys.clone()),
             frames: link::Parsers::default(),
             learnt: Learnt { logins: LoginJudge::new(options.defaults), ..Learnt::default() },
             memory_max: options.flow_memory / of,

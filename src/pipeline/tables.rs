@@ -94,6 +94,11 @@ pub static FLOWS: Table = Table {
         ),
         Column::new("first_packet", Type::Int64, "1-based number of the first packet in its capture"),
         Column::new("last_packet", Type::Int64, "1-based number of the last packet in its capture"),
+        Column::repeating(
+            "inner_service",
+            Type::Text,
+            "Application protocol inside of TLS, where keys that were brought made it readable; null otherwise",
+        ),
     ],
 };
 

@@ -6,8 +6,10 @@
 //! nothing; detectors do.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use super::proof::Proof;
+use super::tls::opening::keylog::KeyStore;
 use crate::base::{Addr, Endpoint, Mac, Secret, Timestamp, secret::Reveal};
 use crate::record::{RowWriter, Table};
 
@@ -122,6 +124,11 @@ impl LimitCount {
     pub fn take(&self) -> u64 {
         self.0.take()
     }
+
+    /// Counts one.
+    pub fn hit(&self) {
+        self.0.set(self.0.get().saturating_add(1));
+    }
 }
 
 /// When and where the bytes came that a parser is given.
@@ -141,7 +148,7 @@ impl Cx<'_> {
     /// To be called whenever something is cut, passed over or forgotten because a constant of
     /// `base/limits.rs` says so: it shows in `capture_stats.parser_limits`.
     pub fn limit_hit(&self) {
-        self.limited.0.set(self.limited.0.get().saturating_add(1));
+        self.limited.hit();
     }
 }
 
@@ -371,6 +378,9 @@ pub trait AppParser: Default + Send + 'static {
     /// What another flow said of this one when it announced it ([`Announcement::words`]); called
     /// before any bytes come.
     fn introduce(&mut self, _words: &[u8]) {}
+
+    /// Secrets that open what is encrypted; called once, before any bytes come, where the run has any.
+    fn bring_keys(&mut self, _keys: &Arc<KeyStore>) {}
 
     /// Bytes that the parser holds outside of itself, roughly: bodies, tables and lists that an input
     /// can make large. Counted to the memory for flows; what is small for any input need not be told.

@@ -2,13 +2,14 @@
 //!
 //! To add a protocol: its file, a `pub mod` line in `proto/mod.rs`, and its line in the list below.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use hashbrown::HashMap;
 
 use super::api::{
     About, Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Probe, Progress, Spec, Transport,
 };
+use super::tls::opening::keylog::KeyStore;
 use crate::base::{Addr, Timestamp, secret::Reveal};
 use crate::record::{RowWriter, Table};
 
@@ -53,6 +54,11 @@ macro_rules! protocols {
             /// See [`AppParser::introduce`].
             pub fn introduce(&mut self, words: &[u8]) {
                 match self { $(Self::$name(p) => p.introduce(words)),+ }
+            }
+
+            /// See [`AppParser::bring_keys`].
+            pub fn bring_keys(&mut self, keys: &Arc<KeyStore>) {
+                match self { $(Self::$name(p) => p.bring_keys(keys)),+ }
             }
 
             /// See [`AppParser::on_gap`].

@@ -27,4 +27,4 @@ pub use filter::check_filter;
 pub use hash::InputHash;
 pub use live::{FanoutGroup, LiveCapture, LiveFrame, LiveOptions, LiveStats};
 pub use reader::{CaptureReader, Fill, Outcome, Peek, ReadOptions, peek};
-pub use walk::{CaptureFormat, InterfaceInfo, TimeResolution};
+pub use walk::{CaptureFormat, CapturedSecrets, InterfaceInfo, TimeResolution};

@@ -11,7 +11,7 @@
 //! A block whose frame holds (both lengths agree) but whose content cannot be is left out and
 //! counted; where the frame itself is broken, nothing behind it can be found again.
 
-use super::walk::{Fault, FaultKind, Found, InterfaceInfo, LeftOut, Sink, TimeResolution, Walked, strip_fcs};
+use super::walk::{CapturedSecrets, Fault, FaultKind, Found, InterfaceInfo, LeftOut, Sink, TimeResolution, Walked, strip_fcs};
 use crate::base::{ReadError, Reader, Timestamp, limits};
 use crate::frame::LinkType;
 
@@ -21,6 +21,10 @@ const PACKET_OBSOLETE: u32 = 2;
 const PACKET_SIMPLE: u32 = 3;
 const STATISTICS: u32 = 5;
 const PACKET_ENHANCED: u32 = 6;
+const SECRETS: u32 = 10;
+
+/// Type of secrets that are a TLS key log: "TLSK".
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// The byte-order magic as a little-endian writer leaves it.
 const ORDER_LITTLE: [u8; 4] = [0x4d, 0x3c, 0x2b, 0x1a];
@@ -134,6 +138,7 @@ impl PcapngFile {
             let most = match kind {
                 PACKET_ENHANCED | PACKET_SIMPLE | PACKET_OBSOLETE => PACKET_BLOCK_MAX,
                 SECTION | INTERFACE | STATISTICS => limits::PCAPNG_BLOCK_BYTES_MAX,
+                SECRETS => limits::PCAPNG_SECRETS_BYTES_MAX,
                 _ => {
                     // Nothing that is looked at: pass over it without holding it.
                     self.trailer = Some(total);
@@ -170,6 +175,7 @@ impl PcapngFile {
                 PACKET_OBSOLETE => self.obsolete(slab, at + 8, body, sink),
                 INTERFACE => self.interface(body, sink),
                 STATISTICS => self.statistics(body, sink.interfaces),
+                SECRETS => self.secrets(body, sink),
                 _ => match self.section(body) {
                     Ok(()) => Ok(()),
                     Err(Stop::Fatal(kind, text)) => {
@@ -286,6 +292,18 @@ impl PcapngFile {
                 *slot = Some(count);
             }
         });
+        Ok(())
+    }
+
+    /// Decryption secrets block, section 4.7: those of TLS are kept, of the others nobody knows what to do.
+    fn secrets(&self, body: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
+        let mut r = Reader::new(body);
+        let kind = self.u32(&mut r, "secrets type")?;
+        let len = self.u32(&mut r, "secrets length")?;
+        let log = r.take("secrets", usize::try_from(len).unwrap_or(usize::MAX))?;
+        if kind == TLS_KEY_LOG {
+            sink.secrets.push(CapturedSecrets { after: *sink.number, log: log.to_vec() });
+        }
         Ok(())
     }
 

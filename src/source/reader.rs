@@ -17,7 +17,7 @@ use super::hash::InputHash;
 use super::input::RawInput;
 use super::pcap_format::{self, PcapFile};
 use super::pcapng::PcapngFile;
-use super::walk::{CaptureFormat, Fault, FaultKind, InterfaceInfo, LeftOut, Sink, Walked};
+use super::walk::{CaptureFormat, CapturedSecrets, Fault, FaultKind, InterfaceInfo, LeftOut, Sink, Walked};
 use crate::base::{Timestamp, limits};
 use crate::frame::{FrameBatch, LinkType};
 
@@ -144,6 +144,7 @@ pub struct CaptureReader {
     filters: LinkFilters,
     left_out: LeftOut,
     interfaces: Vec<InterfaceInfo>,
+    secrets: Vec<CapturedSecrets>,
     at_end: bool,
     /// What to report once everything before it was delivered.
     pending: Option<SourceError>,
@@ -240,6 +241,7 @@ impl CaptureReader {
             filters: LinkFilters::new(options.filter.clone()),
             left_out: LeftOut::default(),
             interfaces: Vec::new(),
+            secrets: Vec::new(),
             at_end: pending.is_some(),
             pending,
             finished: false,
@@ -278,6 +280,7 @@ impl CaptureReader {
                 filters: &mut self.filters,
                 left_out: &mut self.left_out,
                 interfaces: &mut self.interfaces,
+                secrets: &mut self.secrets,
                 base,
             };
             let walked = match &mut self.container {
@@ -346,6 +349,12 @@ impl CaptureReader {
             Bytes::Packed(packed) => packed.take_hash(),
             Bytes::Plain(_) => None,
         }
+    }
+
+    /// The decryption secrets that were read since the last call: all that stand before the last frame of the batch,
+    /// and some behind it.
+    pub fn take_secrets(&mut self) -> Vec<CapturedSecrets> {
+        std::mem::take(&mut self.secrets)
     }
 
     /// The interfaces that were described so far, by their index in the whole capture.

@@ -133,8 +133,24 @@ pub(super) struct Sink<'a> {
     pub(super) left_out: &'a mut LeftOut,
     /// The interfaces of the whole capture.
     pub(super) interfaces: &'a mut Vec<InterfaceInfo>,
+    /// Decryption secrets of the capture.
+    pub(super) secrets: &'a mut Vec<CapturedSecrets>,
     /// Offset in the stream of the slab's first byte.
     pub(super) base: u64,
+}
+
+/// A TLS key log within a capture (decryption secrets block of pcapng).
+pub struct CapturedSecrets {
+    /// Number of the last frame before it.
+    pub after: u64,
+    /// The key log: at most [`limits::PCAPNG_SECRETS_BYTES_MAX`] bytes.
+    pub log: Vec<u8>,
+}
+
+impl fmt::Debug for CapturedSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CapturedSecrets").field("after", &self.after).finish_non_exhaustive()
+    }
 }
 
 /// Broken blocks between good ones: how many, and the first.

@@ -17,6 +17,8 @@ pub mod kind {
     pub const SERVER_KEY_EXCHANGE: u8 = 12;
     /// ServerHelloDone.
     pub const SERVER_HELLO_DONE: u8 = 14;
+    /// KeyUpdate (TLS 1.3).
+    pub const KEY_UPDATE: u8 = 24;
 }
 
 /// Whether a number is a type of handshake message at all; an encrypted message seldom begins with

@@ -14,6 +14,7 @@
 
 mod facts;
 mod messages;
+pub mod opening;
 mod records;
 mod side;
 
