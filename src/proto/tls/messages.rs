@@ -9,6 +9,8 @@ pub mod kind {
     pub const CLIENT_HELLO: u8 = 1;
     /// ServerHello; HelloRetryRequest too.
     pub const SERVER_HELLO: u8 = 2;
+    /// HelloVerifyRequest of DTLS (RFC 6347, section 4.2.1).
+    pub const HELLO_VERIFY_REQUEST: u8 = 3;
     /// HelloRetryRequest of the drafts up to 21.
     pub const DRAFT_RETRY: u8 = 6;
     /// Certificate.
