@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::app::{Active, App, Stage};
 use super::emit::{Announced, Emitter};
+use super::multiplex::Besides;
 use super::reader::{MIDSTREAM_CHANCES, Outcome, Reader, begins_hello, recognise};
 use crate::base::{Addr, Endpoint, Timestamp, limits};
 use crate::decode::{Packet, TcpFields};
@@ -95,6 +96,7 @@ impl Feed {
                 Some((_, parser)) => parser.size() + PARSER_HEAP,
                 None => 0,
             }
+            + reader.besides.size()
     }
 
     fn start(&mut self, flow: &Flow<App>) -> Box<Active> {
@@ -119,6 +121,8 @@ impl Feed {
                 candidates: all,
                 all,
                 parser: None,
+                announced: false,
+                besides: Besides::default(),
                 chances: if from_start { 0 } else { MIDSTREAM_CHANCES },
                 had_event: false,
                 used: false,
@@ -213,6 +217,7 @@ impl Feed {
             }
             Carries::Protocol(name) => {
                 let mut active = self.start_with(flow, Protocol::named(name)?);
+                active.reader.announced = true;
                 if let Some((_, parser)) = &mut active.reader.parser {
                     parser.introduce(&announced.words);
                 }
@@ -366,6 +371,10 @@ impl Feed {
             flow.app.service = None;
         }
         flow.app.service = emit.take_service().or(flow.app.service).or_else(|| active.reader.service());
+        if let Some(name) = active.reader.besides.name.take() {
+            // Media that were seen before keep theirs.
+            flow.app.service = flow.app.service.filter(|s| *s != Protocol::Stun.spec().name).or(Some(name));
+        }
         match active.reader.outcome {
             Outcome::Going if flow.protocol() == protocol::UDP && active.reader.parser.is_none() => {
                 // Not what it was taken for, and nothing else either.

@@ -8,6 +8,7 @@ pub mod emit;
 pub mod feed;
 pub mod ingest;
 pub mod live;
+mod multiplex;
 pub mod options;
 pub mod output;
 pub mod read;

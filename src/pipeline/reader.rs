@@ -1,6 +1,7 @@
 //! Recognising a protocol and feeding its parser: the part of a flow that reads.
 
 use super::emit::Emitter;
+use super::multiplex::Besides;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Probe, Progress, Transport};
 use crate::proto::named::{self, Glance};
@@ -21,6 +22,10 @@ pub(super) struct Reader {
     pub(super) candidates: u128,
     pub(super) all: u128,
     pub(super) parser: Option<(Protocol, Parser)>,
+    /// Whether another flow announced it.
+    pub(super) announced: bool,
+    /// Other protocols between the same two ports.
+    pub(super) besides: Besides,
     /// Further payloads at which a stream that was taken up midstream may yet show what it is: the
     /// first one seen mostly lies in the middle of a message.
     pub(super) chances: u8,
@@ -269,6 +274,7 @@ impl Reader {
         for dir in [Direction::Orig, Direction::Resp] {
             self.end(dir, &[], at, emit);
         }
+        self.besides.clear();
         let outer = self.parser.take().map(|p| p.0);
         self.carrier = self.carrier.or(outer);
         self.candidates = self.all & !outer.map_or(0, Protocol::bit);
@@ -307,6 +313,9 @@ impl Reader {
         emit: &mut Emitter<'_>,
     ) {
         if payload.is_empty() || self.outcome != Outcome::Going {
+            return;
+        }
+        if self.shared(dir, payload, at, emit) {
             return;
         }
         loop {
@@ -358,6 +367,7 @@ impl Reader {
     }
 
     pub(super) fn end(&mut self, dir: Direction, rest: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
+        self.end_besides(dir, at, emit);
         if self.outcome == Outcome::Violated && !self.had_event {
             return;
         }

@@ -59,6 +59,7 @@ impl Half {
     /// Forgets the encryption state, for a new handshake.
     const fn renew(&mut self) {
         (self.cipher_changed, self.finished, self.finished_13) = (false, false, false);
+        self.data_records = 0;
     }
 }
 

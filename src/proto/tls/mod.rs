@@ -11,8 +11,8 @@
 
 pub mod conversation;
 mod facts;
-mod messages;
-mod records;
+pub mod messages;
+pub mod records;
 mod side;
 
 pub use facts::{Alert, ClientFacts, Handshake, ServerFacts, TABLE, TlsEvent};
