@@ -309,6 +309,7 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
         dedup: true,
         reveal: Reveal::No,
         case_key: CaseKey::from_file(b"fuzz"),
+        tls_keys: Default::default(),
         home: home.clone(),
         flow_memory: 16 << 20,
         stream_memory: 4 << 20,

@@ -202,6 +202,18 @@ pub const TLS_KEYS_MAX: usize = 4 << 20;
 pub const DECRYPTED_BYTES_MAX: usize = 256 << 10;
 /// Encrypted records in a row that no key opens, after which a direction is given up.
 pub const TLS_UNOPENED_MAX: u32 = 64;
+/// Handshake messages of one direction of DTLS that wait for fragments, or for their turn.
+pub const DTLS_PENDING_MAX: usize = 16;
+/// Bytes of these.
+pub const DTLS_PENDING_BYTES_MAX: usize = 160 << 10;
+/// Fragments of one such message that do not touch.
+pub const DTLS_FRAGMENTS_MAX: usize = 512;
+/// Hellos of one direction of DTLS that are recognised when they come again.
+pub const DTLS_HELLOS_KEPT: usize = 4;
+/// Records of one datagram of DTLS that are looked at.
+pub const DTLS_RECORDS_MAX: usize = 256;
+/// Parsers beside the first one of a UDP flow that may be the wrong ones, before none is tried any more.
+pub const BESIDE_REFUSED_MAX: u8 = 8;
 /// Bytes of the lines that an SSH server may send before its version (RFC 4253, section 4.2, sets
 /// no bound).
 pub const SSH_PREAMBLE_BYTES_MAX: usize = 8 << 10;

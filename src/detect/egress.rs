@@ -60,8 +60,10 @@ pub struct EgressFlow<'a> {
 const WITHOUT_LOOKUP: &[u16] = &[53, 67, 68, 123, 500, 547, 853, 3478, 3479, 4500, 5349, 5353, 19302];
 /// Services of that sort on any port: their addresses come from elsewhere (signalling, a control
 /// connection).
-const SERVICES_WITHOUT_LOOKUP: &[&str] =
-    &["dns", "dhcp", "ntp", "stun", "rtp", "rtcp", "ftp-data", "ftp_data", "mdns", "llmnr", "isakmp", "teredo"];
+const SERVICES_WITHOUT_LOOKUP: &[&str] = &[
+    "dns", "dhcp", "ntp", "stun", "dtls", "rtp", "srtp", "rtcp", "ftp-data", "ftp_data", "mdns", "llmnr", "isakmp",
+    "teredo",
+];
 /// Services that everybody on the way can read.
 const CLEARTEXT: &[&str] = &[
     "ftp", "http", "imap", "irc", "ldap", "mqtt", "nntp", "pop3", "rlogin", "rsh", "rtsp", "sip", "smtp", "snmp",

@@ -8,6 +8,7 @@ use super::windows;
 use super::{cleartext, controllers, databases, discovery, mail, management, provisioning, remote};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
+use crate::proto::dtls;
 use crate::proto::files::ftp;
 use crate::proto::mail::smtp_event;
 use crate::proto::registry::Event;
@@ -33,7 +34,8 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         {
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
-        Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
+        Event::Tls(TlsEvent::Handshake(handshake))
+        | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. }) => tls(home, cx, handshake, out),
         Event::Smtp(smtp_event::Event::Session(e)) => mail::session(home, cx, e, "smtp", out),
         Event::Pop3(e) => mail::session(home, cx, e, "pop3", out),
         Event::Imap(e) => mail::session(home, cx, e, "imap", out),
@@ -107,12 +109,13 @@ fn tls(home: &HomeNet, cx: &Cx<'_>, handshake: &Handshake, out: &mut Vec<Sightin
     if handshake.established == Some(false) {
         return;
     }
+    let service = if handshake.transport == "dtls" { "dtls" } else { "tls" };
     let name = handshake.cipher_name();
     let cipher = server.suite().unwrap_or_default();
     let dh_bits = handshake.dh_bits.map(|b| u16::try_from(b).unwrap_or(u16::MAX));
     for weakness in weak_tls(server.version, cipher, name.as_deref(), dh_bits) {
         let mut sighting =
-            cleartext::on_flow(weakness.rule, home, cx.flow, "tls", (cx.ts, cx.packet), weakness.evidence);
+            cleartext::on_flow(weakness.rule, home, cx.flow, service, (cx.ts, cx.packet), weakness.evidence);
         sighting.detail = weakness.detail.into();
         sighting.peer_name = handshake
             .client

@@ -84,7 +84,8 @@ mod tests {
         for rule in ["default-credentials-accepted", "mqtt-no-login", "modbus-write", "empty-password-accepted"] {
             assert!(holds_when_encrypted(rule), "{rule}");
         }
-        for rule in ["cleartext-credentials-http", "telnet-in-use", "mqtt-in-use", "tls-weak-cipher", "starttls-refused"]
+        for rule in
+            ["cleartext-credentials-http", "telnet-in-use", "mqtt-in-use", "tls-weak-cipher", "starttls-refused"]
         {
             assert!(!holds_when_encrypted(rule), "{rule}");
         }

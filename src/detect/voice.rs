@@ -40,7 +40,7 @@ pub fn sip(home: &HomeNet, cx: &Cx<'_>, event: &sip::Event<'_>, first: bool, out
 /// Media that can be listened to.
 pub fn rtp(home: &HomeNet, cx: &Cx<'_>, event: &rtp::Event<'_>, out: &mut Vec<Sighting>) {
     // Encrypted media that nothing announced look the same: only a codec that is known tells.
-    if let rtp::Event::Recognised { service: "rtp", payload_type, codec, announced } = event {
+    if let rtp::Event::Recognised { service: "rtp", payload_type, codec, announced, doubtful: false } = event {
         let name = if codec.is_empty() { rtp::codec_name(*payload_type) } else { Some(shown(codec)) };
         let (rule, what) = match name {
             Some(name) => ("rtp-in-use", name),
@@ -165,7 +165,12 @@ mod tests {
         let home = HomeNet::default();
         let judge = |service, payload_type, announced| {
             rules(|cx, out| {
-                rtp(&home, cx, &rtp::Event::Recognised { service, payload_type, codec: b"", announced }, out)
+                rtp(
+                    &home,
+                    cx,
+                    &rtp::Event::Recognised { service, payload_type, codec: b"", announced, doubtful: false },
+                    out,
+                )
             })
         };
         assert_eq!(judge("rtp", 8, false), ["rtp-in-use"]);

@@ -134,6 +134,13 @@ impl<'a> Emitter<'a> {
         self.service.take()
     }
 
+    /// Puts a name back that was taken.
+    pub const fn give_service(&mut self, name: Option<&'static str>) {
+        if name.is_some() {
+            self.service = name;
+        }
+    }
+
     /// Takes an event; `first` says whether it is the first of its flow.
     pub fn event(&mut self, cx: Cx<'_>, event: &Event<'_>, first: bool) {
         let (ts, packet) = event.moment().unwrap_or((cx.ts, cx.packet));

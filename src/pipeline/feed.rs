@@ -7,11 +7,11 @@ use hashbrown::HashMap;
 
 use super::app::{Active, App, Stage};
 use super::emit::{Announced, Emitter};
-use super::reader::{MIDSTREAM_CHANCES, Outcome, Reader, begins_hello, recognise};
+use super::reader::{Outcome, Reader, begins_hello, recognise};
 use crate::base::{Addr, Endpoint, Timestamp, limits};
 use crate::decode::{Packet, TcpFields};
 use crate::flow::{Flow, key::protocol};
-use crate::proto::api::{Carries, Direction, FlowView, LimitCount, Transport};
+use crate::proto::api::{Carries, Direction, FlowView, Transport};
 use crate::proto::named::{self, Glance};
 use crate::proto::registry::Protocol;
 use crate::proto::tls::opening::keylog::KeyStore;
@@ -100,6 +100,7 @@ impl Feed {
                 None => 0,
             }
             + reader.inner.as_ref().map_or(0, |inner| inner.size())
+            + reader.besides.size()
     }
 
     fn start(&mut self, flow: &Flow<App>) -> Box<Active> {
@@ -108,10 +109,8 @@ impl Feed {
         let all = Protocol::between(if is_tcp { self.tcp } else { self.udp }, [flow.orig_port, flow.resp_port]);
         let active = Box::new(Active {
             sides: Default::default(),
-            reader: Reader {
-                keys: self.keys.clone(),
-                inner: None,
-                view: FlowView {
+            reader: Reader::new(
+                FlowView {
                     flow_id: flow.id,
                     capture: flow.capture,
                     orig_ip: flow.orig_ip,
@@ -123,20 +122,9 @@ impl Feed {
                     transport: if is_tcp { Transport::Tcp } else { Transport::Udp },
                     from_start,
                 },
-                candidates: all,
                 all,
-                parser: None,
-                chances: if from_start { 0 } else { MIDSTREAM_CHANCES },
-                had_event: false,
-                used: false,
-                handovers: 0,
-                named: None,
-                carrier: None,
-                heard: [false; 2],
-                overruled: false,
-                limited: LimitCount::default(),
-                outcome: Outcome::Going,
-            },
+                self.keys.clone(),
+            ),
         });
         self.active_bytes += Self::cost(&active.reader);
         active
@@ -220,6 +208,7 @@ impl Feed {
             }
             Carries::Protocol(name) => {
                 let mut active = self.start_with(flow, Protocol::named(name)?);
+                active.reader.announced = true;
                 if let Some((_, parser)) = &mut active.reader.parser {
                     parser.introduce(&announced.words);
                 }
@@ -374,6 +363,10 @@ impl Feed {
         }
         flow.app.inner_service = emit.take_inner_service().or(flow.app.inner_service);
         flow.app.service = emit.take_service().or(flow.app.service).or_else(|| active.reader.service());
+        if let Some(name) = active.reader.besides.name.take() {
+            // Media that were seen before keep theirs.
+            flow.app.service = flow.app.service.filter(|s| *s != Protocol::Stun.spec().name).or(Some(name));
+        }
         match active.reader.outcome {
             Outcome::Going if flow.protocol() == protocol::UDP && active.reader.parser.is_none() => {
                 // Not what it was taken for, and nothing else either.

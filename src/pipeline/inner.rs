@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::emit::Emitter;
-use super::reader::{Outcome, Reader};
+use super::reader::Reader;
 use crate::base::{Timestamp, limits};
-use crate::proto::api::{Direction, FlowView, LimitCount, Transport};
+use crate::proto::api::{Direction, FlowView, Transport};
 use crate::proto::registry::Protocol;
 use crate::proto::tls::opening::keylog::KeyStore;
 use crate::stream::{Chunk, Taken};
@@ -33,24 +33,7 @@ impl Inner {
         let all = Protocol::over(Transport::Tcp) & !Protocol::Tls.bit();
         // From its first byte on, whatever the capture holds of the flow: records are opened from the handshake on.
         let view = FlowView { from_start: true, ..*view };
-        let reader = Reader {
-            keys: keys.clone(),
-            inner: None,
-            view,
-            candidates: all,
-            all,
-            parser: None,
-            chances: 0,
-            had_event: false,
-            used: false,
-            handovers: 0,
-            named: None,
-            carrier: None,
-            heard: [false; 2],
-            overruled: false,
-            limited: LimitCount::default(),
-            outcome: Outcome::Going,
-        };
+        let reader = Reader::new(view, all, keys.clone());
         Self { reader, sides: Default::default() }
     }
 

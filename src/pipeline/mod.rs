@@ -9,6 +9,7 @@ pub mod feed;
 pub mod ingest;
 mod inner;
 pub mod live;
+mod multiplex;
 pub mod options;
 pub mod output;
 pub mod read;

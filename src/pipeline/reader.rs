@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::emit::Emitter;
 use super::inner::Inner;
+use super::multiplex::Besides;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Probe, Progress, Transport};
 use crate::proto::named::{self, Glance};
@@ -13,7 +14,7 @@ use crate::proto::tls::opening::keylog::KeyStore;
 use crate::stream::{Chunk, Taken};
 
 /// Payloads of a stream without a beginning that are held against the probes.
-pub(super) const MIDSTREAM_CHANCES: u8 = 32;
+const MIDSTREAM_CHANCES: u8 = 32;
 
 /// Bytes of a stream without a beginning in which a protocol shows itself, or they are the inside of
 /// some message and the next payload may tell.
@@ -29,6 +30,10 @@ pub(super) struct Reader {
     pub(super) candidates: u128,
     pub(super) all: u128,
     pub(super) parser: Option<(Protocol, Parser)>,
+    /// Whether another flow announced it.
+    pub(super) announced: bool,
+    /// Other protocols between the same two ports.
+    pub(super) besides: Besides,
     /// Further payloads at which a stream that was taken up midstream may yet show what it is: the
     /// first one seen mostly lies in the middle of a message.
     pub(super) chances: u8,
@@ -99,6 +104,30 @@ pub(super) fn recognise(
 }
 
 impl Reader {
+    /// For a flow of which nothing was read yet, and the protocols that it may be.
+    pub(super) fn new(view: FlowView, all: u128, keys: Arc<KeyStore>) -> Self {
+        Self {
+            keys,
+            inner: None,
+            candidates: all,
+            all,
+            parser: None,
+            announced: false,
+            besides: Besides::default(),
+            chances: if view.from_start { 0 } else { MIDSTREAM_CHANCES },
+            view,
+            had_event: false,
+            used: false,
+            handovers: 0,
+            named: None,
+            carrier: None,
+            heard: [false; 2],
+            overruled: false,
+            limited: LimitCount::default(),
+            outcome: Outcome::Going,
+        }
+    }
+
     /// Reads the next part of a stream. `other_pending` is what the other direction has shown
     /// before without being recognised: it came first, so the parser sees it first.
     pub(super) fn read(
@@ -289,6 +318,7 @@ impl Reader {
         for dir in [Direction::Orig, Direction::Resp] {
             self.end(dir, &[], at, emit);
         }
+        self.besides.clear();
         let outer = self.parser.take().map(|p| p.0);
         self.carrier = self.carrier.or(outer);
         self.candidates = self.all & !outer.map_or(0, Protocol::bit);
@@ -327,6 +357,9 @@ impl Reader {
         emit: &mut Emitter<'_>,
     ) {
         if payload.is_empty() || self.outcome != Outcome::Going {
+            return;
+        }
+        if self.shared(dir, payload, at, emit) {
             return;
         }
         loop {
@@ -378,6 +411,7 @@ impl Reader {
     }
 
     pub(super) fn end(&mut self, dir: Direction, rest: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
+        self.end_besides(dir, at, emit);
         if self.outcome == Outcome::Violated && !self.had_event {
             return;
         }

@@ -5,6 +5,7 @@ pub mod api;
 pub mod database;
 pub mod digest;
 pub mod discovery;
+pub mod dtls;
 pub mod files;
 pub mod framing;
 pub mod iot;

@@ -149,6 +149,7 @@ macro_rules! protocols {
 
 protocols! {
     Tls => super::tls::TlsParser,
+    Dtls => super::dtls::Dtls,
     Http => super::web::http::Http,
     Http2 => super::web::http2::Http2,
     Ssh => super::remote::ssh::SshParser,

@@ -11,7 +11,9 @@
 //! A block whose frame holds (both lengths agree) but whose content cannot be is left out and
 //! counted; where the frame itself is broken, nothing behind it can be found again.
 
-use super::walk::{CapturedSecrets, Fault, FaultKind, Found, InterfaceInfo, LeftOut, Sink, TimeResolution, Walked, strip_fcs};
+use super::walk::{
+    CapturedSecrets, Fault, FaultKind, Found, InterfaceInfo, LeftOut, Sink, TimeResolution, Walked, strip_fcs,
+};
 use crate::base::{ReadError, Reader, Timestamp, limits};
 use crate::frame::LinkType;
 

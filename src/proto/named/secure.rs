@@ -1,6 +1,6 @@
-//! Encrypted transports whose handshakes are not read here: QUIC and DTLS.
+//! Encrypted transports whose handshakes are not read here: QUIC.
 
-use super::{Glance, Named, UDP, be16, be32};
+use super::{Glance, Named, UDP, be32};
 
 /// The list.
 pub const LIST: &[Named] = &[
@@ -18,7 +18,6 @@ pub const LIST: &[Named] = &[
         reference: "Google QUIC wire layout, versions Q001 to Q050",
         test: gquic,
     },
-    Named { name: "dtls", title: "DTLS", transports: UDP, reference: "RFC 6347, section 4.1", test: dtls },
 ];
 
 /// Longest connection identifier of versions 1 and 2 (RFC 9000, section 17.2).
@@ -60,29 +59,6 @@ fn gquic(g: &Glance<'_>) -> bool {
     }
 }
 
-/// Records that fill the datagram exactly.
-fn dtls(g: &Glance<'_>) -> bool {
-    const HEADER: usize = 13;
-    let mut rest = g.payload;
-    let mut records = 0;
-    while let [kind, major, minor, ..] = rest {
-        let version_known = matches!((major, minor), (0xfe, 0xff | 0xfd | 0xfc) | (0x01, 0x00));
-        let Some(len) = be16(rest, 11).map(usize::from) else { return false };
-        // With a connection identifier (type 25, RFC 9146) the length stands further behind.
-        let whole = match *kind {
-            20..=24 => HEADER + len,
-            25 if records > 0 || version_known && rest.len() > HEADER + 8 => rest.len(),
-            _ => return false,
-        };
-        if !version_known || len == 0 || whole > rest.len() {
-            return false;
-        }
-        records += 1;
-        rest = rest.get(whole..).unwrap_or_default();
-    }
-    records > 0 && rest.is_empty()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{named, unnamed};
@@ -113,14 +89,5 @@ mod tests {
         assert_eq!(named(&q046), Some("quic"));
         q043[10] = b'x';
         assert_eq!(named(&q043), None);
-    }
-
-    #[test]
-    fn dtls_records_fill_their_datagram() {
-        let mut hello = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0];
-        assert_eq!(named(&hello), Some("dtls"));
-        hello.push(0);
-        assert_eq!(named(&hello), None, "a byte too many");
-        assert_eq!(named(&[22, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]), None, "TLS has no place in a datagram");
     }
 }

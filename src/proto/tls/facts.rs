@@ -254,13 +254,21 @@ pub enum TlsEvent<'e> {
         /// SHA-256 of each.
         sha256: &'e [[u8; 32]],
     },
+    /// Application data that keys made readable: not an event of its own, the engine reads it as the stream of
+    /// another protocol.
+    Plain {
+        /// Who sent it.
+        sender: Direction,
+        /// The plain text of a record.
+        bytes: &'e [u8],
+    },
 }
 
 impl Event for TlsEvent<'_> {
     fn moment(&self) -> Option<(Timestamp, u64)> {
         match self {
             Self::Handshake(h) => Some((h.ts, h.packet)),
-            Self::Certificates { .. } => None,
+            Self::Certificates { .. } | Self::Plain { .. } => None,
         }
     }
 

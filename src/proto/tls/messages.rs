@@ -9,6 +9,8 @@ pub mod kind {
     pub const CLIENT_HELLO: u8 = 1;
     /// ServerHello; HelloRetryRequest too.
     pub const SERVER_HELLO: u8 = 2;
+    /// HelloVerifyRequest of DTLS (RFC 6347, section 4.2.1).
+    pub const HELLO_VERIFY_REQUEST: u8 = 3;
     /// HelloRetryRequest of the drafts up to 21.
     pub const DRAFT_RETRY: u8 = 6;
     /// Certificate.
@@ -53,6 +55,25 @@ pub fn chain(body: &[u8]) -> Vec<&[u8]> {
         && let Ok(der) = list.take("certificate", usize::try_from(len).unwrap_or(usize::MAX))
     {
         out.push(der);
+    }
+    out
+}
+
+/// The certificates of a Certificate message of TLS 1.3 (RFC 8446, section 4.4.2), likewise; each has extensions behind it.
+pub fn chain_13(body: &[u8]) -> Vec<&[u8]> {
+    let mut out = Vec::new();
+    let mut r = Reader::new(body);
+    if r.vec8("request context").is_err() {
+        return out;
+    }
+    let Ok(mut list) = r.vec24("certificates") else { return out };
+    while out.len() < limits::TLS_CHAIN_MAX
+        && let Ok(mut der) = list.vec24("certificate")
+    {
+        out.push(der.rest());
+        if list.vec16("extensions").is_err() {
+            break;
+        }
     }
     out
 }
@@ -117,6 +138,15 @@ mod tests {
         assert_eq!(chain(&body[..11]), [&[0x30, 0][..]]);
         assert!(chain(&[]).is_empty());
         assert_eq!(chain(&[0, 0, 3].iter().copied().chain([0; 300]).collect::<Vec<_>>()).len(), 1);
+    }
+
+    #[test]
+    fn a_chain_of_tls_1_3_has_a_context_and_extensions() {
+        let body = [1, 9, 0, 0, 15, 0, 0, 2, 0x30, 0, 0, 1, 7, 0, 0, 1, 0x31, 0, 1, 8];
+        assert_eq!(chain_13(&body), [&[0x30, 0][..], &[0x31]]);
+        for end in 0..body.len() {
+            assert!(chain_13(&body[..end]).is_empty(), "a list that is cut is not whole: {end}");
+        }
     }
 
     #[test]

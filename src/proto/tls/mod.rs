@@ -6,30 +6,29 @@
 //! ```
 //! A record may hold several handshake messages and a message may span records. What a record
 //! holds is used as soon as a message in it is whole; only a message that spans records is copied,
-//! into one bounded buffer per direction. Which side is the client follows from the messages, not
-//! from who opened the connection.
-//!
-//! The row of a handshake is written when it is known whether it was completed, and at the end of
-//! the flow otherwise. Behind that the parser is finished: an encrypted flow costs nothing.
+//! into one bounded buffer per direction. What the messages say is the business of the
+//! [`conversation`]. When that is settled the parser is finished: an encrypted flow costs nothing.
 
+pub mod conversation;
 mod facts;
-mod messages;
+pub mod messages;
 pub mod opening;
-mod records;
+pub mod records;
 mod side;
 
 pub use facts::{Alert, ClientFacts, Handshake, ServerFacts, TABLE, TlsEvent};
 pub use messages::{KeyShare, chain, key_share};
 
-use messages::kind;
+use std::sync::Arc;
+
+use conversation::{Carriage, Conversation, Emit};
+use opening::keylog::KeyStore;
 use records::{HEADER, Header, MESSAGE_MAX, content, is_clear_hello};
-use sha2::{Digest, Sha256};
 use side::{ALERT_13_MAX, Side, Sync};
 
 use super::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use crate::base::{Reader, limits};
-use crate::fingerprint::hello::{ClientHello, Dialect, ServerHello};
-use crate::fingerprint::{ja4, sslv2};
+use crate::fingerprint::sslv2;
 
 /// What to do next with the bytes at hand.
 enum Step {
@@ -44,18 +43,21 @@ enum Step {
 }
 
 /// Parser of one flow.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TlsParser {
     sides: [Side; 2],
-    /// The handshake that is going on.
-    handshake: Option<Box<Handshake>>,
+    conversation: Conversation,
     /// Whether anything was recognised.
     seen: bool,
     /// Nothing more is of interest.
     done: bool,
 }
 
-type Emit<'a> = dyn FnMut(TlsEvent<'_>) + 'a;
+impl Default for TlsParser {
+    fn default() -> Self {
+        Self { sides: Default::default(), conversation: Conversation::new(Carriage::TCP), seen: false, done: false }
+    }
+}
 
 impl TlsParser {
     const fn side(&mut self, dir: Direction) -> &mut Side {
@@ -88,17 +90,25 @@ impl TlsParser {
             Err(e) if e.is_short() => return Step::Need(HEADER),
             Err(_) => return self.lose(dir, emit),
         };
+        if let Some(opener) = self.conversation.opener()
+            && opener.opens(dir)
+            && header.ty != content::CHANGE_CIPHER_SPEC
+        {
+            return self.open(dir, bytes, &header, emit);
+        }
         // What stands behind the header is needed of alerts, and of handshake records that may be
         // encrypted: those are told by the first six bytes of the message.
         let look = match header.ty {
             content::ALERT if header.len == 2 => 2,
-            content::HANDSHAKE if self.peek(dir).cipher_changed => header.len.min(6),
+            content::HANDSHAKE if self.conversation.half(dir).cipher_changed => header.len.min(6),
             _ => 0,
         };
         let Some(payload) = bytes.get(HEADER..HEADER + look) else { return Step::Need(HEADER + look) };
+        let half = self.conversation.half(dir);
+        half.heard = true;
+        let changed = half.cipher_changed;
         let side = self.side(dir);
         side.sync = Sync::Sound;
-        let changed = side.cipher_changed;
         if header.ty != content::HANDSHAKE || changed {
             side.drop_message();
         }
@@ -108,16 +118,73 @@ impl TlsParser {
                 self.side(dir).record_left = header.len;
                 return Step::Used(HEADER);
             }
-            content::HANDSHAKE => self.side(dir).finished = true,
-            content::CHANGE_CIPHER_SPEC => self.cipher_changed(dir),
-            content::ALERT => self.alert(dir, payload),
+            content::HANDSHAKE => self.conversation.half(dir).finished = true,
+            content::CHANGE_CIPHER_SPEC => self.conversation.cipher_changed(dir),
+            content::ALERT => self.conversation.alert(dir, payload),
             content::DATA => self.data(dir, header.len),
             _ => {}
         }
-        match self.settle(emit) {
-            Some(progress) => Step::Stop(progress),
-            None => Step::Pass(HEADER + header.len),
+        // What is encrypted from here on may be opened later.
+        if self.conversation.settle(emit) && self.conversation.opener().is_none() {
+            return self.finish();
         }
+        Step::Pass(HEADER + header.len)
+    }
+
+    /// An encrypted record for which there are keys.
+    fn open(&mut self, dir: Direction, bytes: &[u8], header: &Header, emit: &mut Emit<'_>) -> Step {
+        let total = HEADER + header.len;
+        let Some((head, payload)) = bytes.get(..total).and_then(<[u8]>::split_first_chunk::<HEADER>) else {
+            return Step::Need(total);
+        };
+        let half = self.conversation.half(dir);
+        half.heard = true;
+        half.finished |= half.cipher_changed && header.ty == content::HANDSHAKE;
+        self.side(dir).sync = Sync::Sound;
+        self.side(dir).drop_message();
+        if header.ty == content::DATA {
+            self.data(dir, header.len);
+        }
+        let opened = self.conversation.opener().and_then(|opener| opener.open(dir, head, payload));
+        match opened {
+            Some((content::DATA, plain)) => emit(TlsEvent::Plain { sender: dir, bytes: &plain }),
+            Some((content::HANDSHAKE, plain)) if header.ty == content::DATA => {
+                self.conversation.opened(dir, &plain, emit);
+            }
+            _ => {}
+        }
+        if self.conversation.settle(emit) && self.conversation.opener().is_none() {
+            return self.finish();
+        }
+        Step::Used(total)
+    }
+
+    const fn finish(&mut self) -> Step {
+        self.done = true;
+        Step::Stop(Progress::Finished)
+    }
+
+    fn data(&mut self, dir: Direction, len: usize) {
+        let is_13 = self.conversation.is_tls13();
+        let half = self.conversation.half(dir);
+        half.data_records = half.data_records.saturating_add(1);
+        half.finished |= half.cipher_changed;
+        half.finished_13 |= is_13 && len > ALERT_13_MAX;
+    }
+
+    /// A whole handshake message, for which `used` bytes were taken.
+    fn message(
+        &mut self,
+        cx: Cx<'_>,
+        dir: Direction,
+        used: usize,
+        (ty, body): (u8, &[u8]),
+        emit: &mut Emit<'_>,
+    ) -> Step {
+        if self.conversation.message(cx, dir, ty, body, emit) && self.conversation.opener().is_none() {
+            return self.finish();
+        }
+        Step::Used(used)
     }
 
     /// Within a handshake record: `bytes` are the rest of it, or the front of that.
@@ -163,10 +230,7 @@ impl TlsParser {
         }
         let Some(message) = bytes.get(..total) else { return Step::Need(total) };
         side.record_left -= total;
-        match self.message(cx, dir, ty, message.get(4..).unwrap_or_default(), emit) {
-            Some(progress) => Step::Stop(progress),
-            None => Step::Used(total),
-        }
+        self.message(cx, dir, total, (ty, message.get(4..).unwrap_or_default()), emit)
     }
 
     /// More of a message that began in an earlier record.
@@ -202,197 +266,10 @@ impl TlsParser {
                 return Step::Used(n);
             }
             side.message = Vec::new();
-            return self.message(cx, dir, ty, &[], emit).map_or(Step::Used(n), Step::Stop);
+            return self.message(cx, dir, n, (ty, &[]), emit);
         };
         let message = std::mem::take(&mut side.message);
-        self.message(cx, dir, ty, message.get(4..).unwrap_or_default(), emit).map_or(Step::Used(n), Step::Stop)
-    }
-
-    /// A whole handshake message. One that does not parse is passed over.
-    fn message(&mut self, cx: Cx<'_>, dir: Direction, ty: u8, body: &[u8], emit: &mut Emit<'_>) -> Option<Progress> {
-        match ty {
-            kind::CLIENT_HELLO => {
-                let hello = ClientHello::parse(body, Dialect::Tls).ok()?;
-                self.client_hello(cx, dir, ClientFacts::new(&hello, ja4::Carrier::Tcp), emit);
-            }
-            kind::SERVER_HELLO => {
-                let hello = ServerHello::parse(body).ok()?;
-                self.server_hello(cx, dir, ServerFacts::new(&hello), hello.group, emit);
-            }
-            kind::DRAFT_RETRY => {
-                let hello = ServerHello::parse_draft_retry(body).ok().filter(|h| h.version >> 8 == 0x7f)?;
-                self.server_hello(cx, dir, ServerFacts::new(&hello), hello.group, emit);
-            }
-            kind::CERTIFICATE => self.certificates(dir, &messages::chain(body), emit),
-            kind::SERVER_KEY_EXCHANGE => {
-                let h = self.handshake.as_mut().filter(|h| h.client_side != dir)?;
-                let server = h.server.as_ref()?;
-                let share = messages::key_share(body, server.version, server.suite()?).ok()?;
-                h.group = h.group.or(share.group);
-                (h.dh_bits, h.signature_scheme) = (share.dh_bits, share.signature_scheme);
-            }
-            kind::SERVER_HELLO_DONE => {
-                if let Some(h) = self.handshake.as_mut().filter(|h| h.client_side != dir) {
-                    h.hello_done = true;
-                }
-            }
-            _ => {}
-        }
-        self.settle(emit)
-    }
-
-    fn client_hello(&mut self, cx: Cx<'_>, dir: Direction, facts: ClientFacts, emit: &mut Emit<'_>) {
-        if let Some(h) = &mut self.handshake {
-            // The answer was delivered first: this direction had to be put in order.
-            if h.client.is_none() && h.client_side == dir {
-                (h.ts, h.packet, h.client) = (cx.ts, cx.packet, Some(facts));
-                if h.server.as_ref().is_some_and(|s| s.retry) {
-                    self.give_up(emit);
-                }
-                return;
-            }
-        }
-        self.give_up(emit);
-        self.sides.iter_mut().for_each(Side::renew);
-        let mut h = Handshake::new(cx.ts, cx.packet, "tcp", dir);
-        h.client = Some(facts);
-        self.handshake = Some(Box::new(h));
-    }
-
-    fn server_hello(
-        &mut self,
-        cx: Cx<'_>,
-        dir: Direction,
-        facts: ServerFacts,
-        group: Option<u16>,
-        emit: &mut Emit<'_>,
-    ) {
-        let retry = facts.retry;
-        let open = self.handshake.as_ref().is_some_and(|h| h.server.is_none() && h.client_side != dir);
-        if !open {
-            self.give_up(emit);
-            self.sides.iter_mut().for_each(Side::renew);
-            self.handshake = Some(Box::new(Handshake::new(cx.ts, cx.packet, "tcp", dir.other())));
-        }
-        if let Some(h) = &mut self.handshake {
-            (h.server, h.group) = (Some(facts), group);
-            if retry && h.client.is_some() {
-                self.give_up(emit);
-            }
-        }
-    }
-
-    fn certificates(&mut self, dir: Direction, chain: &[&[u8]], emit: &mut Emit<'_>) {
-        if chain.is_empty() {
-            return;
-        }
-        let sha256: Vec<[u8; 32]> = chain.iter().map(|der| Sha256::digest(der).into()).collect();
-        let from_server = self.handshake.as_ref().map_or(dir == Direction::Resp, |h| h.client_side != dir);
-        if let Some(h) = &mut self.handshake
-            && h.certificates.len() + sha256.len() <= 2 * limits::TLS_CHAIN_MAX
-        {
-            h.certificates.extend_from_slice(&sha256);
-        }
-        emit(TlsEvent::Certificates { sender: dir, from_server, chain, sha256: &sha256 });
-    }
-
-    fn cipher_changed(&mut self, dir: Direction) {
-        // In TLS 1.3 the message means nothing, and a hello in clear may follow it (RFC 8446,
-        // appendix D.4).
-        if !self.handshake.as_ref().is_some_and(|h| h.is_tls13()) {
-            self.side(dir).cipher_changed = true;
-        }
-    }
-
-    fn alert(&mut self, dir: Direction, payload: &[u8]) {
-        let [level @ (1 | 2), description] = *payload else { return };
-        if let Some(h) = &mut self.handshake
-            && h.alerts.len() < limits::TLS_ALERTS_MAX
-        {
-            h.alerts.push(Alert { sender: dir, level, description });
-        }
-    }
-
-    fn data(&mut self, dir: Direction, len: usize) {
-        let is_13 = self.handshake.as_ref().is_some_and(|h| h.is_tls13());
-        let side = self.side(dir);
-        side.data_records = side.data_records.saturating_add(1);
-        side.finished |= side.cipher_changed;
-        side.finished_13 |= is_13 && len > ALERT_13_MAX;
-    }
-
-    /// Ends the handshake if it is known to be completed, or if there is no telling any more.
-    fn settle(&mut self, emit: &mut Emit<'_>) -> Option<Progress> {
-        let [a, b] = &self.sides;
-        let established = match &self.handshake {
-            Some(h) if h.is_tls13() => a.finished_13 && b.finished_13,
-            Some(h) => h.server.as_ref().is_some_and(|s| !s.retry) && a.finished && b.finished,
-            None => false,
-        };
-        // Data that a client sends before the answer says nothing of the handshake.
-        let waits = self
-            .handshake
-            .as_ref()
-            .is_some_and(|h| h.server.is_none() && h.client.as_ref().is_some_and(|c| c.early_data));
-        let given_up = !waits && a.data_records.max(b.data_records) >= limits::TLS_RECORDS_UNDECIDED_MAX;
-        if !established && !given_up {
-            return None;
-        }
-        if let Some(h) = &mut self.handshake {
-            h.established = established.then_some(true);
-        }
-        self.give_up(emit);
-        self.done = true;
-        Some(Progress::Finished)
-    }
-
-    /// Emits the handshake as it stands.
-    fn give_up(&mut self, emit: &mut Emit<'_>) {
-        let Some(mut h) = self.handshake.take() else { return };
-        h.resumed = self.resumed(&h);
-        if h.established.is_none() {
-            h.established = self.completed(&h);
-        }
-        emit(TlsEvent::Handshake(&h));
-    }
-
-    /// Whether a handshake that was not seen to be completed was not: `None` where the side that
-    /// would tell is not in the capture, and the other one went on.
-    fn completed(&self, h: &Handshake) -> Option<bool> {
-        let retry = h.server.as_ref().is_some_and(|s| s.retry);
-        let fatal = h.alerts.iter().any(|alert| alert.level == 2);
-        if retry || fatal {
-            return Some(false);
-        }
-        let (client, server) = (self.peek(h.client_side), self.peek(h.client_side.other()));
-        let unseen = |side: &Side| side.sync == Sync::Start || side.is_lost();
-        let sslv2 = h.server.as_ref().is_some_and(|s| s.version == 0x0002);
-        let early = h.client.as_ref().is_some_and(|c| c.early_data);
-        let client_went_on = client.cipher_changed || (client.data_records > 0 && !early);
-        let server_went_on = h.server.is_some();
-        let blind = (unseen(server) && client_went_on) || (unseen(client) && server_went_on);
-        // Both directions were lost on the way, or the encrypted part of SSL 2, which is not read.
-        let both = client.is_lost() && server.is_lost();
-        (!blind && !both && !sslv2).then_some(false)
-    }
-
-    /// Whether an earlier session went on.
-    fn resumed(&self, h: &Handshake) -> Option<bool> {
-        let server = h.server.as_ref()?;
-        if server.retry {
-            return Some(false);
-        }
-        if h.is_tls13() || server.version == 0x0002 {
-            return Some(server.resumes);
-        }
-        if h.hello_done || !h.certificates.is_empty() {
-            return Some(false);
-        }
-        let echoed =
-            !server.session_id.is_empty() && h.client.as_ref().is_some_and(|c| c.session_id == server.session_id);
-        // A server that changes ciphers right behind its hello goes on with a ticket (RFC 5077).
-        let side = self.peek(h.client_side.other());
-        (echoed || (side.cipher_changed && !side.is_lost())).then_some(true)
+        self.message(cx, dir, n, (ty, message.get(4..).unwrap_or_default()), emit)
     }
 
     /// A hello of SSL 2 at the start of a direction.
@@ -403,24 +280,25 @@ impl TlsParser {
             Err(_) => return self.lose(dir, emit),
         };
         self.side(dir).sync = Sync::Sound;
+        self.conversation.half(dir).heard = true;
         self.seen = true;
         match hello {
             sslv2::Hello::Client { version, ciphers, session_id } => {
-                self.client_hello(cx, dir, ClientFacts::from_sslv2(version, ciphers, session_id), emit);
+                self.conversation.client_hello(cx, dir, ClientFacts::from_sslv2(version, ciphers, session_id), emit);
             }
             sslv2::Hello::Server { session_hit, version, certificate, .. } => {
                 let facts = ServerFacts { version, resumes: session_hit, ..ServerFacts::default() };
-                self.server_hello(cx, dir, facts, None, emit);
+                self.conversation.server_hello(cx, dir, facts, None, emit);
                 if !certificate.is_empty() {
-                    self.certificates(dir, &[certificate], emit);
+                    self.conversation.certificates(dir, &[certificate], emit);
                 }
                 if session_hit || self.peek(dir.other()).ended {
-                    self.give_up(emit);
-                    self.done = true;
-                    return Step::Stop(Progress::Finished);
+                    self.conversation.give_up(emit);
+                    return self.finish();
                 }
                 // The rest of this direction is encrypted.
                 self.side(dir).sync = Sync::Lost;
+                self.conversation.half(dir).lost = true;
                 return Step::Stop(Progress::Skip(u64::MAX));
             }
         }
@@ -429,8 +307,8 @@ impl TlsParser {
 
     /// Whether the next record of a client is the master key of SSL 2.
     fn waits_for_sslv2_key(&self, dir: Direction) -> bool {
-        self.handshake
-            .as_ref()
+        self.conversation
+            .handshake()
             .is_some_and(|h| h.client_side == dir && h.server.as_ref().is_some_and(|s| s.version == 0x0002))
     }
 
@@ -441,17 +319,17 @@ impl TlsParser {
             return Step::Need(6);
         };
         if ty == 2
-            && let Some(server) = self.handshake.as_mut().and_then(|h| h.server.as_mut())
+            && let Some(server) = self.conversation.handshake_mut().and_then(|h| h.server.as_mut())
         {
             server.cipher = Some(cipher);
         }
-        self.give_up(emit);
-        self.done = true;
-        Step::Stop(Progress::Finished)
+        self.conversation.give_up(emit);
+        self.finish()
     }
 
     /// The records of a direction cannot be told apart any more.
     fn lose(&mut self, dir: Direction, emit: &mut Emit<'_>) -> Step {
+        self.conversation.half(dir).lost = true;
         let side = self.side(dir);
         side.sync = Sync::Lost;
         side.drop_message();
@@ -460,9 +338,8 @@ impl TlsParser {
         }
         let other = self.peek(dir.other());
         if other.sync == Sync::Lost || other.ended {
-            self.give_up(emit);
-            self.done = true;
-            return Step::Stop(Progress::Finished);
+            self.conversation.give_up(emit);
+            return self.finish();
         }
         Step::Stop(Progress::Skip(u64::MAX))
     }
@@ -521,13 +398,21 @@ impl AppParser for TlsParser {
         }
     }
 
+    fn bring_keys(&mut self, keys: &Arc<KeyStore>) {
+        self.conversation.bring_keys(keys.clone());
+    }
+
     fn heap(&self) -> usize {
-        self.sides.iter().map(|s| s.message.capacity()).sum()
+        self.sides.iter().map(|s| s.message.capacity()).sum::<usize>() + self.conversation.opener_heap()
     }
 
     fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, _missing: u64) -> Progress {
+        self.conversation.half(dir).lost = true;
+        if let Some(opener) = self.conversation.opener() {
+            opener.lose(dir);
+        }
         let side = self.side(dir);
-        (side.sync, side.gapped, side.record_left) = (Sync::AfterGap, true, 0);
+        (side.sync, side.record_left) = (Sync::AfterGap, 0);
         side.drop_message();
         Progress::Done
     }
@@ -537,7 +422,7 @@ impl AppParser for TlsParser {
         side.ended = true;
         side.drop_message();
         if self.peek(dir.other()).ended {
-            self.give_up(emit);
+            self.conversation.give_up(emit);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is kept of one direction.
+//! What is kept of one direction of TLS over a stream.
 
 /// Longest record of TLS 1.3 that can be an alert and no more: content, type, tag of 16 bytes. A
 /// Finished message makes a longer one.
@@ -27,36 +27,16 @@ pub struct Side {
     pub record_left: usize,
     /// Bytes of the current message to pass over.
     pub pass: usize,
-    /// A message that began in an earlier record: at most [`limits::TLS_MESSAGE_BYTES_MAX`] bytes.
+    /// A message that began in an earlier record: at most `TLS_MESSAGE_BYTES_MAX` bytes.
     pub message: Vec<u8>,
-    /// It said that what follows is encrypted.
-    pub cipher_changed: bool,
-    /// An encrypted record followed: its Finished message.
-    pub finished: bool,
-    /// Records of application data.
-    pub data_records: u32,
-    /// Such a record behind a ServerHello of TLS 1.3 that is more than an alert.
-    pub finished_13: bool,
-    /// Bytes of it are missing.
-    pub gapped: bool,
     /// No more will come.
     pub ended: bool,
 }
 
 impl Side {
-    /// Whether bytes of it were missed.
-    pub fn is_lost(&self) -> bool {
-        self.gapped || self.sync == Sync::Lost
-    }
-
     /// Forgets a message that is not whole.
     pub fn drop_message(&mut self) {
         self.message = Vec::new();
         self.pass = 0;
-    }
-
-    /// Forgets the encryption state, for a new handshake.
-    pub fn renew(&mut self) {
-        (self.cipher_changed, self.finished, self.finished_13) = (false, false, false);
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of the parser as a whole.
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::base::hash::mix;
 use crate::fingerprint::hello::tests::client_hello;

@@ -148,12 +148,28 @@ fn is_report(bytes: &[u8]) -> bool {
     matches!(bytes, [128..=191, 200..=207, ..])
 }
 
+/// What the parser is told of media on the ports of DTLS, which agrees on their keys (RFC 5764).
+pub const BESIDE_DTLS: &[u8] = b"beside dtls";
+/// What it is told of media on the ports of STUN: ICE found their way, and whether they are encrypted was
+/// agreed on elsewhere.
+pub const BESIDE_STUN: &[u8] = b"beside stun";
+
+/// What runs between the same two ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Neighbour {
+    #[default]
+    Nothing,
+    Stun,
+    Dtls,
+}
+
 /// Follows one flow.
 #[derive(Debug, Default)]
 pub struct Rtp {
     streams: Vec<Stream>,
     /// What the announcement said.
     words: Option<Box<[u8]>>,
+    neighbour: Neighbour,
     /// Last packet of each direction before the flow is believed, and how many fit.
     last: [Option<Packet>; 2],
     fitting: [u8; 2],
@@ -175,7 +191,8 @@ impl Rtp {
             self.believed = Some(service);
             let codec = self.words().codec(payload_type).unwrap_or_default();
             let announced = self.words.is_some();
-            emit(Event::Recognised { service, payload_type, codec, announced });
+            let doubtful = self.neighbour == Neighbour::Stun;
+            emit(Event::Recognised { service, payload_type, codec, announced, doubtful });
         }
     }
 
@@ -188,7 +205,8 @@ impl Rtp {
                 cx.limit_hit();
                 return None;
             }
-            let encrypted = self.words.as_ref().map(|_| self.words().encrypted);
+            let keyed = (self.neighbour == Neighbour::Dtls).then_some(true);
+            let encrypted = keyed.or_else(|| self.words.as_ref().map(|_| self.words().encrypted));
             let began = (cx.ts, cx.packet);
             self.streams.push(Stream { began, is_rtcp, from_orig, ssrc, encrypted, ..Stream::default() });
         }
@@ -217,7 +235,8 @@ impl Rtp {
                 (false, false) => 0,
             };
             if announced || fitting.saturating_add(1) >= CONVINCING && packet.usual() {
-                let service = if self.words().encrypted { "srtp" } else { "rtp" };
+                let encrypted = self.words().encrypted || self.neighbour == Neighbour::Dtls;
+                let service = if encrypted { "srtp" } else { "rtp" };
                 self.believe(service, packet.payload_type, emit);
             }
         }
@@ -268,7 +287,11 @@ impl AppParser for Rtp {
     }
 
     fn introduce(&mut self, words: &[u8]) {
-        self.words = Some(words.into());
+        match words {
+            BESIDE_DTLS => self.neighbour = Neighbour::Dtls,
+            BESIDE_STUN => self.neighbour = Neighbour::Stun,
+            words => self.words = Some(words.into()),
+        }
     }
 
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Progress {

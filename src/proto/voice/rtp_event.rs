@@ -23,7 +23,11 @@ pub static TABLE: Table = Table {
             Type::Text,
             "Codec, clock and channels: as the session description says, or the fixed meaning of the payload type",
         ),
-        Column::repeating("encrypted", Type::Bool, "Whether it was announced as SRTP; null where nothing announced it"),
+        Column::repeating(
+            "encrypted",
+            Type::Bool,
+            "Whether it was announced as SRTP, or DTLS on the same ports keys it; null where nothing tells",
+        ),
         Column::new("packets", Type::Int64, "Packets seen"),
         Column::new("payload_bytes", Type::Int64, "Bytes of media seen; for RTCP of all reports"),
         Column::new("lost", Type::Int64, "Packets missing by their sequence numbers"),
@@ -89,6 +93,8 @@ pub enum Event<'e> {
         codec: &'e [u8],
         /// Whether something announced the flow.
         announced: bool,
+        /// Whether ICE found its way, whose media are mostly encrypted though nothing here says so.
+        doubtful: bool,
     },
     /// A stream has ended.
     Ended(&'e Stream),

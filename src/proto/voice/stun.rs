@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::stun_message::{Class, HEADER_BYTES, Message};
 use crate::base::secret::Reveal;
-use crate::base::{Endpoint, Secret, Timestamp, hash, limits};
+use crate::base::{Endpoint, Reader, Secret, Timestamp, hash, limits};
 use crate::proto::api::{About, AppParser, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport};
 use crate::proto::proof::Proof;
 use crate::record::schema::FLOW_PREFIX;
@@ -205,6 +205,31 @@ type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
 /// The first byte of channel data (RFC 5766, section 11; RFC 8656 gives a part of the range back).
 const fn is_channel(first: u8) -> bool {
     first >= 0x40 && first <= 0x7f
+}
+
+/// What channel data, or an indication that relays data, holds (RFC 8656, sections 11 and 12.4).
+pub fn inside(datagram: &[u8]) -> Option<&[u8]> {
+    const DATA_ATTRIBUTE: u16 = 0x0013;
+    let mut r = Reader::new(datagram);
+    if datagram.first().copied().is_some_and(is_channel) {
+        r.skip("channel", 2).ok()?;
+        return r.vec16("channel data").ok().map(|mut d| d.rest());
+    }
+    // Send and Data.
+    let message = Message::read(datagram).filter(|m| m.modern && m.class == Class::Indication)?;
+    if !matches!(message.method, 6 | 7) {
+        return None;
+    }
+    r.skip("header", HEADER_BYTES).ok()?;
+    loop {
+        let kind = r.be16("attribute").ok()?;
+        let mut value = r.vec16("attribute value").ok()?;
+        if kind == DATA_ATTRIBUTE {
+            return Some(value.rest());
+        }
+        let padding = value.remaining().next_multiple_of(4) - value.remaining();
+        r.skip("padding", padding).ok()?;
+    }
 }
 
 impl Stun {

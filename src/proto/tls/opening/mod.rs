@@ -153,7 +153,8 @@ impl Opener {
         if side.lost {
             return None;
         }
-        let found = side.candidates.iter_mut().enumerate().find_map(|(i, (keys, _))| Some((i, keys.open(header, payload)?)));
+        let found =
+            side.candidates.iter_mut().enumerate().find_map(|(i, (keys, _))| Some((i, keys.open(header, payload)?)));
         let Some((past, (ty, plain))) = found else {
             side.unopened += 1;
             side.lost = side.unopened >= limits::TLS_UNOPENED_MAX;

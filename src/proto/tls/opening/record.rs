@@ -99,7 +99,10 @@ pub struct RecordKeys {
 
 impl std::fmt::Debug for RecordKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordKeys").field("suite", &self.suite).field("sequence", &self.sequence).finish_non_exhaustive()
+        f.debug_struct("RecordKeys")
+            .field("suite", &self.suite)
+            .field("sequence", &self.sequence)
+            .finish_non_exhaustive()
     }
 }
 

@@ -218,10 +218,7 @@ mod tests {
     fn keys_of_tls_1_3_are_those_of_the_standard() {
         // RFC 8448, section 3: the server's handshake traffic secret, its key and vector.
         let secret = unhex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38");
-        assert_eq!(
-            expand_label(Hash::Sha256, &secret, "key", 16).unwrap(),
-            unhex("3fce516009c21727d0f2e4e86ee403bc")
-        );
+        assert_eq!(expand_label(Hash::Sha256, &secret, "key", 16).unwrap(), unhex("3fce516009c21727d0f2e4e86ee403bc"));
         assert_eq!(expand_label(Hash::Sha256, &secret, "iv", 12).unwrap(), unhex("5d313eb2671276ee13000b30"));
         assert_eq!(expand_label(Hash::Sha256, &[1; 3], "key", 16), None, "no secret of that hash");
     }
