@@ -249,6 +249,8 @@ fn input_line(number: usize, result: &InputResult, facts: &RunFacts) -> InputLin
         ts_last: of_capture().filter_map(|s| s.seen.last).max().map(|t| t.to_string()),
         outcome: outcome.to_owned(),
         error: result.error.as_ref().map(ToString::to_string),
+        tls_secrets: result.secrets as u64,
+        tls_secrets_bad: result.bad_secrets as u64,
     }
 }
 
@@ -277,6 +279,9 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
     let counters = facts.counters();
     let limits = lost_to_limits(&counters);
     let mut warnings: Vec<String> = inputs.iter().filter_map(|i| i.error.clone()).collect();
+    for input in inputs.iter().filter(|i| i.tls_secrets_bad > 0) {
+        warnings.push(format!("{}: {} lines of its TLS secrets say nothing", input.path, input.tls_secrets_bad));
+    }
     for input in inputs.iter().filter(|i| i.outcome == "interrupted") {
         warnings.push(format!("{}: not read to its end: the run was interrupted", input.path));
     }

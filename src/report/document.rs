@@ -120,6 +120,12 @@ pub struct InputLine {
     pub outcome: String,
     /// What was wrong, with the place.
     pub error: Option<String>,
+    /// Secrets of TLS sessions that it holds, which were used.
+    #[serde(default)]
+    pub tls_secrets: u64,
+    /// Lines of its key logs that say nothing.
+    #[serde(default)]
+    pub tls_secrets_bad: u64,
 }
 
 /// Flows of one service.
