@@ -5,6 +5,7 @@ pub mod hassh;
 pub mod hello;
 pub mod ja3;
 pub mod ja4;
+pub mod npf;
 pub mod registry;
 pub mod sslv2;
 
