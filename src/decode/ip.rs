@@ -97,6 +97,7 @@ pub(super) fn v6(w: &mut Walk, s: Span) -> Step {
     let (src, dst) = h[8..].split_at(16);
     let out = &mut *w.out;
     out.ip_version = 6;
+    out.flow_label = h[1] & 0x0f != 0 || h[2] != 0 || h[3] != 0;
     out.ttl = h[7];
     out.ip_id = 0;
     out.protocol = next;

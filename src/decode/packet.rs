@@ -143,6 +143,8 @@ pub struct TcpFields {
     pub window: u16,
     /// Flags: bit 0 FIN, 1 SYN, 2 RST, 3 PSH, 4 ACK, 5 URG, 6 ECE, 7 CWR.
     pub flags: u8,
+    /// Bytes of the header with its options, which end where the payload begins.
+    pub header_len: u8,
 }
 
 #[allow(missing_docs)] // RFC 9293, section 3.1
@@ -236,6 +238,8 @@ pub struct Packet {
     pub protocol_l2: u16,
     /// IPv4 identification; zero for IPv6.
     pub ip_id: u16,
+    /// Whether the flow label of IPv6 is not zero (RFC 6437).
+    pub flow_label: bool,
     /// The transport checksum as it stands in the packet; tells a copy from another packet.
     pub transport_checksum: u16,
     /// Offset of the transport payload in the slab. For protocols without a transport header that

@@ -18,6 +18,7 @@ pub(super) fn tcp(w: &mut Walk, s: Span) -> Step {
         ack: u32::from_be_bytes([h[8], h[9], h[10], h[11]]),
         flags: h[13],
         window: u16::from_be_bytes([h[14], h[15]]),
+        header_len: header as u8,
     };
     out.transport_checksum = u16::from_be_bytes([h[16], h[17]]);
     if header < 20 || header > s.wire_len() {

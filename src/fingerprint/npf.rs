@@ -194,24 +194,27 @@ pub fn tcp(syn: &Syn<'_>) -> String {
     element(&mut out, &[syn.ttl & 0xe0]);
     element(&mut out, &syn.window.to_be_bytes());
     out.push('(');
-    let mut rest = syn.options;
-    while let Some((kind, behind)) = rest.split_first() {
+    options(syn.options).for_each(|option| element(&mut out, option));
+    out.push(')');
+    out
+}
+
+/// The options of a TCP header as they go into a fingerprint: largest segment and scale of the window as a whole, of the
+/// others the kind; up to the end of the list or the first that is cut.
+pub fn options<'a>(list: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let (kind, behind) = rest.split_first()?;
         let len = match (kind, behind.first()) {
             // End of the list, and no operation: one byte each.
             (0 | 1, _) => 1,
             (_, Some(len)) => usize::from(*len).max(2),
-            (_, None) => break,
+            (_, None) => return None,
         };
-        let Some((option, after)) = rest.split_at_checked(len) else { break };
-        // The largest segment and the scale of the window.
-        element(&mut out, if matches!(kind, 2 | 3) { option } else { option.get(..1).unwrap_or_default() });
-        if *kind == 0 {
-            break;
-        }
-        rest = after;
-    }
-    out.push(')');
-    out
+        let (option, after) = rest.split_at_checked(len)?;
+        rest = if *kind == 0 { &[] } else { after };
+        if matches!(kind, 2 | 3) { Some(option) } else { option.get(..1) }
+    })
 }
 
 /// Of a request of HTTP/1: `http/...`; headers as sent, names and values.

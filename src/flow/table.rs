@@ -663,7 +663,7 @@ mod tests {
     fn tcp(from: u8, to: u8, flags: u8, seq: u32, len: u32, at: i64, number: u64) -> Packet {
         let (sp, dp) = if from < to { (5000, 80) } else { (80, 5000) };
         Packet {
-            tcp: TcpFields { flags, seq, ack: 0, window: 9 },
+            tcp: TcpFields { flags, seq, ack: 0, window: 9, header_len: 20 },
             payload_wire_len: len,
             ip_wire_len: 40 + len,
             ..packet(from, to, sp, dp, 6, at, number)

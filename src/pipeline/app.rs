@@ -1,6 +1,9 @@
 //! What the application layer keeps with each flow, and with one that ended.
 
+use std::sync::Arc;
+
 use super::reader::Reader;
+use super::syn::{SynNumber, SynPrints};
 use crate::decode::Packet;
 use crate::flow::{FlowRecord, key::protocol};
 use crate::proto::api::Transport;
@@ -36,6 +39,8 @@ pub struct App {
     pub(super) inner_service: Option<&'static str>,
     pub(super) server_name: Option<Box<ServerName>>,
     pub(super) upgraded: bool,
+    /// Fingerprints of the SYNs of originator and responder.
+    syns: [SynNumber; 2],
 }
 
 #[derive(Default)]
@@ -96,6 +101,8 @@ pub struct EndedFlow {
     pub inner_service: Option<&'static str>,
     /// Whether encryption took over on the way.
     pub upgraded: bool,
+    /// NPF strings of the SYNs of originator and responder.
+    pub syns: [Option<Arc<str>>; 2],
 }
 
 impl App {
@@ -115,8 +122,17 @@ impl App {
         self.stage = Stage::Done;
     }
 
+    /// Keeps the first fingerprint of each side.
+    pub fn note_syn(&mut self, answer: bool, number: SynNumber) {
+        let [orig, resp] = &mut self.syns;
+        let slot = if answer { resp } else { orig };
+        if *slot == 0 {
+            *slot = number;
+        }
+    }
+
     /// Ends the application layer's part of a flow.
-    pub fn into_ended(self, record: FlowRecord) -> EndedFlow {
+    pub fn into_ended(self, record: FlowRecord, syns: &SynPrints) -> EndedFlow {
         let by_port = || {
             let transport = match record.protocol {
                 protocol::TCP => Transport::Tcp,
@@ -139,6 +155,7 @@ impl App {
             service_source,
             server_name: self.server_name,
             inner_service: self.inner_service,
+            syns: self.syns.map(|number| syns.text(number)),
             upgraded: self.upgraded,
         }
     }

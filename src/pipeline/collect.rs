@@ -450,5 +450,7 @@ fn write_flow(
         .text(r.end.name())
         .count(r.first_packet)
         .count(r.last_packet)
-        .opt_text(flow.inner_service);
+        .opt_text(flow.inner_service)
+        .opt_text(flow.syns[0].as_deref())
+        .opt_text(flow.syns[1].as_deref());
 }

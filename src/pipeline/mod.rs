@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod separate;
 pub mod shard;
 pub mod shares;
+pub mod syn;
 pub mod tables;
 pub mod writer;
 

@@ -10,8 +10,9 @@ use super::emit::{Emitter, Learnt};
 use super::feed::Feed;
 use super::options::EngineOptions;
 use super::output::ShardOutput;
+use super::syn::SynPrints;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
-use crate::decode::{Kind, Packet};
+use crate::decode::{Kind, Packet, TcpFields};
 use crate::detect::login::LoginJudge;
 use crate::device::Claim;
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
@@ -50,6 +51,7 @@ pub struct Shard {
     feed: Feed,
     frames: link::Parsers,
     learnt: Learnt,
+    syns: SynPrints,
     options: Arc<EngineOptions>,
     /// Bytes that flows and parsers of this shard may take.
     memory_max: usize,
@@ -63,6 +65,7 @@ impl Shard {
             table: FlowTable::new(table),
             feed: Feed::new(Budget::new(options.stream_memory / of), options.tls_keys.clone()),
             frames: link::Parsers::default(),
+            syns: SynPrints::default(),
             learnt: Learnt { logins: LoginJudge::new(options.defaults), ..Learnt::default() },
             memory_max: options.flow_memory / of,
             options,
@@ -125,8 +128,10 @@ impl Shard {
 
     /// Ends flows that were silent for too long at packet time `clock`, and keeps within memory.
     pub fn tick(&mut self, clock: Timestamp, out: &mut ShardOutput) {
-        let Self { table, feed, learnt, options, .. } = self;
-        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, learnt, options, out));
+        let Self { table, feed, learnt, syns, options, .. } = self;
+        table.expire(clock, ENDED_PER_BATCH, &mut |flow, reason| {
+            end_flow(flow, reason, feed, (learnt, syns), options, out)
+        });
         self.evict(out);
         if self.learnt.claims.is_full() {
             self.hand_on_claims(out);
@@ -142,16 +147,27 @@ impl Shard {
     fn packet(&mut self, packet: &Packet, capture: u32, slab: &[u8], hash: u64, out: &mut ShardOutput) {
         let keyed = FlowKey::of(packet);
         let payload = packet.payload(slab);
-        let Self { table, feed, learnt, options, .. } = self;
+        let Self { table, feed, learnt, syns, options, .. } = self;
         let before = table.len();
         let admitted = table.admit(packet, keyed, hash, capture, payload, &mut |flow, reason| {
-            end_flow(flow, reason, feed, learnt, options, out);
+            end_flow(flow, reason, feed, (learnt, syns), options, out);
         });
         let counters = out.counters(packet.interface);
         counters.flows += u64::from(table.len() > before);
         match admitted {
             Admitted::Duplicate => counters.duplicates += 1,
             Admitted::Packet { slot, side, .. } => {
+                if packet.protocol == protocol::TCP && packet.tcp.has(TcpFields::SYN) {
+                    match syns.number(packet, slab) {
+                        Ok(number) => {
+                            if let Some(flow) = table.get_mut(slot) {
+                                // Whoever opened it: sides may still be turned round.
+                                flow.app.note_syn(packet.tcp.has(TcpFields::ACK), number);
+                            }
+                        }
+                        Err(()) => counters.parser_limits += 1,
+                    }
+                }
                 if matches!(packet.protocol, protocol::TCP | protocol::UDP) {
                     if let Some(flow) = table.get_mut(slot)
                         && flow.app.wants(packet)
@@ -185,13 +201,13 @@ impl Shard {
     }
 
     fn evict(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, learnt, options, memory_max, .. } = self;
+        let Self { table, feed, learnt, syns, options, memory_max, .. } = self;
         if table.size() + feed.memory() <= *memory_max {
             return;
         }
         let feed = std::cell::RefCell::new(feed);
         let evicted = table.evict(*memory_max, &mut || feed.borrow().memory(), &mut |flow, reason| {
-            end_flow(flow, reason, &mut feed.borrow_mut(), learnt, options, out);
+            end_flow(flow, reason, &mut feed.borrow_mut(), (learnt, syns), options, out);
         });
         out.counters(0).flows_evicted += evicted;
     }
@@ -199,9 +215,9 @@ impl Shard {
     /// Ends the flows that began first: the input is over. To be called until nothing is
     /// [left](Self::is_empty), so that what leaves at once stays bounded.
     pub fn finish(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, learnt, options, frames, .. } = self;
+        let Self { table, feed, learnt, syns, options, frames, .. } = self;
         frames.on_end(&mut |cx, event| Emitter::new(options, learnt, out, 0).frame_event(cx, &event));
-        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, learnt, options, out));
+        table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, (learnt, syns), options, out));
         self.hand_on_claims(out);
     }
 
@@ -266,7 +282,7 @@ fn end_flow(
     flow: &mut Flow<App>,
     reason: EndReason,
     feed: &mut Feed,
-    learnt: &mut Learnt,
+    (learnt, syns): (&mut Learnt, &SynPrints),
     options: &EngineOptions,
     out: &mut ShardOutput,
 ) {
@@ -278,7 +294,7 @@ fn end_flow(
         }
     }
     let app = std::mem::take(&mut flow.app);
-    out.flows.push(app.into_ended(record));
+    out.flows.push(app.into_ended(record, syns));
 }
 
 /// Sorts decoded packets to their shards.

@@ -99,6 +99,12 @@ pub static FLOWS: Table = Table {
             Type::Text,
             "Application protocol inside of TLS, where keys that were brought made it readable; null otherwise",
         ),
+        Column::repeating(
+            "orig_npf",
+            Type::Text,
+            "NPF string of the originator's SYN, which tells its network stack (TCP)",
+        ),
+        Column::repeating("resp_npf", Type::Text, "NPF string of the responder's SYN, likewise"),
     ],
 };
 
