@@ -13,11 +13,12 @@
 //! the flow otherwise. Behind that the parser is finished: an encrypted flow costs nothing.
 
 mod facts;
+mod heartbeat;
 mod messages;
 mod records;
 mod side;
 
-pub use facts::{Alert, ClientFacts, Handshake, ServerFacts, TABLE, TlsEvent};
+pub use facts::{Alert, ClientFacts, Handshake, Heartbeat, ServerFacts, TABLE, TlsEvent};
 pub use messages::{KeyShare, chain, key_share};
 
 use messages::kind;
@@ -92,6 +93,7 @@ impl TlsParser {
         let look = match header.ty {
             content::ALERT if header.len == 2 => 2,
             content::HANDSHAKE if self.peek(dir).cipher_changed => header.len.min(6),
+            content::HEARTBEAT if !self.peek(dir).cipher_changed => header.len.min(heartbeat::HEADER),
             _ => 0,
         };
         let Some(payload) = bytes.get(HEADER..HEADER + look) else { return Step::Need(HEADER + look) };
@@ -111,6 +113,11 @@ impl TlsParser {
             content::CHANGE_CIPHER_SPEC => self.cipher_changed(dir),
             content::ALERT => self.alert(dir, payload),
             content::DATA => self.data(dir, header.len),
+            content::HEARTBEAT if !changed => {
+                if let Some(h) = &mut self.handshake {
+                    heartbeat::record(h, dir, payload, header.len);
+                }
+            }
             _ => {}
         }
         match self.settle(emit) {
