@@ -82,8 +82,8 @@ pub struct Alert {
     pub description: u8,
 }
 
-/// A heartbeat whose payload is said to be longer than the record that it came in (RFC 6520, section
-/// 4, has such a one discarded; CVE-2014-0160).
+/// A heartbeat whose payload is said to be longer than the record that it came in has room for beside
+/// the padding (RFC 6520, section 4, has such a one discarded; CVE-2014-0160).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heartbeat {
     /// Who sent it.
@@ -261,7 +261,7 @@ pub struct Handshake {
     pub hello_done: bool,
     /// Alerts in clear.
     pub alerts: Vec<Alert>,
-    /// A heartbeat in clear that claims more than it holds, and what came back.
+    /// A heartbeat in clear that claims more than it has room for, and what came back.
     pub heartbeat: Option<Heartbeat>,
     /// Whether an earlier session went on.
     pub resumed: Option<bool>,
