@@ -1,11 +1,10 @@
 //! What single events of protocols show.
 
 use super::sighting::Sighting;
-use super::tls::weak_tls;
 use super::voice;
 use super::web;
 use super::windows;
-use super::{cleartext, controllers, databases, discovery, mail, management, provisioning, remote};
+use super::{cleartext, controllers, databases, discovery, mail, management, provisioning, remote, ssh, tls};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::dtls;
@@ -13,7 +12,7 @@ use crate::proto::files::ftp;
 use crate::proto::mail::smtp_event;
 use crate::proto::registry::Event;
 use crate::proto::remote::telnet;
-use crate::proto::tls::{Handshake, TlsEvent};
+use crate::proto::tls::TlsEvent;
 
 /// Judges an event; `first` says whether it is the first of its flow.
 pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &mut Vec<Sighting>) {
@@ -36,6 +35,7 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         }
         Event::Tls(TlsEvent::Handshake(handshake))
         | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. }) => tls(home, cx, handshake, out),
+        Event::Tls(TlsEvent::Handshake(handshake)) => tls::handshake(home, cx, handshake, out),
         Event::Smtp(smtp_event::Event::Session(e)) => mail::session(home, cx, e, "smtp", out),
         Event::Pop3(e) => mail::session(home, cx, e, "pop3", out),
         Event::Imap(e) => mail::session(home, cx, e, "imap", out),
@@ -95,7 +95,7 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Kerberos(e) => windows::kerberos(home, cx, e, out),
         Event::Rdp(e) => windows::rdp(home, cx, e, out),
         Event::OncRpc(e) => windows::rpc(home, cx, e, first, out),
-        Event::Ssh(e) => remote::ssh(home, cx, e, out),
+        Event::Ssh(e) => ssh::connection(home, cx, e, out),
         Event::Vnc(e) => remote::vnc(home, cx, e, out),
         Event::Adb(e) => remote::adb(home, cx, e, out),
         Event::Rlogin(e) | Event::Rsh(e) | Event::Rexec(e) => remote::rcmd(home, cx, e, out),

@@ -21,6 +21,7 @@ pub mod quality;
 pub mod remote;
 pub mod shared;
 pub mod sighting;
+pub mod ssh;
 pub mod tls;
 pub mod voice;
 pub mod web;

@@ -6,7 +6,6 @@ use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::remote::adb::{Authentication, Event as AdbEvent};
 use crate::proto::remote::rcmd::Event as RcmdEvent;
-use crate::proto::remote::ssh::SshEvent;
 use crate::proto::remote::vnc::{Event as VncEvent, type_name};
 
 /// Characters of a name that evidence shows.
@@ -15,18 +14,6 @@ const NAME_CHARS: usize = 64;
 fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text.get(..NAME_CHARS * 4).unwrap_or(text));
     crate::record::clean(&text.chars().take(NAME_CHARS).collect::<String>())
-}
-
-/// An SSH connection: version 1 of the protocol.
-pub fn ssh(home: &HomeNet, cx: &Cx<'_>, SshEvent(connection): &SshEvent<'_>, out: &mut Vec<Sighting>) {
-    if !connection.is_version_1() {
-        return;
-    }
-    let banners = [("server", &connection.server_banner), ("client", &connection.client_banner)];
-    let said: Vec<String> =
-        banners.iter().filter_map(|(who, banner)| banner.as_ref().map(|b| format!("{who} {}", shown(b)))).collect();
-    let at = (connection.ts, connection.packet);
-    out.push(on_flow("ssh-protocol-1", home, cx.flow, "ssh", at, said.join(", ")));
 }
 
 /// A VNC session.
@@ -111,7 +98,7 @@ mod tests {
     use super::*;
     use crate::base::Timestamp;
     use crate::proto::api::LimitCount;
-    use crate::proto::remote::{adb as bridge, rcmd as commands, ssh as shell, vnc as screen};
+    use crate::proto::remote::{adb as bridge, rcmd as commands, vnc as screen};
 
     fn judged(judge: impl FnOnce(&Cx<'_>, &mut Vec<Sighting>)) -> Vec<&'static str> {
         let flow = flow("10.0.0.9", "10.0.0.5");
@@ -170,16 +157,5 @@ mod tests {
         assert_eq!(judge(&rlogin), ["rlogin-in-use"]);
         let rexec = commands::Session { service: "rexec", trusted: Some(false), ..Default::default() };
         assert_eq!(judge(&rexec), ["rexec-in-use"]);
-    }
-
-    #[test]
-    fn version_1_of_ssh() {
-        let judge = |banner: &[u8]| {
-            let c = shell::SshConnection { server_banner: Some(banner.to_vec()), ..Default::default() };
-            judged(|cx, out| ssh(&HomeNet::default(), cx, &SshEvent(&c), out))
-        };
-        assert_eq!(judge(b"SSH-1.5-Cisco-1.25"), ["ssh-protocol-1"]);
-        assert!(judge(b"SSH-1.99-OpenSSH_3").is_empty(), "speaks version 2 as well");
-        assert!(judge(b"SSH-2.0-x").is_empty());
     }
 }

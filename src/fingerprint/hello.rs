@@ -21,8 +21,12 @@ pub mod ext {
     pub const EC_POINT_FORMATS: u16 = 11;
     /// Signature algorithms (RFC 8446, section 4.2.3).
     pub const SIGNATURE_ALGORITHMS: u16 = 13;
+    /// Heartbeat (RFC 6520).
+    pub const HEARTBEAT: u16 = 15;
     /// Names of the protocol inside (RFC 7301).
     pub const ALPN: u16 = 16;
+    /// Encryption before authentication in CBC mode (RFC 7366).
+    pub const ENCRYPT_THEN_MAC: u16 = 22;
     /// Session ticket (RFC 5077).
     pub const SESSION_TICKET: u16 = 35;
     /// Key share as it was numbered up to draft 22 of TLS 1.3.
@@ -35,6 +39,18 @@ pub mod ext {
     pub const SUPPORTED_VERSIONS: u16 = 43;
     /// Key share (RFC 8446, section 4.2.8).
     pub const KEY_SHARE: u16 = 51;
+    /// Encrypted ClientHello (RFC 9849, section 5).
+    pub const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
+    /// Renegotiation that is tied to what went before (RFC 5746).
+    pub const RENEGOTIATION_INFO: u16 = 0xff01;
+}
+
+/// Numbers among the cipher suites that are signals.
+pub mod scsv {
+    /// The same as an empty renegotiation_info extension (RFC 5746, section 3.3).
+    pub const RENEGOTIATION_INFO: u16 = 0x00ff;
+    /// The client tries again with an older version than its best (RFC 7507).
+    pub const FALLBACK: u16 = 0x5600;
 }
 
 /// Which form of the hello it is.
@@ -138,6 +154,12 @@ pub struct ClientHello<'a> {
     pub pre_shared_key: bool,
     /// Whether data follows before the answer.
     pub early_data: bool,
+    /// Whether an encrypted ClientHello is inside (RFC 9849): then the server name is that of the
+    /// outer one. Clients without the server's key send one of random bytes (section 6.2), which
+    /// cannot be told from a real one.
+    pub ech: bool,
+    /// Whether it has a renegotiation_info extension.
+    pub renegotiation_info: bool,
 }
 
 impl<'a> ClientHello<'a> {
@@ -178,6 +200,8 @@ impl<'a> ClientHello<'a> {
             ext::SESSION_TICKET => self.ticket = Some(content),
             ext::PRE_SHARED_KEY => self.pre_shared_key = true,
             ext::EARLY_DATA => self.early_data = true,
+            ext::ENCRYPTED_CLIENT_HELLO => self.ech = true,
+            ext::RENEGOTIATION_INFO => self.renegotiation_info = true,
             ext::SUPPORTED_VERSIONS => {
                 self.supported_versions = U16s(r.vec8("versions").map_or(&[][..], |mut v| v.rest()));
             }
@@ -189,6 +213,12 @@ impl<'a> ClientHello<'a> {
     /// there is no such extension.
     pub fn alpn(&self) -> Option<impl Iterator<Item = &'a [u8]> + use<'a>> {
         self.alpn.map(names)
+    }
+
+    /// Whether the client knows renegotiation that is tied to what went before, by the extension or by
+    /// the number among the cipher suites.
+    pub fn offers_secure_renegotiation(&self) -> bool {
+        self.renegotiation_info || self.ciphers.iter().any(|c| c == scsv::RENEGOTIATION_INFO)
     }
 
     /// The highest version that is offered: by the extension where there is one, in the order of
@@ -207,6 +237,10 @@ const RETRY_RANDOM: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
     0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
+
+/// How the random bytes of a server end that can do more than it was asked for (RFC 8446, section
+/// 4.1.3): `DOWNGRD` and 1 where it chooses TLS 1.2, 0 where it chooses an older version.
+const DOWNGRADE: [u8; 7] = *b"DOWNGRD";
 
 /// A ServerHello, or a HelloRetryRequest, which has the same form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -235,6 +269,12 @@ pub struct ServerHello<'a> {
     pub pre_shared_key: bool,
     /// Whether it is a HelloRetryRequest.
     pub retry: bool,
+    /// Whether it has a renegotiation_info extension.
+    pub renegotiation_info: bool,
+    /// Whether it agrees to encrypt before it authenticates (RFC 7366).
+    pub encrypt_then_mac: bool,
+    /// Whether it agrees to heartbeats (RFC 6520).
+    pub heartbeat: bool,
 }
 
 impl<'a> ServerHello<'a> {
@@ -278,8 +318,21 @@ impl<'a> ServerHello<'a> {
                 }
                 ext::ALPN => self.alpn = names(vec16(&mut r)).next(),
                 ext::PRE_SHARED_KEY => self.pre_shared_key = true,
+                ext::RENEGOTIATION_INFO => self.renegotiation_info = true,
+                ext::ENCRYPT_THEN_MAC => self.encrypt_then_mac = true,
+                ext::HEARTBEAT => self.heartbeat = true,
                 _ => {}
             }
+        }
+    }
+
+    /// The best version that the server says it has though it chose an older one: TLS 1.3 or TLS 1.2.
+    /// It says so by the end of its random bytes.
+    pub fn could_do(&self) -> Option<u16> {
+        match self.random.split_last()? {
+            (1, rest) if rest.ends_with(&DOWNGRADE) => Some(0x0304),
+            (0, rest) if rest.ends_with(&DOWNGRADE) => Some(0x0303),
+            _ => None,
         }
     }
 
@@ -421,6 +474,28 @@ pub(crate) mod tests {
         assert_eq!((hello.version, hello.negotiated(), hello.cipher), (0x0303, 0x0304, 0x1302));
         assert_eq!(hello.group, Some(23));
         assert_eq!(hello.session_id, [9]);
+    }
+
+    #[test]
+    fn what_bears_on_weakness() {
+        let body = client_hello(0x0303, &[0xc02f, 0x00ff], &[(0xfe0d, &[0, 0, 1]), (0, b"\x00\x06\x00\x00\x03a.b")]);
+        let hello = ClientHello::parse(&body, Dialect::Tls).unwrap();
+        assert!(hello.ech && hello.offers_secure_renegotiation() && !hello.renegotiation_info);
+        assert_eq!(hello.server_name, Some(&b"a.b"[..]), "that of the outer hello");
+        let body = client_hello(0x0303, &[0xc02f], &[(0xff01, &[0])]);
+        let hello = ClientHello::parse(&body, Dialect::Tls).unwrap();
+        assert!(!hello.ech && hello.offers_secure_renegotiation());
+        let mut body = vec![3, 3];
+        body.extend([5; 24]);
+        body.extend(b"DOWNGRD\x01");
+        body.extend([0, 0xc0, 0x13, 0, 0, 14, 0xff, 1, 0, 1, 0, 0, 22, 0, 0, 0, 15, 0, 1, 1]);
+        let hello = ServerHello::parse(&body).unwrap();
+        assert!(hello.renegotiation_info && hello.encrypt_then_mac && hello.heartbeat && !hello.damaged);
+        assert_eq!(hello.could_do(), Some(0x0304));
+        body[33] = 0;
+        assert_eq!(ServerHello::parse(&body).unwrap().could_do(), Some(0x0303));
+        body[33] = 2;
+        assert_eq!(ServerHello::parse(&body).unwrap().could_do(), None);
     }
 
     #[test]

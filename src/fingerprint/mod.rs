@@ -8,6 +8,7 @@ pub mod ja4;
 pub mod npf;
 pub mod registry;
 pub mod sslv2;
+pub mod suites;
 
 use md5::{Digest, Md5};
 

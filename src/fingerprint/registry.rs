@@ -85,6 +85,56 @@ pub fn is_signed(cipher: u16) -> bool {
     cipher_name(cipher).is_none_or(|name| !name.contains("_anon_") && !name.contains("_PSK_"))
 }
 
+/// Name of a compression method (IANA TLS Compression Method registry; `none` for its NULL), or the
+/// number.
+pub fn compression_name(method: u8) -> Cow<'static, str> {
+    match method {
+        0 => "none".into(),
+        1 => "DEFLATE".into(),
+        64 => "LZS".into(),
+        other => other.to_string().into(),
+    }
+}
+
+/// Name of what a handshake is signed with (IANA TLS SignatureScheme registry; for the pairs of TLS 1.2
+/// that have no name there, in its manner), or the number in hex.
+pub fn signature_name(scheme: u16) -> Cow<'static, str> {
+    Cow::Borrowed(match scheme {
+        0x0101 => "rsa_pkcs1_md5",
+        0x0201 => "rsa_pkcs1_sha1",
+        0x0202 => "dsa_sha1",
+        0x0203 => "ecdsa_sha1",
+        0x0301 => "rsa_pkcs1_sha224",
+        0x0302 => "dsa_sha224",
+        0x0303 => "ecdsa_sha224",
+        0x0401 => "rsa_pkcs1_sha256",
+        0x0402 => "dsa_sha256",
+        0x0403 => "ecdsa_secp256r1_sha256",
+        0x0501 => "rsa_pkcs1_sha384",
+        0x0502 => "dsa_sha384",
+        0x0503 => "ecdsa_secp384r1_sha384",
+        0x0601 => "rsa_pkcs1_sha512",
+        0x0602 => "dsa_sha512",
+        0x0603 => "ecdsa_secp521r1_sha512",
+        0x0708 => "sm2sig_sm3",
+        0x0804 => "rsa_pss_rsae_sha256",
+        0x0805 => "rsa_pss_rsae_sha384",
+        0x0806 => "rsa_pss_rsae_sha512",
+        0x0807 => "ed25519",
+        0x0808 => "ed448",
+        0x0809 => "rsa_pss_pss_sha256",
+        0x080a => "rsa_pss_pss_sha384",
+        0x080b => "rsa_pss_pss_sha512",
+        0x081a => "ecdsa_brainpoolP256r1tls13_sha256",
+        0x081b => "ecdsa_brainpoolP384r1tls13_sha384",
+        0x081c => "ecdsa_brainpoolP512r1tls13_sha512",
+        0x0904 => "mldsa44",
+        0x0905 => "mldsa65",
+        0x0906 => "mldsa87",
+        _ => return format!("0x{scheme:04x}").into(),
+    })
+}
+
 /// Name of a group for the key exchange (IANA TLS Supported Groups registry), or the number in hex.
 pub fn group_name(group: u16) -> Cow<'static, str> {
     Cow::Borrowed(match group {
@@ -163,6 +213,9 @@ mod tests {
         assert_eq!(cipher_text(0xbeef), "0xbeef");
         assert_eq!(group_name(4588), "X25519MLKEM768");
         assert_eq!(group_name(0x4242), "0x4242");
+        assert_eq!([0, 1, 64, 7].map(|m| compression_name(m).into_owned()), ["none", "DEFLATE", "LZS", "7"]);
+        assert_eq!(signature_name(0x0804), "rsa_pss_rsae_sha256");
+        assert_eq!(signature_name(0x0102), "0x0102");
     }
 
     #[test]

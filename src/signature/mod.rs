@@ -7,6 +7,7 @@ pub mod list;
 pub mod oui;
 pub mod rules;
 pub mod set;
+pub mod software;
 
 pub use rules::{Category, Rule, RuleSet, Severity};
 pub use set::SignatureSet;

@@ -140,12 +140,28 @@ impl SshConnection {
         self.agreed(|k| one(&k.macs, from))
     }
 
+    /// Whether both sides reset their sequence numbers at the key exchange, as is agreed on by markers
+    /// among its names (OpenSSH's PROTOCOL, section 1.10; the remedy of CVE-2023-48795): `None` where not
+    /// both lists were seen. The two values are those of the client and of the server.
+    pub fn strict_kex(&self) -> Option<(bool, bool)> {
+        let has = |k: &KexInit, name: &[u8]| k.kex.split(|b| *b == b',').any(|n| n == name);
+        let either = |k: &KexInit, long: &[u8], short: &[u8]| has(k, long) || has(k, short);
+        let client = either(self.client.as_ref()?, b"kex-strict-c-v00@openssh.com", b"kex-strict-c");
+        let server = either(self.server.as_ref()?, b"kex-strict-s-v00@openssh.com", b"kex-strict-s");
+        Some((client, server))
+    }
+
     /// Whether a side speaks version 1 only: `SSH-1.x-`, but not `SSH-1.99-`, which means both.
     pub fn is_version_1(&self) -> bool {
         [&self.client_banner, &self.server_banner]
             .into_iter()
             .flatten()
             .any(|b| b.starts_with(b"SSH-1.") && !b.starts_with(b"SSH-1.99"))
+    }
+
+    /// Whether the server speaks version 1 as well as version 2 (RFC 4253, section 5.1).
+    pub fn takes_version_1(&self) -> bool {
+        self.server_banner.as_ref().is_some_and(|b| b.starts_with(b"SSH-1.99"))
     }
 }
 
@@ -515,6 +531,22 @@ mod tests {
                 .any_chunking::<SshParser>();
             assert_eq!((seen.cell("cipher"), seen.cell("mac")), (cipher.into(), "-".into()));
         }
+    }
+
+    #[test]
+    fn the_markers_of_a_strict_key_exchange() {
+        let lists = |kex: &str| KexInit { kex: kex.as_bytes().to_vec(), ..KexInit::default() };
+        let both = |client: &str, server: &str| {
+            SshConnection { client: Some(lists(client)), server: Some(lists(server)), ..Default::default() }
+                .strict_kex()
+        };
+        let (c, s) = ("a,kex-strict-c-v00@openssh.com", "a,kex-strict-s-v00@openssh.com");
+        assert_eq!(
+            (both(c, s), both("a", s), both(c, "a")),
+            (Some((true, true)), Some((false, true)), Some((true, false)))
+        );
+        assert_eq!(both(s, c), Some((false, false)), "each side has its own");
+        assert_eq!(SshConnection::default().strict_kex(), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::super::api::{Direction, Event};
 use crate::base::secret::Reveal;
 use crate::base::{Timestamp, limits};
 use crate::fingerprint::hello::{ClientHello, ServerHello};
-use crate::fingerprint::{hex, ja3, ja4, registry, sslv2};
+use crate::fingerprint::{hex, ja3, ja4, registry, sslv2, suites};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -42,6 +42,32 @@ pub static TABLE: Table = Table {
             Type::TextList,
             "SHA-256 of each certificate sent, the server's first; null where they were not seen, as with TLS 1.3, which encrypts them",
         ),
+        Column::repeating(
+            "ech",
+            Type::Bool,
+            "Whether the ClientHello has an encrypted one inside (RFC 9849), so that server_name is the outer name; clients also send random bytes in its place, which cannot be told apart; null where no ClientHello was seen",
+        ),
+        Column::repeating(
+            "post_quantum",
+            Type::Bool,
+            "Whether the client offers a key exchange that withstands quantum computers (ML-KEM, alone or with a curve); what was agreed on stands in curve",
+        ),
+        Column::repeating("dh_bits", Type::Int32, "Bits of the prime of a finite-field key exchange (up to TLS 1.2)"),
+        Column::repeating(
+            "signature_scheme",
+            Type::Text,
+            "What the server signed its key exchange with, IANA name of the TLS SignatureScheme, or 0x and four hex digits (TLS 1.2; null where it was not signed or not in clear)",
+        ),
+        Column::repeating(
+            "compression",
+            Type::Text,
+            "Compression that the server chose: none, DEFLATE, LZS, or a number; null in TLS 1.3, which has none",
+        ),
+        Column::repeating(
+            "secure_renegotiation",
+            Type::Bool,
+            "Whether the server answers with renegotiation_info (RFC 5746); null in TLS 1.3, which has no renegotiation",
+        ),
     ],
 };
 
@@ -54,6 +80,20 @@ pub struct Alert {
     pub level: u8,
     /// Number of the description (IANA TLS Alerts registry).
     pub description: u8,
+}
+
+/// A heartbeat whose payload is said to be longer than the record that it came in has room for beside
+/// the padding (RFC 6520, section 4, has such a one discarded; CVE-2014-0160).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Who sent it.
+    pub sender: Direction,
+    /// Bytes that it says its payload has.
+    pub claimed: u16,
+    /// Bytes of the record behind that number.
+    pub carried: u16,
+    /// Bytes of heartbeat records that the other side sent in clear behind it.
+    pub answered: u64,
 }
 
 /// What a ClientHello says.
@@ -76,6 +116,14 @@ pub struct ClientFacts {
     pub session_id: Vec<u8>,
     /// Whether data was sent before the answer.
     pub early_data: bool,
+    /// Whether there is a server name extension, whatever it holds.
+    pub has_server_name: bool,
+    /// Whether an encrypted ClientHello is inside; see [`ClientHello::ech`].
+    pub ech: bool,
+    /// Whether a group is offered that withstands quantum computers.
+    pub post_quantum: bool,
+    /// Whether it knows renegotiation that is tied to what went before (RFC 5746).
+    pub secure_renegotiation: bool,
     /// Server name as sent; may be empty and need not be ASCII.
     pub server_name: Option<Vec<u8>>,
     /// Names of the protocol inside, in order.
@@ -101,6 +149,10 @@ impl ClientFacts {
             compression: hello.compression.to_vec(),
             session_id: hello.session_id.to_vec(),
             early_data: hello.early_data,
+            has_server_name: hello.has_server_name,
+            ech: hello.ech,
+            post_quantum: hello.groups.iter().any(suites::is_post_quantum),
+            secure_renegotiation: hello.offers_secure_renegotiation(),
             server_name: hello.server_name.map(<[u8]>::to_vec),
             alpn: hello.alpn().into_iter().flatten().take(limits::LIST_ITEMS_MAX).map(<[u8]>::to_vec).collect(),
             ja3: ja3_raw.as_deref().map(ja3::digest),
@@ -144,6 +196,16 @@ pub struct ServerFacts {
     pub retry: bool,
     /// JA3S; `None` where the hello is damaged or of SSL 2.
     pub ja3s: Option<String>,
+    /// Whether it answers with renegotiation_info (RFC 5746); `None` where the hello is damaged or the
+    /// version has no renegotiation, or is SSL 2.
+    pub secure_renegotiation: Option<bool>,
+    /// Whether it agrees to encrypt before it authenticates (RFC 7366).
+    pub encrypt_then_mac: bool,
+    /// Whether it agrees to heartbeats (RFC 6520).
+    pub heartbeat: bool,
+    /// The version that it could do, where it says that it chose an older one; see
+    /// [`ServerHello::could_do`].
+    pub could_do: Option<u16>,
 }
 
 impl ServerFacts {
@@ -158,6 +220,11 @@ impl ServerFacts {
             resumes: hello.pre_shared_key && !hello.retry,
             retry: hello.retry,
             ja3s: (!hello.damaged).then(|| ja3::digest(&ja3::ja3s_raw(hello))),
+            secure_renegotiation: (!hello.damaged && !registry::is_tls13(hello.negotiated()))
+                .then_some(hello.renegotiation_info),
+            encrypt_then_mac: hello.encrypt_then_mac,
+            heartbeat: hello.heartbeat,
+            could_do: hello.could_do(),
         }
     }
 
@@ -194,6 +261,8 @@ pub struct Handshake {
     pub hello_done: bool,
     /// Alerts in clear.
     pub alerts: Vec<Alert>,
+    /// A heartbeat in clear that claims more than it has room for, and what came back.
+    pub heartbeat: Option<Heartbeat>,
     /// Whether an earlier session went on.
     pub resumed: Option<bool>,
     /// Whether the handshake was completed.
@@ -216,6 +285,7 @@ impl Handshake {
             certificates: Vec::new(),
             hello_done: false,
             alerts: Vec::new(),
+            heartbeat: None,
             resumed: None,
             established: None,
         }
@@ -313,6 +383,13 @@ impl Event for TlsEvent<'_> {
         } else {
             row.texts(&h.certificates.iter().map(|hash| hex(hash)).collect::<Vec<_>>());
         }
+        row.opt_bool(client.map(|c| c.ech));
+        row.opt_bool(client.map(|c| c.post_quantum));
+        row.opt_int(h.dh_bits);
+        row.opt_text(h.signature_scheme.map(registry::signature_name).as_deref());
+        let compression = server.filter(|s| s.version != 0x0002 && !registry::is_tls13(s.version) && !s.retry);
+        row.opt_text(compression.map(|s| registry::compression_name(s.compression)).as_deref());
+        row.opt_bool(server.and_then(|s| s.secure_renegotiation));
     }
 
     fn server_name(&self) -> Option<(&'static str, &[u8])> {

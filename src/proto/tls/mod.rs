@@ -14,9 +14,12 @@ mod facts;
 pub mod messages;
 pub mod opening;
 pub mod records;
+mod heartbeat;
+mod messages;
+mod records;
 mod side;
 
-pub use facts::{Alert, ClientFacts, Handshake, ServerFacts, TABLE, TlsEvent};
+pub use facts::{Alert, ClientFacts, Handshake, Heartbeat, ServerFacts, TABLE, TlsEvent};
 pub use messages::{KeyShare, chain, key_share};
 
 use std::sync::Arc;
@@ -101,6 +104,8 @@ impl TlsParser {
         let look = match header.ty {
             content::ALERT if header.len == 2 => 2,
             content::HANDSHAKE if self.conversation.half(dir).cipher_changed => header.len.min(6),
+            content::HANDSHAKE if self.peek(dir).cipher_changed => header.len.min(6),
+            content::HEARTBEAT if !self.peek(dir).cipher_changed => header.len.min(heartbeat::HEADER),
             _ => 0,
         };
         let Some(payload) = bytes.get(HEADER..HEADER + look) else { return Step::Need(HEADER + look) };
@@ -122,6 +127,11 @@ impl TlsParser {
             content::CHANGE_CIPHER_SPEC => self.conversation.cipher_changed(dir),
             content::ALERT => self.conversation.alert(dir, payload),
             content::DATA => self.data(dir, header.len),
+            content::HEARTBEAT if !changed => {
+                if let Some(h) = &mut self.handshake {
+                    heartbeat::record(h, dir, payload, header.len);
+                }
+            }
             _ => {}
         }
         // What is encrypted from here on may be opened later.

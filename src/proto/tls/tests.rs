@@ -109,6 +109,38 @@ fn a_full_handshake_of_tls_1_2() {
 }
 
 #[test]
+fn a_heartbeat_that_asks_for_memory() {
+    let seen = Script::new()
+        .orig(clear(1, &hello(None)))
+        .resp(flight())
+        .orig([24, 3, 2, 0, 3, 1, 0x40, 0])
+        .resp(record(24, &[2; 600]))
+        .any_chunking::<TlsParser>();
+    let row = seen.events.iter().find(|e| e.starts_with('@')).expect("a handshake");
+    assert!(
+        row.contains("heartbeat: Some(Heartbeat { sender: Orig, claimed: 16384, carried: 0, answered: 600 })"),
+        "{row}"
+    );
+    // What the row says beside it.
+    assert_eq!(["ech", "post_quantum", "secure_renegotiation"].map(|c| seen.cell(c)), ["false", "false", "true"]);
+    assert_eq!(
+        ["compression", "signature_scheme", "dh_bits"].map(|c| seen.cell(c)),
+        ["none", "rsa_pss_rsae_sha256", "-"]
+    );
+    let short = Script::new()
+        .orig(clear(1, &hello(None)))
+        .resp(flight())
+        .orig(record(24, &[1, 0, 1]))
+        .any_chunking::<TlsParser>();
+    assert!(short.events.iter().any(|e| e.contains("heartbeat: Some")), "no room for the padding");
+    let sealed = whole_12().resp(finished()).orig(record(24, &[1, 0x40, 0])).any_chunking::<TlsParser>();
+    assert!(
+        !sealed.events.iter().any(|e| e.contains("heartbeat: Some")),
+        "behind the change of ciphers it is encrypted"
+    );
+}
+
+#[test]
 fn messages_may_span_records_at_any_byte() {
     let wanted = whole_12().resp(finished()).run::<TlsParser>();
     let mut server = message(2, &server_hello(&[], 0xc02f, &[0xff, 1, 0, 1, 0]));
