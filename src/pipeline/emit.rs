@@ -103,11 +103,9 @@ impl<'a> Emitter<'a> {
         self.service.take()
     }
 
-    /// Puts a name back that was taken.
+    /// Puts back what was taken before, in place of what was told since.
     pub const fn give_service(&mut self, name: Option<&'static str>) {
-        if name.is_some() {
-            self.service = name;
-        }
+        self.service = name;
     }
 
     /// Takes an event; `first` says whether it is the first of its flow.

@@ -8,6 +8,7 @@ use super::app::{Active, App, Stage};
 use super::emit::{Announced, Emitter};
 use super::multiplex::Besides;
 use super::reader::{MIDSTREAM_CHANCES, Outcome, Reader, begins_hello, recognise};
+use super::wrapped::WrappedTls;
 use crate::base::{Addr, Endpoint, Timestamp, limits};
 use crate::decode::{Packet, TcpFields};
 use crate::flow::{Flow, key::protocol};
@@ -16,8 +17,8 @@ use crate::proto::named::{self, Glance};
 use crate::proto::registry::Protocol;
 use crate::stream::{Budget, Chunk};
 
-/// Payloads of a TCP flow that are held against a ClientHello after its protocol was given up or
-/// has ended.
+/// Payloads of each direction of a TCP flow that are held against a ClientHello after its protocol was
+/// given up or has ended. What the one side pours out says nothing of when the other will speak.
 const WATCHED_MAX: u8 = 32;
 
 /// Datagrams of a flow that are held against the probes before it is given up.
@@ -97,6 +98,7 @@ impl Feed {
                 None => 0,
             }
             + reader.besides.size()
+            + reader.wrapped.size()
     }
 
     fn start(&mut self, flow: &Flow<App>) -> Box<Active> {
@@ -123,6 +125,7 @@ impl Feed {
                 parser: None,
                 announced: false,
                 besides: Besides::default(),
+                wrapped: WrappedTls::default(),
                 chances: if from_start { 0 } else { MIDSTREAM_CHANCES },
                 had_event: false,
                 used: false,
@@ -287,7 +290,11 @@ impl Feed {
             }
             Stage::Watched(left) => {
                 if !begins_hello(payload) {
-                    flow.app.stage = if left == 0 { Stage::Done } else { Stage::Watched(left - 1) };
+                    let mut left = left;
+                    if let Some(left) = left.get_mut(side) {
+                        *left = left.saturating_sub(1);
+                    }
+                    flow.app.stage = if left == [0; 2] { Stage::Done } else { Stage::Watched(left) };
                     return;
                 }
                 self.start_tls(flow, packet, side)
@@ -372,7 +379,6 @@ impl Feed {
         }
         flow.app.service = emit.take_service().or(flow.app.service).or_else(|| active.reader.service());
         if let Some(name) = active.reader.besides.name.take() {
-            // Media that were seen before keep theirs.
             flow.app.service = flow.app.service.filter(|s| *s != Protocol::Stun.spec().name).or(Some(name));
         }
         match active.reader.outcome {
@@ -400,7 +406,7 @@ impl Feed {
         let app = &mut flow.app;
         self.close(&mut active, app, at, emit);
         self.active_bytes = self.active_bytes.saturating_sub(cost);
-        app.stage = if watch { Stage::Watched(WATCHED_MAX) } else { Stage::Done };
+        app.stage = if watch { Stage::Watched([WATCHED_MAX; 2]) } else { Stage::Done };
     }
 
     /// Lets the parser say its last and gives back the streams' memory.

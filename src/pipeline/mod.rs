@@ -19,6 +19,7 @@ pub mod separate;
 pub mod shard;
 pub mod shares;
 pub mod tables;
+mod wrapped;
 pub mod writer;
 
 use std::sync::Arc;

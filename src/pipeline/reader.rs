@@ -2,6 +2,7 @@
 
 use super::emit::Emitter;
 use super::multiplex::Besides;
+use super::wrapped::WrappedTls;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Probe, Progress, Transport};
 use crate::proto::named::{self, Glance};
@@ -26,6 +27,8 @@ pub(super) struct Reader {
     pub(super) announced: bool,
     /// Other protocols between the same two ports.
     pub(super) besides: Besides,
+    /// TLS in the messages of the protocol.
+    pub(super) wrapped: WrappedTls,
     /// Further payloads at which a stream that was taken up midstream may yet show what it is: the
     /// first one seen mostly lies in the middle of a message.
     pub(super) chances: u8,
@@ -254,13 +257,18 @@ impl Reader {
         if self.outcome != Outcome::Going {
             return Taken::Stop;
         }
-        let Some((_, parser)) = &mut self.parser else { return Taken::Stop };
+        let Some((protocol, parser)) = &mut self.parser else { return Taken::Stop };
         let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
         let had_event = &mut self.had_event;
         let progress = parser.on_data(cx, dir, bytes, &mut |event| {
             emit.event(cx, &event, !*had_event);
             *had_event = true;
         });
+        if protocol.spec().wraps_tls {
+            for found in parser.take_wrapped() {
+                self.wrapped.read(cx, &found, emit);
+            }
+        }
         if let Progress::Handover { consumed } = progress {
             self.hand_over(at, emit);
             return Taken::Some { consumed, needed: 1 };
@@ -368,6 +376,8 @@ impl Reader {
 
     pub(super) fn end(&mut self, dir: Direction, rest: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
         self.end_besides(dir, at, emit);
+        let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
+        self.wrapped.end(cx, emit);
         if self.outcome == Outcome::Violated && !self.had_event {
             return;
         }

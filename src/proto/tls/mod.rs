@@ -10,6 +10,7 @@
 //! [`conversation`]. When that is settled the parser is finished: an encrypted flow costs nothing.
 
 pub mod conversation;
+pub mod eap;
 mod facts;
 pub mod messages;
 pub mod records;
