@@ -137,7 +137,10 @@ impl<'a> Emitter<'a> {
                 self.announced.push(Announced::new(&a));
             }
         });
-        events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
+        // What is judged is a flow.
+        if !on_link(cx.flow) {
+            events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
+        }
         let protocol = event.protocol().spec().name;
         event.facts(&mut |fact| self.fact(&at, protocol, fact));
         event.leases(&mut |about, ip| self.lease(&at, protocol, about, ip));
@@ -232,18 +235,27 @@ impl<'a> Emitter<'a> {
         let Some(rows) = self.out.rows_of(table) else { return };
         let FlowView { flow_id, capture, orig_ip, orig_port, resp_ip, resp_port, .. } = *at.flow;
         let mut row = rows.row(at.ts, at.packet);
-        row.int(flow_id)
-            .name(capture)
-            .time(at.ts)
-            .count(at.packet)
-            .addr(orig_ip)
-            .int(orig_port)
-            .addr(resp_ip)
-            .int(resp_port);
+        if on_link(at.flow) {
+            row.null().name(capture).time(at.ts).count(at.packet).null().null().null().null();
+        } else {
+            row.int(flow_id)
+                .name(capture)
+                .time(at.ts)
+                .count(at.packet)
+                .addr(orig_ip)
+                .int(orig_port)
+                .addr(resp_ip)
+                .int(resp_port);
+        }
         write(&mut row, self.options);
         let cut = rows.take_cut();
         self.counters().values_cut += cut;
     }
+}
+
+/// Whether the bytes came in frames without IP, which are no flow.
+fn on_link(flow: &FlowView) -> bool {
+    flow.orig_ip.is_unspecified() && flow.resp_ip.is_unspecified() && flow.flow_id == 0
 }
 
 /// MAC and address of whom a fact is about; `None` where nothing tells.

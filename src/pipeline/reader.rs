@@ -376,8 +376,7 @@ impl Reader {
 
     pub(super) fn end(&mut self, dir: Direction, rest: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
         self.end_besides(dir, at, emit);
-        let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
-        self.wrapped.end(cx, emit);
+        self.wrapped.end(emit);
         if self.outcome == Outcome::Violated && !self.had_event {
             return;
         }

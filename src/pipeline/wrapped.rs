@@ -5,8 +5,8 @@
 
 use super::emit::Emitter;
 use super::reader::begins_hello;
-use crate::base::limits;
-use crate::proto::api::{Cx, Direction, Progress, Wrapped};
+use crate::base::{Timestamp, limits};
+use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Progress, Wrapped};
 use crate::proto::registry::{Parser, Protocol};
 
 /// One conversation of TLS within a flow.
@@ -18,6 +18,9 @@ struct Inner {
     skip: [u64; 2],
     done: bool,
     had_event: bool,
+    /// The flow, or the link, and when something was heard of it last.
+    view: FlowView,
+    at: (Timestamp, u64),
 }
 
 /// The conversations of TLS within one flow, or one link.
@@ -43,38 +46,47 @@ impl WrappedTls {
                     if !oldest.done {
                         cx.limit_hit();
                     }
-                    oldest.end(cx, emit);
+                    oldest.end(emit);
                 }
-                self.list.push(Inner::new(found.session));
+                self.list.push(Inner::new(found.session, cx));
                 self.list.len() - 1
             }
         };
         let Some(inner) = self.list.get_mut(at) else { return };
         if inner.done && begins_hello(&found.bytes) {
             // The same two begin anew.
-            *inner = Inner::new(found.session);
+            *inner = Inner::new(found.session, cx);
         }
         inner.read(cx, found.dir, &found.bytes, emit);
     }
 
     /// No more will come.
-    pub(super) fn end(&mut self, cx: Cx<'_>, emit: &mut Emitter<'_>) {
+    pub(super) fn end(&mut self, emit: &mut Emitter<'_>) {
         for mut inner in std::mem::take(&mut self.list) {
-            inner.end(cx, emit);
+            inner.end(emit);
         }
     }
 }
 
 impl Inner {
-    fn new(session: u64) -> Self {
-        let parser = Protocol::Tls.parser();
-        Self { session, parser, unread: Default::default(), skip: [0; 2], done: false, had_event: false }
+    fn new(session: u64, cx: Cx<'_>) -> Self {
+        Self {
+            session,
+            parser: Protocol::Tls.parser(),
+            unread: Default::default(),
+            skip: [0; 2],
+            done: false,
+            had_event: false,
+            view: *cx.flow,
+            at: (cx.ts, cx.packet),
+        }
     }
 
     fn read(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut Emitter<'_>) {
         let (Some(unread), Some(skip)) = (self.unread.get_mut(dir.index()), self.skip.get_mut(dir.index())) else {
             return;
         };
+        self.at = (cx.ts, cx.packet);
         let passed = bytes.len().min(usize::try_from(*skip).unwrap_or(usize::MAX));
         *skip -= passed as u64;
         let bytes = bytes.get(passed..).unwrap_or_default();
@@ -83,7 +95,7 @@ impl Inner {
         }
         if unread.len() + bytes.len() > limits::WRAPPED_BYTES_MAX {
             cx.limit_hit();
-            self.end(cx, emit);
+            self.end(emit);
             return;
         }
         unread.extend_from_slice(bytes);
@@ -99,15 +111,18 @@ impl Inner {
                 unread.clear();
                 *skip = n;
             }
-            Progress::Finished | Progress::Violation(_) | Progress::Handover { .. } => self.end(cx, emit),
+            Progress::Finished | Progress::Violation(_) | Progress::Handover { .. } => self.end(emit),
         }
     }
 
-    fn end(&mut self, cx: Cx<'_>, emit: &mut Emitter<'_>) {
+    fn end(&mut self, emit: &mut Emitter<'_>) {
         self.unread = Default::default();
         if std::mem::replace(&mut self.done, true) {
             return;
         }
+        // Nothing is read at the end, so that no limit is hit.
+        let limited = LimitCount::default();
+        let cx = Cx { ts: self.at.0, packet: self.at.1, flow: &self.view, limited: &limited };
         let had_event = &mut self.had_event;
         for dir in [Direction::Orig, Direction::Resp] {
             self.parser.on_end(cx, dir, &[], &mut |event| {
