@@ -41,6 +41,8 @@ COLUMNS = ("capture packets tcp_streams udp_streams icmp_packets dns_queries dns
 FIELDS = ("frame.protocols tcp.stream udp.stream tcp.dstport tcp.payload dns.flags.response dns.qry.name "
           "tls.handshake.type tls.handshake.extensions_server_name tls.handshake.ja3 tls.handshake.ja3s "
           "tls.handshake.version tls.handshake.extensions.supported_version tls.handshake.ciphersuite "
+          "dtls.handshake.type dtls.handshake.extensions_server_name dtls.handshake.ja3 dtls.handshake.ja3s "
+          "dtls.handshake.version dtls.handshake.extensions.supported_version dtls.handshake.ciphersuite "
           "http.request.method http.host http.request.uri http.response.code http.authbasic "
           "ftp.request.command ftp.request.arg ftp.response.code "
           "dhcp.option.dhcp dhcp.hw.mac_addr dhcp.option.hostname dhcp.option.vendor_class_id").split()
@@ -54,6 +56,10 @@ class Frame(dict):
 
     def last(self, field):
         return self[field][-1] if self[field] else ""
+
+    def handshake(self, field):
+        """A field of TLS, or the same of DTLS."""
+        return self.first("tls.handshake." + field) or self.first("dtls.handshake." + field)
 
     def inner(self):
         """The protocols of the innermost packet; of one that only quotes another, without the quote."""
@@ -122,8 +128,9 @@ def expect(name, path):
     frames = list(tshark(path))
     dns = [f for f in frames if f["dns.flags.response"] and not {"icmp", "icmpv6"} & set(f.inner())]
     responses = [flag for f in dns for flag in f["dns.flags.response"]]
-    hellos = [f for f in frames if "1" in f["tls.handshake.type"]]
-    servers = [f for f in frames if "2" in f["tls.handshake.type"]]
+    messages = lambda f: f["tls.handshake.type"] + f["dtls.handshake.type"]
+    hellos = [f for f in frames if "1" in messages(f)]
+    servers = [f for f in frames if "2" in messages(f)]
     # SSDP is HTTP in form only.
     web = [f for f in frames if "ssdp" not in f.inner()]
     values = [
@@ -136,11 +143,11 @@ def expect(name, path):
         responses.count("1"),
         unique(n for f in dns if f.first("dns.flags.response") == "0" for n in f["dns.qry.name"]),
         len(hellos),
-        [f.first("tls.handshake.extensions_server_name") for f in hellos],
-        [f.first("tls.handshake.ja3") for f in hellos],
-        [f.first("tls.handshake.ja3s") for f in servers],
-        [(f.first("tls.handshake.extensions.supported_version") or f.first("tls.handshake.version")) + "/" +
-         f.first("tls.handshake.ciphersuite") for f in servers],
+        [f.handshake("extensions_server_name") for f in hellos],
+        [f.handshake("ja3") for f in hellos],
+        [f.handshake("ja3s") for f in servers],
+        [(f.handshake("extensions.supported_version") or f.handshake("version")) + "/" + f.handshake("ciphersuite")
+         for f in servers],
         [f"{f.first('http.request.method')} {f.first('http.host')}{f.first('http.request.uri')}"
          for f in web if f["http.request.method"]],
         [code for f in web for code in f["http.response.code"]],

@@ -220,9 +220,16 @@ const CIPHERS: &[(&str, &str)] = &[
     ("0xc010", "TLS_ECDHE_RSA_WITH_NULL_SHA"),
     ("0x006c", "TLS_DH_anon_WITH_AES_128_CBC_SHA256"),
     ("0x003b", "TLS_RSA_WITH_NULL_SHA256"),
+    ("0xc0a8", "TLS_PSK_WITH_AES_128_CCM_8"),
 ];
-const VERSIONS: &[(&str, &str)] =
-    &[("0x0301", "TLSv1.0"), ("0x0302", "TLSv1.1"), ("0x0303", "TLSv1.2"), ("0x0304", "TLSv1.3")];
+const VERSIONS: &[(&str, &str)] = &[
+    ("0x0301", "TLSv1.0"),
+    ("0x0302", "TLSv1.1"),
+    ("0x0303", "TLSv1.2"),
+    ("0x0304", "TLSv1.3"),
+    ("0xfeff", "DTLSv1.0"),
+    ("0xfefd", "DTLSv1.2"),
+];
 
 fn named(list: &[(&str, &str)], number: &str) -> String {
     list.iter().find(|(n, _)| *n == number).map_or_else(|| number.to_owned(), |(_, name)| (*name).to_owned())

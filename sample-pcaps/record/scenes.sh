@@ -4,7 +4,7 @@
 # scenes-FAMILY.sh and add themselves to SCENES. `dhcp` always runs first, as the devices
 # get their addresses there.
 
-SCENES="dhcp telnet ftp http tls dns multicast ipv6 egress mirrors partial rotated containers"
+SCENES="dhcp telnet ftp http tls dtls dns multicast ipv6 egress mirrors partial rotated containers"
 
 run_scenes() {
     local scene
@@ -84,6 +84,21 @@ fetch() {
     local host=$1
     shift
     at "$host" curl -sS -m 8 "$@" >/dev/null || true
+}
+
+# dtls_server HOST OPTION...
+dtls_server() {
+    local host=$1
+    shift
+    serve "$host" sh -c 'sleep 60 | exec openssl s_server -4 "$@"' sh "$@"
+}
+
+# ask_dtls HOST NAME:PORT OPTION...: a line of text over DTLS, and the end.
+ask_dtls() {
+    local host=$1 target=$2
+    shift 2
+    { sleep 0.6; echo status; sleep 0.4; } |
+        at "$host" timeout 5 openssl s_client -connect "$target" "$@" >"$WORK/log/s_client" 2>&1 || true
 }
 
 # ---- scenes -----------------------------------------------------------------------------------
@@ -227,6 +242,24 @@ scene_tls() {
     ask_tls facility $name:443 -servername $name -tls1_2 -cipher NULL-SHA256:@SECLEVEL=0
     stop_recording
     keep tls-weak-ciphers
+}
+
+scene_dtls() {
+    local at=192.168.50.71 name=door.office.example
+    # A server ends with its input. The first with cookies, in datagrams of 500 bytes: the certificate comes in fragments.
+    dtls_server door -dtls1_2 -listen -mtu 500 -accept 5684 -cert "$CERTIFICATE" -key "$CERTIFICATE.key"
+    dtls_server door -dtls1_2 -accept 5685 -nocert -psk 2b7e151628aed2a6 -cipher PSK-AES128-CCM8
+    dtls_server door -dtls1 -accept 5686 -cert "$CERTIFICATE" -key "$CERTIFICATE.key" \
+        -cipher ALL:@SECLEVEL=0
+    sleep 1
+    record dtls-door br50
+    ask_dtls facility $at:5684 -servername $name -dtls1_2 -mtu 500
+    ask_dtls facility $at:5685 -dtls1_2 -psk 2b7e151628aed2a6 -cipher PSK-AES128-CCM8
+    ask_dtls facility $at:5686 -servername $name -dtls1 -cipher ALL:@SECLEVEL=0
+    # Another version than the server's: refused with an alert.
+    ask_dtls facility $at:5685 -dtls1 -psk 2b7e151628aed2a6 -cipher ALL:@SECLEVEL=0
+    stop_recording
+    keep dtls-door
 }
 
 scene_dns() {

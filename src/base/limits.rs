@@ -216,6 +216,12 @@ pub const DTLS_HELLOS_KEPT: usize = 4;
 pub const DTLS_RECORDS_MAX: usize = 256;
 /// Parsers beside the first one of a UDP flow that may be the wrong ones, before none is tried any more.
 pub const BESIDE_REFUSED_MAX: u8 = 8;
+/// Conversations of TLS in the messages of one flow of another protocol that are followed at once.
+pub const WRAPPED_SESSIONS_MAX: usize = 8;
+/// Bytes of one direction of such a conversation that wait to be read: one message, and its record.
+pub const WRAPPED_BYTES_MAX: usize = TLS_MESSAGE_BYTES_MAX + (20 << 10);
+/// Messages of one direction of OpenVPN's control channel that wait for their turn; OpenVPN keeps 12.
+pub const OPENVPN_WAITING_MAX: usize = 16;
 /// Bytes of the lines that an SSH server may send before its version (RFC 4253, section 4.2, sets
 /// no bound).
 pub const SSH_PREAMBLE_BYTES_MAX: usize = 8 << 10;

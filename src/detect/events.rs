@@ -34,8 +34,9 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake))
-        | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. }) => tls(home, cx, handshake, out),
-        Event::Tls(TlsEvent::Handshake(handshake)) => tls::handshake(home, cx, handshake, out),
+        | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. }) => {
+            tls::handshake(home, cx, handshake, out)
+        }
         Event::Smtp(smtp_event::Event::Session(e)) => mail::session(home, cx, e, "smtp", out),
         Event::Pop3(e) => mail::session(home, cx, e, "pop3", out),
         Event::Imap(e) => mail::session(home, cx, e, "imap", out),
@@ -100,29 +101,5 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Adb(e) => remote::adb(home, cx, e, out),
         Event::Rlogin(e) | Event::Rsh(e) | Event::Rexec(e) => remote::rcmd(home, cx, e, out),
         _ => {}
-    }
-}
-
-fn tls(home: &HomeNet, cx: &Cx<'_>, handshake: &Handshake, out: &mut Vec<Sighting>) {
-    let Some(server) = handshake.server.as_ref().filter(|s| !s.retry) else { return };
-    // A handshake that was refused protects nothing and exposes nothing.
-    if handshake.established == Some(false) {
-        return;
-    }
-    let service = if handshake.transport == "dtls" { "dtls" } else { "tls" };
-    let name = handshake.cipher_name();
-    let cipher = server.suite().unwrap_or_default();
-    let dh_bits = handshake.dh_bits.map(|b| u16::try_from(b).unwrap_or(u16::MAX));
-    for weakness in weak_tls(server.version, cipher, name.as_deref(), dh_bits) {
-        let mut sighting =
-            cleartext::on_flow(weakness.rule, home, cx.flow, service, (cx.ts, cx.packet), weakness.evidence);
-        sighting.detail = weakness.detail.into();
-        sighting.peer_name = handshake
-            .client
-            .as_ref()
-            .and_then(|c| c.server_name.as_ref())
-            .filter(|_| sighting.peer.is_some_and(|p| p.ip == cx.flow.resp_ip))
-            .map(|n| String::from_utf8_lossy(n).into_owned());
-        out.push(sighting);
     }
 }

@@ -53,8 +53,8 @@ pub(super) enum Stage {
     /// So many datagrams came that no probe recognised.
     Strange(u8),
     /// What ran here is over or unknown, but TLS may still begin: after STARTTLS, AUTH TLS, CONNECT,
-    /// a SOCKS greeting. The start of so many more payloads is held against a ClientHello.
-    Watched(u8),
+    /// a SOCKS greeting. The start of so many more payloads of each direction is held against a ClientHello.
+    Watched([u8; 2]),
     /// Nothing more to learn.
     Done,
 }

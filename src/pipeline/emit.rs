@@ -134,11 +134,9 @@ impl<'a> Emitter<'a> {
         self.service.take()
     }
 
-    /// Puts a name back that was taken.
+    /// Puts back what was taken before, in place of what was told since.
     pub const fn give_service(&mut self, name: Option<&'static str>) {
-        if name.is_some() {
-            self.service = name;
-        }
+        self.service = name;
     }
 
     /// Takes an event; `first` says whether it is the first of its flow.
@@ -170,11 +168,12 @@ impl<'a> Emitter<'a> {
                 self.announced.push(Announced::new(&a));
             }
         });
+        // What is judged is a flow.
         if self.inside {
             let mut found = Vec::new();
             events::judge(&self.options.home, &at, event, first, &mut found);
             self.sighted(found);
-        } else {
+        } else if !on_link(cx.flow) {
             events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
         }
         let protocol = event.protocol().spec().name;
@@ -277,18 +276,27 @@ impl<'a> Emitter<'a> {
         let Some(rows) = self.out.rows_of(table) else { return };
         let FlowView { flow_id, capture, orig_ip, orig_port, resp_ip, resp_port, .. } = *at.flow;
         let mut row = rows.row(at.ts, at.packet);
-        row.int(flow_id)
-            .name(capture)
-            .time(at.ts)
-            .count(at.packet)
-            .addr(orig_ip)
-            .int(orig_port)
-            .addr(resp_ip)
-            .int(resp_port);
+        if on_link(at.flow) {
+            row.null().name(capture).time(at.ts).count(at.packet).null().null().null().null();
+        } else {
+            row.int(flow_id)
+                .name(capture)
+                .time(at.ts)
+                .count(at.packet)
+                .addr(orig_ip)
+                .int(orig_port)
+                .addr(resp_ip)
+                .int(resp_port);
+        }
         write(&mut row, self.options);
         let cut = rows.take_cut();
         self.counters().values_cut += cut;
     }
+}
+
+/// Whether the bytes came in frames without IP, which are no flow.
+fn on_link(flow: &FlowView) -> bool {
+    flow.orig_ip.is_unspecified() && flow.resp_ip.is_unspecified() && flow.flow_id == 0
 }
 
 /// MAC and address of whom a fact is about; `None` where nothing tells.

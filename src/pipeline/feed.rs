@@ -17,8 +17,8 @@ use crate::proto::registry::Protocol;
 use crate::proto::tls::opening::keylog::KeyStore;
 use crate::stream::{Budget, Chunk};
 
-/// Payloads of a TCP flow that are held against a ClientHello after its protocol was given up or
-/// has ended.
+/// Payloads of each direction of a TCP flow that are held against a ClientHello after its protocol was
+/// given up or has ended. What the one side pours out says nothing of when the other will speak.
 const WATCHED_MAX: u8 = 32;
 
 /// Datagrams of a flow that are held against the probes before it is given up.
@@ -101,6 +101,7 @@ impl Feed {
             }
             + reader.inner.as_ref().map_or(0, |inner| inner.size())
             + reader.besides.size()
+            + reader.wrapped.size()
     }
 
     fn start(&mut self, flow: &Flow<App>) -> Box<Active> {
@@ -278,7 +279,11 @@ impl Feed {
             }
             Stage::Watched(left) => {
                 if !begins_hello(payload) {
-                    flow.app.stage = if left == 0 { Stage::Done } else { Stage::Watched(left - 1) };
+                    let mut left = left;
+                    if let Some(left) = left.get_mut(side) {
+                        *left = left.saturating_sub(1);
+                    }
+                    flow.app.stage = if left == [0; 2] { Stage::Done } else { Stage::Watched(left) };
                     return;
                 }
                 self.start_tls(flow, packet, side)
@@ -364,7 +369,6 @@ impl Feed {
         flow.app.inner_service = emit.take_inner_service().or(flow.app.inner_service);
         flow.app.service = emit.take_service().or(flow.app.service).or_else(|| active.reader.service());
         if let Some(name) = active.reader.besides.name.take() {
-            // Media that were seen before keep theirs.
             flow.app.service = flow.app.service.filter(|s| *s != Protocol::Stun.spec().name).or(Some(name));
         }
         match active.reader.outcome {
@@ -392,7 +396,7 @@ impl Feed {
         let app = &mut flow.app;
         self.close(&mut active, app, at, emit);
         self.active_bytes = self.active_bytes.saturating_sub(cost);
-        app.stage = if watch { Stage::Watched(WATCHED_MAX) } else { Stage::Done };
+        app.stage = if watch { Stage::Watched([WATCHED_MAX; 2]) } else { Stage::Done };
     }
 
     /// Lets the parser say its last and gives back the streams' memory.

@@ -2,9 +2,9 @@
 //! TURN wraps any of them (RFC 7983). The first byte tells which it is.
 //!
 //! The first protocol of a flow that is one of these has its parser where every flow has it; the others
-//! stand beside it, and come into being when a datagram passes their probe. The flow is called after
-//! the innermost: media before DTLS before STUN. What runs through a TURN server is read as well, but the
-//! flow stays what it is, one to a relay.
+//! stand beside it, and come into being when a datagram passes their probe. The flow keeps the name of the
+//! first, but that DTLS says more than the STUN before it. What runs through a TURN server is read as well,
+//! and the flow stays what it is, one to a relay.
 
 use super::emit::Emitter;
 use super::reader::{Outcome, Reader};
@@ -70,17 +70,15 @@ impl Reader {
         let Some(first) = self.parser.as_ref().map(|p| p.0).filter(|p| shares(*p)) else { return false };
         let sure = self.had_event || self.announced || !first.spec().tentative;
         let Some(whose) = payload.first().copied().and_then(lane).filter(|_| sure) else { return false };
+        let named = self.besides.name;
         let taken = whose != first && self.beside(whose, dir, payload, at, emit);
         if whose == Protocol::Stun
             && let Some(inside) = stun::inside(payload)
             && let Some(whose) = inside.first().copied().and_then(lane).filter(|p| *p != Protocol::Stun)
             && whose != first
         {
-            let named = (self.besides.name, emit.take_service());
             self.beside(whose, dir, inside, at, emit);
-            emit.take_service();
-            self.besides.name = named.0;
-            emit.give_service(named.1);
+            self.besides.name = named;
         }
         taken
     }
@@ -107,10 +105,12 @@ impl Reader {
         };
         let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
         let Some(Beside { parser, had_event, .. }) = self.besides.list.get_mut(index) else { return false };
+        let service = emit.take_service();
         let progress = parser.on_data(cx, dir, payload, &mut |event| {
             emit.event(cx, &event, !*had_event);
             *had_event = true;
         });
+        emit.give_service(service);
         if matches!(progress, Progress::Violation(_)) && !*had_event {
             emit.counters().violations += 1;
             self.besides.list.remove(index);
@@ -149,10 +149,12 @@ impl Reader {
         }
         for Beside { parser, had_event, .. } in &mut self.besides.list {
             let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
+            let service = emit.take_service();
             parser.on_end(cx, dir, &[], &mut |event| {
                 emit.event(cx, &event, !*had_event);
                 *had_event = true;
             });
+            emit.give_service(service);
         }
     }
 }

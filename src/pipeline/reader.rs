@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::emit::Emitter;
 use super::inner::Inner;
 use super::multiplex::Besides;
+use super::wrapped::WrappedTls;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Probe, Progress, Transport};
 use crate::proto::named::{self, Glance};
@@ -34,6 +35,8 @@ pub(super) struct Reader {
     pub(super) announced: bool,
     /// Other protocols between the same two ports.
     pub(super) besides: Besides,
+    /// TLS in the messages of the protocol.
+    pub(super) wrapped: WrappedTls,
     /// Further payloads at which a stream that was taken up midstream may yet show what it is: the
     /// first one seen mostly lies in the middle of a message.
     pub(super) chances: u8,
@@ -114,6 +117,7 @@ impl Reader {
             parser: None,
             announced: false,
             besides: Besides::default(),
+            wrapped: WrappedTls::default(),
             chances: if view.from_start { 0 } else { MIDSTREAM_CHANCES },
             view,
             had_event: false,
@@ -293,7 +297,7 @@ impl Reader {
         if self.outcome != Outcome::Going {
             return Taken::Stop;
         }
-        let Some((_, parser)) = &mut self.parser else { return Taken::Stop };
+        let Some((protocol, parser)) = &mut self.parser else { return Taken::Stop };
         let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
         let (had_event, inner) = (&mut self.had_event, &mut self.inner);
         let progress = parser.on_data(cx, dir, bytes, &mut |event| {
@@ -305,6 +309,11 @@ impl Reader {
             emit.event(cx, &event, !*had_event);
             *had_event = true;
         });
+        if protocol.spec().wraps_tls {
+            for found in parser.take_wrapped() {
+                self.wrapped.read(cx, &found, emit);
+            }
+        }
         if let Progress::Handover { consumed } = progress {
             self.hand_over(at, emit);
             return Taken::Some { consumed, needed: 1 };
@@ -412,6 +421,7 @@ impl Reader {
 
     pub(super) fn end(&mut self, dir: Direction, rest: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
         self.end_besides(dir, at, emit);
+        self.wrapped.end(emit);
         if self.outcome == Outcome::Violated && !self.had_event {
             return;
         }

@@ -11,6 +11,7 @@ use super::feed::Feed;
 use super::options::EngineOptions;
 use super::output::ShardOutput;
 use super::syn::SynPrints;
+use super::wrapped::WrappedTls;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet, TcpFields};
 use crate::detect::login::LoginJudge;
@@ -50,6 +51,8 @@ pub struct Shard {
     table: FlowTable<App>,
     feed: Feed,
     frames: link::Parsers,
+    /// TLS in frames without IP.
+    wrapped: WrappedTls,
     learnt: Learnt,
     syns: SynPrints,
     options: Arc<EngineOptions>,
@@ -66,6 +69,7 @@ impl Shard {
             feed: Feed::new(Budget::new(options.stream_memory / of), options.tls_keys.clone()),
             frames: link::Parsers::default(),
             syns: SynPrints::default(),
+            wrapped: WrappedTls::default(),
             learnt: Learnt { logins: LoginJudge::new(options.defaults), ..Learnt::default() },
             memory_max: options.flow_memory / of,
             options,
@@ -215,8 +219,9 @@ impl Shard {
     /// Ends the flows that began first: the input is over. To be called until nothing is
     /// [left](Self::is_empty), so that what leaves at once stays bounded.
     pub fn finish(&mut self, out: &mut ShardOutput) {
-        let Self { table, feed, learnt, syns, options, frames, .. } = self;
+        let Self { table, feed, learnt, syns, options, frames, wrapped, .. } = self;
         frames.on_end(&mut |cx, event| Emitter::new(options, learnt, out, 0).frame_event(cx, &event));
+        wrapped.end(&mut Emitter::new(options, learnt, out, 0));
         table.finish(ENDED_PER_BATCH, &mut |flow, reason| end_flow(flow, reason, feed, (learnt, syns), options, out));
         self.hand_on_claims(out);
     }
@@ -243,13 +248,18 @@ impl Shard {
             out.claims.push(Claim::frame(frame_name(protocol), src, ts));
         }
         if kind == Kind::Other {
-            let Self { frames, options, learnt, .. } = self;
+            let Self { frames, wrapped, options, learnt, .. } = self;
             let flow = link::view(capture, src, dst);
             let limited = LimitCount::default();
             let cx = Cx { ts, packet: packet.number, flow: &flow, limited: &limited };
             frames.on_frame(protocol, cx, payload, &mut |event| {
                 Emitter::new(options, learnt, out, packet.interface).frame_event(cx, &event);
             });
+            for ((client, other), found) in frames.take_wrapped() {
+                let flow = link::view(capture, client, other);
+                let cx = Cx { flow: &flow, ..cx };
+                wrapped.read(cx, &found, &mut Emitter::new(options, learnt, out, packet.interface));
+            }
             out.counters(packet.interface).parser_limits += limited.take();
         }
     }

@@ -179,6 +179,8 @@ pub struct Spec {
     /// Whether its server greets first, with something that no other server begins an answer with. Where
     /// a client spoke another protocol to it, the greeting decides what the flow is.
     pub greets: bool,
+    /// Whether it may carry TLS in its own messages ([`AppParser::take_wrapped`]).
+    pub wraps_tls: bool,
     /// What of it can be read from the network, for `overhear protocols`: a few words.
     pub yields: &'static str,
 }
@@ -196,6 +198,7 @@ impl Spec {
         more_tables: &[],
         tentative: false,
         greets: false,
+        wraps_tls: false,
         yields: "",
     };
 }
@@ -306,6 +309,17 @@ pub struct Announcement<'e> {
     pub words: &'e [u8],
 }
 
+/// Bytes of TLS that a parser found in its own framing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrapped {
+    /// Tells the conversations apart where one flow carries several at once.
+    pub session: u64,
+    /// Who sent them.
+    pub dir: Direction,
+    /// The bytes, as they would stand in a stream.
+    pub bytes: Vec<u8>,
+}
+
 /// An event of a protocol.
 pub trait Event {
     /// Time and packet of the row where they differ from those of the bytes that completed it.
@@ -381,6 +395,12 @@ pub trait AppParser: Default + Send + 'static {
 
     /// Secrets that open what is encrypted; called once, before any bytes come, where the run has any.
     fn bring_keys(&mut self, _keys: &Arc<KeyStore>) {}
+
+    /// TLS that was found in the framing of this protocol since the last call, in order; read by the parser of
+    /// TLS, whose rows then stand beside those of this one. To be said by [`Spec::wraps_tls`].
+    fn take_wrapped(&mut self) -> Vec<Wrapped> {
+        Vec::new()
+    }
 
     /// Bytes that the parser holds outside of itself, roughly: bodies, tables and lists that an input
     /// can make large. Counted to the memory for flows; what is small for any input need not be told.

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use hashbrown::HashMap;
 
 use super::api::{
-    About, Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Probe, Progress, Spec, Transport,
+    About, Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Probe, Progress, Spec, Transport, Wrapped,
 };
 use super::tls::opening::keylog::KeyStore;
 use crate::base::{Addr, Timestamp, secret::Reveal};
@@ -69,6 +69,11 @@ macro_rules! protocols {
             /// See [`AppParser::on_end`].
             pub fn on_end(&mut self, cx: Cx<'_>, dir: Direction, rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
                 match self { $(Self::$name(p) => p.on_end(cx, dir, rest, &mut |e| emit(Event::$name(e)))),+ }
+            }
+
+            /// See [`AppParser::take_wrapped`].
+            pub fn take_wrapped(&mut self) -> Vec<Wrapped> {
+                match self { $(Self::$name(p) => p.take_wrapped()),+ }
             }
 
             /// Bytes of memory that the parser takes: itself, and what it holds outside.
@@ -167,6 +172,7 @@ protocols! {
     Wsd => super::discovery::wsd::Wsd,
     Stun => super::voice::stun::Stun,
     Snmp => super::management::snmp::Snmp,
+    OpenVpn => super::remote::openvpn::OpenVpn,
     Kerberos => super::windows::kerberos::Kerberos,
     Ldap => super::windows::ldap::Ldap,
     Rdp => super::windows::rdp::Rdp,

@@ -85,6 +85,8 @@ pub fn handshake(home: &HomeNet, cx: &Cx<'_>, h: &Handshake, out: &mut Vec<Sight
     let (client, server) = if h.client_side == Direction::Orig { (orig, resp) } else { (resp, orig) };
     let client_is_ours = home.is_home(client.ip);
     let server_is_ours = home.is_home(server.ip);
+    // QUIC and DTLS are services of their own.
+    let carried = if h.transport == "tcp" { "tls" } else { h.transport };
     let mut push = |w: Weakness| {
         let service = if client_is_ours && !server_is_ours { (client, server) } else { (server, client) };
         let ((device, peer), port) = match w.scope {
@@ -93,7 +95,7 @@ pub fn handshake(home: &HomeNet, cx: &Cx<'_>, h: &Handshake, out: &mut Vec<Sight
             Scope::Server => ((server, Some(client)), flow.resp_port),
             Scope::Client => ((client, None), 0),
         };
-        let mut sighting = on_flow(w.rule, home, flow, "tls", (cx.ts, cx.packet), w.evidence);
+        let mut sighting = on_flow(w.rule, home, flow, carried, (cx.ts, cx.packet), w.evidence);
         sighting.peer_name = h
             .client
             .as_ref()

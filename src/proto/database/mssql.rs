@@ -11,7 +11,7 @@
 use super::session::{Encryption, Event, Session, TABLE, short};
 use crate::base::secret::SecretBuf;
 use crate::base::{ReadError, Reader, limits};
-use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
+use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport, Wrapped};
 use crate::proto::framing::{Step, utf16_le, walk};
 
 const NAME: &str = "mssql";
@@ -36,6 +36,9 @@ pub struct Mssql {
     untold: bool,
     messages: u32,
     ended: bool,
+    /// The handshake of TLS has begun, and what of it was not taken yet.
+    in_tls: bool,
+    wrapped: Vec<Wrapped>,
 }
 
 /// Undoes what LOGIN7 does to a password.
@@ -160,6 +163,10 @@ impl Mssql {
     }
 
     fn packet(&mut self, cx: &Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Step {
+        // Behind the handshake records of TLS stand alone.
+        if self.in_tls && matches!(bytes, [0x14..=0x17, 3, ..]) {
+            return Step::Finished;
+        }
         let [kind, _status, l1, l0, _, _, _, _, body @ ..] = bytes else { return Step::Need(HEADER) };
         let len = usize::from(u16::from_be_bytes([*l1, *l0]));
         if len < HEADER || *kind > 0x20 {
@@ -186,13 +193,18 @@ impl Mssql {
         }
         self.untold = true;
         let read = match *kind {
-            PRELOGIN if matches!(body, [0x14..=0x17, 3, ..]) => {
-                if self.session.encryption != Some(Encryption::LoginOnly) {
-                    self.session.encryption = Some(Encryption::Tls);
+            PRELOGIN | RESPONSE if matches!(body, [0x14..=0x17, 3, ..]) || self.in_tls && *kind == PRELOGIN => {
+                if !std::mem::replace(&mut self.in_tls, true) {
+                    if self.session.encryption != Some(Encryption::LoginOnly) {
+                        self.session.encryption = Some(Encryption::Tls);
+                    }
+                    self.tell(emit);
                 }
-                self.tell(emit);
-                return Step::Finished;
+                self.untold = false;
+                self.wrapped.push(Wrapped { session: 0, dir, bytes: body.to_vec() });
+                return Step::Used(len as u64);
             }
+            _ if self.in_tls => return Step::Finished,
             PRELOGIN => self.prelogin(dir, body),
             LOGIN7 => self.login7(cx, body),
             OLD_LOGIN => self.old_login(cx, body),
@@ -227,6 +239,7 @@ impl AppParser for Mssql {
         ports: &[1433],
         reference: "MS-TDS",
         table: Some(&TABLE),
+        wraps_tls: true,
         yields: "login and its success, user, database, application, client machine, version, encryption",
         ..Spec::EMPTY
     };
@@ -282,6 +295,10 @@ impl AppParser for Mssql {
 
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Progress {
         walk(bytes, |rest| self.packet(&cx, dir, rest, emit))
+    }
+
+    fn take_wrapped(&mut self) -> Vec<Wrapped> {
+        std::mem::take(&mut self.wrapped)
     }
 
     fn on_end(&mut self, _cx: Cx<'_>, dir: Direction, _rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) {

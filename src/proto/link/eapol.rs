@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 
 use super::eapol_event::{Answer, Event, Method, TABLE, What};
 use super::{FrameParser, FrameSpec, view};
-use crate::base::{Mac, ReadError, Reader, Timestamp, limits};
-use crate::proto::api::{Cx, LimitCount};
+use crate::base::{Mac, ReadError, Reader, Timestamp, hash, limits};
+use crate::proto::api::{Cx, Direction, LimitCount, Wrapped};
+use crate::proto::tls::eap::EapTls;
 
 /// The EtherType.
 pub const ETHERTYPE: u16 = 0x888e;
@@ -50,6 +51,9 @@ pub struct Eapol {
     challenges: VecDeque<Challenge>,
     identities: VecDeque<Identity>,
     pending: VecDeque<Pending>,
+    tls: EapTls,
+    /// The station of the last request or response, and whom it speaks to.
+    pair: (Mac, Mac),
 }
 
 /// Adds to a bounded list; the oldest is forgotten.
@@ -129,6 +133,7 @@ impl Eapol {
                     event.wanted = content;
                 }
                 emit(event);
+                self.wrapped(cx, code, (id, method), content);
                 if code == 1 {
                     self.challenge(cx, id, method, content);
                 } else {
@@ -147,6 +152,26 @@ impl Eapol {
             _ => return Err(ReadError::invalid("code")),
         }
         Ok(())
+    }
+
+    /// TLS in a request or response. On a wire both sides may speak to a group: then a request is for the
+    /// station that spoke last.
+    fn wrapped(&mut self, cx: Cx<'_>, code: u8, (id, method): (u8, u8), content: &[u8]) {
+        let (src, dst) = (cx.flow.orig_mac, cx.flow.resp_mac);
+        let (dir, station, other) = match code {
+            1 if is_anybody(dst) => (Direction::Resp, self.pair.0, src),
+            1 => (Direction::Resp, dst, src),
+            _ => (Direction::Orig, src, dst),
+        };
+        self.pair = (station, other);
+        let session = hash::stable64(u64::from(cx.flow.capture), &station.0);
+        self.tls.packet(session, dir, (id, method), content);
+    }
+
+    /// TLS that was found in the last frame, with the MACs of the station and of whom it speaks to.
+    pub fn take_wrapped(&mut self) -> Vec<((Mac, Mac), Wrapped)> {
+        let pair = self.pair;
+        self.tls.take().into_iter().map(|found| (pair, found)).collect()
     }
 
     fn challenge(&mut self, cx: Cx<'_>, id: u8, method: u8, content: &[u8]) {

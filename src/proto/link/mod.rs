@@ -10,7 +10,7 @@ pub mod eapol_event;
 pub mod lldp;
 pub mod lldp_event;
 
-use super::api::{About, Cx, Event as _, Fact, FlowView, Login, Transport};
+use super::api::{About, Cx, Event as _, Fact, FlowView, Login, Transport, Wrapped};
 use crate::base::{Addr, Mac, Timestamp, secret::Reveal};
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -99,6 +99,11 @@ macro_rules! frames {
                     return true;
                 })+
                 false
+            }
+
+            /// TLS that was found in the last frame, with the MACs of its client and of whom that speaks to.
+            pub fn take_wrapped(&mut self) -> Vec<((Mac, Mac), Wrapped)> {
+                self.eapol.take_wrapped()
             }
 
             /// See [`FrameParser::on_end`].

@@ -7,9 +7,10 @@ pub use super::radius_event::{Event, TABLE};
 use super::radius_event::{eap_mechanism, method};
 use super::radius_message::{Eap, Message, MsChap, attribute, is_request};
 use crate::base::secret::SecretBuf;
-use crate::base::{Timestamp, limits};
-use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
+use crate::base::{Timestamp, hash, limits};
+use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport, Wrapped};
 use crate::proto::proof::{Ntlm, Proof};
+use crate::proto::tls::eap::EapTls;
 
 /// A request that waits for its answer: its bytes as they came, read again with the answer.
 struct Pending {
@@ -31,6 +32,7 @@ pub struct Radius {
     pending: VecDeque<Pending>,
     /// The last MD5 challenge of EAP: its identifier and value.
     md5: Option<(u8, Box<[u8]>)>,
+    tls: EapTls,
     understood: bool,
     ended: bool,
 }
@@ -93,6 +95,22 @@ fn answer<'a>(
 }
 
 impl Radius {
+    /// TLS in EAP. One flow carries the dialogues of many stations; the answer has its request's number.
+    fn collect(&mut self, dir: Direction, message: &Message<'_>) {
+        let Some(eap) = message.eap() else { return };
+        let station = |m: &Message<'_>| {
+            let names = [attribute::USER_NAME, attribute::CALLING_STATION_ID];
+            names.iter().filter_map(|n| m.get(*n)).fold(1, |state, name| hash::stable64(state, name))
+        };
+        let session = if is_request(message.code) {
+            station(message)
+        } else {
+            let asked = self.pending.iter().find(|p| p.id == message.id && p.asks != dir);
+            asked.and_then(|p| Message::parse(&p.bytes)).map_or(0, |m| station(&m))
+        };
+        self.tls.packet(session, dir, (eap.id, eap.kind), &eap.value);
+    }
+
     fn finish(&self, pending: &Pending, response: Option<(Message<'_>, u64)>, emit: Emit<'_>) {
         let Some(request) = Message::parse(&pending.bytes) else { return };
         let user = request.get(attribute::USER_NAME);
@@ -128,6 +146,7 @@ impl AppParser for Radius {
         ports: &[1812, 1813, 1645, 1646, 3799],
         reference: "RFC 2865, RFC 2866, RFC 5176",
         table: Some(&TABLE),
+        wraps_tls: true,
         yields: "users, how they log in and whether they are let in, access servers, stations",
         ..Spec::EMPTY
     };
@@ -148,6 +167,7 @@ impl AppParser for Radius {
             return if self.understood { Progress::Done } else { Progress::Violation("not a RADIUS message") };
         };
         self.understood = true;
+        self.collect(dir, &message);
         if is_request(message.code) {
             // The same again is a retransmission.
             if self.pending.iter().any(|p| p.id == message.id && p.asks == dir && *p.bytes == *bytes) {
@@ -184,6 +204,10 @@ impl AppParser for Radius {
 
     fn heap(&self) -> usize {
         self.pending.iter().map(|p| size_of::<Pending>() + p.bytes.len()).sum()
+    }
+
+    fn take_wrapped(&mut self) -> Vec<Wrapped> {
+        self.tls.take()
     }
 
     fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {

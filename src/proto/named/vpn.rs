@@ -1,6 +1,6 @@
 //! Virtual private networks: known by the layout of their first message.
 
-use super::{Glance, Named, TCP, UDP, UDP_TCP, be16, be32};
+use super::{Glance, Named, TCP, UDP, be16, be32};
 
 /// The list.
 pub const LIST: &[Named] = &[
@@ -19,13 +19,6 @@ pub const LIST: &[Named] = &[
         test: ike,
     },
     Named { name: "esp", title: "IPsec ESP in UDP", transports: UDP, reference: "RFC 3948, section 2", test: esp },
-    Named {
-        name: "openvpn",
-        title: "OpenVPN",
-        transports: UDP_TCP,
-        reference: "OpenVPN network protocol, control channel",
-        test: openvpn,
-    },
     Named { name: "l2tp", title: "L2TP", transports: UDP, reference: "RFC 2661, section 3.1", test: l2tp },
     Named { name: "pptp", title: "PPTP", transports: TCP, reference: "RFC 2637, section 2", test: pptp },
 ];
@@ -70,33 +63,6 @@ fn esp(g: &Glance<'_>) -> bool {
     g.on_port(&[4500]) && spi >= 256 && sequence < 1 << 24 && g.payload.len() >= 24
 }
 
-/// The first message of the control channel: plain, or authenticated or encrypted with a static key.
-fn openvpn(g: &Glance<'_>) -> bool {
-    const HARD_RESET_CLIENT_V2: u8 = 7 << 3;
-    const HARD_RESET_SERVER_V2: u8 = 8 << 3;
-    const HARD_RESET_CLIENT_V3: u8 = 10 << 3;
-    let message = match be16(g.payload, 0) {
-        // Over TCP its length stands before it.
-        Some(len) if usize::from(len) + 2 == g.payload.len() => g.payload.get(2..).unwrap_or_default(),
-        _ => g.payload,
-    };
-    let Some(&first) = message.first() else { return false };
-    if !matches!(first, HARD_RESET_CLIENT_V2 | HARD_RESET_SERVER_V2 | HARD_RESET_CLIENT_V3) || message.len() < 14 {
-        return false;
-    }
-    // A replay packet identifier of 1, then a time, behind a digest of 16, 20, 32 or 64 bytes or before it.
-    let counted_from_one =
-        |at: usize| be32(message, at) == Some(1) && be32(message, at + 4).is_some_and(|t| t > 1 << 28);
-    let plain = || message.len() == 14 && message.get(9..) == Some(&[0; 5]);
-    let answer = || {
-        first == HARD_RESET_SERVER_V2
-            && message.len() == 26
-            && message.get(9) == Some(&1)
-            && message.get(22..) == Some(&[0; 4])
-    };
-    plain() || answer() || [9, 25, 29, 41, 73].into_iter().any(counted_from_one)
-}
-
 fn l2tp(g: &Glance<'_>) -> bool {
     // A control message: type, length and sequence are there, version 2.
     g.payload.get(..2) == Some(&[0xc8, 0x02]) && be16(g.payload, 2).map(usize::from) == Some(g.payload.len())
@@ -139,13 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn openvpn_and_its_elders() {
-        let plain = [0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0];
-        assert_eq!(named(&plain), Some("openvpn"));
-        assert_eq!(named_tcp(&[&[0, 14][..], &plain].concat()), Some("openvpn"));
-        let crypt = [&[0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 1, 0x60, 0, 0, 0][..], &[9; 37]].concat();
-        assert_eq!(named(&crypt), Some("openvpn"));
-        unnamed(&plain[..13]);
+    fn elders() {
         assert_eq!(named(&[0xc8, 2, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0]), Some("l2tp"));
         let mut start = vec![0, 156, 0, 1, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0];
         start.resize(156, 0);

@@ -10,13 +10,12 @@
 //! [`conversation`]. When that is settled the parser is finished: an encrypted flow costs nothing.
 
 pub mod conversation;
+pub mod eap;
 mod facts;
+mod heartbeat;
 pub mod messages;
 pub mod opening;
 pub mod records;
-mod heartbeat;
-mod messages;
-mod records;
 mod side;
 
 pub use facts::{Alert, ClientFacts, Handshake, Heartbeat, ServerFacts, TABLE, TlsEvent};
@@ -104,8 +103,7 @@ impl TlsParser {
         let look = match header.ty {
             content::ALERT if header.len == 2 => 2,
             content::HANDSHAKE if self.conversation.half(dir).cipher_changed => header.len.min(6),
-            content::HANDSHAKE if self.peek(dir).cipher_changed => header.len.min(6),
-            content::HEARTBEAT if !self.peek(dir).cipher_changed => header.len.min(heartbeat::HEADER),
+            content::HEARTBEAT if !self.conversation.half(dir).cipher_changed => header.len.min(heartbeat::HEADER),
             _ => 0,
         };
         let Some(payload) = bytes.get(HEADER..HEADER + look) else { return Step::Need(HEADER + look) };
@@ -128,7 +126,7 @@ impl TlsParser {
             content::ALERT => self.conversation.alert(dir, payload),
             content::DATA => self.data(dir, header.len),
             content::HEARTBEAT if !changed => {
-                if let Some(h) = &mut self.handshake {
+                if let Some(h) = self.conversation.handshake_mut() {
                     heartbeat::record(h, dir, payload, header.len);
                 }
             }
