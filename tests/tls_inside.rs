@@ -416,3 +416,23 @@ fn dtls_within_capwap() {
     assert_eq!(table(&out, "tls").pick(&["transport", "established"]), [["dtls", "true"]]);
     assert_eq!(table(&out, "flows").column("service"), ["capwap"]);
 }
+
+#[test]
+fn twice_the_hellos_take_twice_the_time() {
+    let time = |n: u32| {
+        let mut said = Vec::new();
+        for i in 0..n {
+            let mut body = client_hello([0xfe, 0xfd], true);
+            body[2..6].copy_from_slice(&i.to_be_bytes());
+            said.push(('c', dtls_message(1, 0, &body)));
+        }
+        let began = std::time::Instant::now();
+        let (_temp, out) = play(false, 4433, &said);
+        let took = began.elapsed();
+        assert_eq!(table(&out, "tls").rows.len(), n as usize);
+        took
+    };
+    let (once, twice) = (time(4000), time(8000));
+    // What is quadratic takes four times as long and more, from the second on that the program needs anyway.
+    assert!(twice < once * 3 + std::time::Duration::from_secs(1), "{once:?} for 4000, {twice:?} for 8000");
+}

@@ -100,7 +100,7 @@ impl Radius {
         let Some(eap) = message.eap() else { return };
         let station = |m: &Message<'_>| {
             let names = [attribute::USER_NAME, attribute::CALLING_STATION_ID];
-            names.iter().filter_map(|n| m.get(*n)).fold(1, |state, name| hash::stable64(state, name))
+            names.iter().filter_map(|n| m.get(*n)).fold(1, hash::stable64)
         };
         let session = if is_request(message.code) {
             station(message)

@@ -526,6 +526,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_relay_carries() {
+        assert_eq!(inside(b"\x40\x01\0\x05hello\0\0\0"), Some(&b"hello"[..]));
+        assert_eq!(inside(b"\x40\x01\0\x06hello"), None);
+        // A Data indication: XOR-PEER-ADDRESS, then DATA with padding.
+        let mut data = b"\0\x17\0\x18\x21\x12\xa4\x42abcdefghijkl\0\x12\0\x08\0\x01\0\0\0\0\0\0".to_vec();
+        data.extend(b"\0\x13\0\x05hello\0\0\0");
+        assert_eq!(inside(&data), Some(&b"hello"[..]));
+        for cut in 0..data.len() {
+            assert_eq!(inside(&data[..cut]), None, "{cut}");
+        }
+        assert_eq!(inside(REQUEST), None);
+    }
+
+    #[test]
     fn what_says_the_same_again_makes_no_row() {
         let mut script = Script::new();
         for n in 0..200_u8 {
