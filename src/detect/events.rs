@@ -10,6 +10,7 @@ use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::files::ftp;
 use crate::proto::mail::smtp_event;
+use crate::proto::quic;
 use crate::proto::registry::Event;
 use crate::proto::remote::telnet;
 use crate::proto::tls::{Handshake, TlsEvent};
@@ -33,7 +34,9 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         {
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
-        Event::Tls(TlsEvent::Handshake(handshake)) => tls(home, cx, handshake, out),
+        Event::Tls(TlsEvent::Handshake(handshake)) | Event::Quic(quic::Event::Handshake(handshake)) => {
+            tls(home, cx, handshake, out);
+        }
         Event::Smtp(smtp_event::Event::Session(e)) => mail::session(home, cx, e, "smtp", out),
         Event::Pop3(e) => mail::session(home, cx, e, "pop3", out),
         Event::Imap(e) => mail::session(home, cx, e, "imap", out),

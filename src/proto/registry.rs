@@ -159,6 +159,7 @@ protocols! {
     Ssdp => super::discovery::ssdp::Ssdp,
     Wsd => super::discovery::wsd::Wsd,
     Stun => super::voice::stun::Stun,
+    Quic => super::quic::Quic,
     Snmp => super::management::snmp::Snmp,
     Kerberos => super::windows::kerberos::Kerberos,
     Ldap => super::windows::ldap::Ldap,
