@@ -220,7 +220,8 @@ impl Quic {
         let mut r = Reader::new(google::clear_frames(payload, version));
         let mut learnt = false;
         while let Some(frame) = google::clear_crypto(&mut r, version) {
-            learnt |= state.frame(cx, dir, role, frame);
+            // A message mostly stands in one frame; read so, it does not matter what was missed before it.
+            learnt |= state.google_frame(&frame) || state.frame(cx, dir, role, frame);
         }
         if learnt {
             state.read_messages(cx, dir, role, version, emit);

@@ -133,8 +133,16 @@ impl State {
         is_new
     }
 
-    /// The server does not have the client's version.
+    /// The server does not have the client's version. A list that has it, or that is not for this client, was
+    /// not made by the server: passed over, as the client does (RFC 9000, section 6.2).
     pub fn negotiation(&mut self, dir: Direction, p: &Long<'_>) -> bool {
+        let from_client = self.facts.client.unwrap_or(Direction::Orig) == dir;
+        let other_client = self.facts.client_scid.is_some_and(|id| id != ConnectionId::new(p.dcid));
+        let in_use = Some(self.facts.version).filter(|v| *v != version::NEGOTIATION);
+        let forged = from_client || other_client || p.versions().any(|v| Some(v) == in_use);
+        if forged && in_use.is_some() {
+            return false;
+        }
         self.client_is(dir.other());
         let facts = &mut self.facts;
         facts.client_scid.get_or_insert_with(|| ConnectionId::new(p.dcid));
@@ -217,11 +225,12 @@ impl State {
     /// Takes new keys. Those of another version for the same connection identifier go on with the messages
     /// so far (RFC 9368, section 2.3); otherwise the client begins anew.
     pub fn rekey(&mut self, new: NewKeys, emit: &mut Emit<'_>) {
+        let negotiated = !self.facts.server_versions.is_empty() && !self.facts.has_answer;
         if let Some(before) = self.origin
-            && before.dcid != new.origin.dcid
+            && (before.dcid != new.origin.dcid || negotiated && before.version != new.origin.version)
         {
             self.messages = Default::default();
-            if self.facts.server_versions.is_empty() {
+            if !negotiated {
                 self.again = true;
                 self.facts.retry = true;
             } else if let Some(mut h) = self.handshake.take() {
@@ -402,6 +411,13 @@ impl State {
             emit(Event::Handshake(h));
             self.handshake = None;
         }
+    }
+
+    /// Takes a frame that holds a whole message of Google's handshake. Whether it does.
+    pub fn google_frame(&mut self, frame: &Frame<'_>) -> bool {
+        let Frame::Crypto { bytes, .. } = frame else { return false };
+        let message = google::Message::read(bytes).ok().filter(|m| [google::CHLO, google::REJ].contains(&&m.tag));
+        message.inspect(|m| self.google_message(m)).is_some()
     }
 
     /// Takes a message of Google's handshake.
