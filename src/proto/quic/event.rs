@@ -6,7 +6,7 @@ use super::version;
 use crate::base::secret::Reveal;
 use crate::base::{Timestamp, limits};
 use crate::fingerprint::hex;
-use crate::proto::api::{self, About, Direction, Fact};
+use crate::proto::api::{self, About, Cx, Direction, Fact};
 use crate::proto::tls;
 use crate::proto::tls::{Handshake, TlsEvent};
 use crate::record::schema::FLOW_PREFIX;
@@ -175,11 +175,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Adds a version to those of the client.
-    pub fn client_has(&mut self, version: u32) {
-        if self.client_versions.len() < limits::QUIC_VERSIONS_MAX && !self.client_versions.contains(&version) {
-            self.client_versions.push(version);
-        }
+    /// Adds a version to those of the client. Whether it is new.
+    pub fn client_has(&mut self, cx: &Cx<'_>, version: u32) -> bool {
+        note(cx, &mut self.client_versions, version)
+    }
+
+    /// Adds a version to those of the server. Whether it is new.
+    pub fn server_has(&mut self, cx: &Cx<'_>, version: u32) -> bool {
+        note(cx, &mut self.server_versions, version)
     }
 
     /// What runs inside, told by what the client offers.
@@ -198,6 +201,18 @@ impl Connection {
             (false, None) => frames::error_name(close.code).into_owned(),
         })
     }
+}
+
+fn note(cx: &Cx<'_>, list: &mut Vec<u32>, version: u32) -> bool {
+    if list.contains(&version) {
+        return false;
+    }
+    if list.len() >= limits::QUIC_VERSIONS_MAX {
+        cx.limit_hit();
+        return false;
+    }
+    list.push(version);
+    true
 }
 
 /// The application that an ALPN name stands for (IANA registry; `hq` and drafts of the others before).

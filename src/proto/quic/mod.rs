@@ -96,16 +96,19 @@ impl Quic {
     fn long(&mut self, cx: &Cx<'_>, dir: Direction, p: &Long<'_>, emit: &mut Emit<'_>) -> bool {
         let is_first = self.state.is_none();
         let learnt = match p.kind {
-            Kind::Negotiation => self.state(cx, p.version).negotiation(dir, p),
+            Kind::Negotiation => self.state(cx, p.version).negotiation(cx, dir, p),
             Kind::Retry => self.state(cx, p.version).retry(dir, p),
             Kind::Initial if version::schemes(p.version).is_empty() => self.clear(cx, dir, p, emit),
-            Kind::Initial => self.initial(cx, dir, p, emit),
+            // Of a packet that is cut, the tag is not there.
+            Kind::Initial if p.whole => self.initial(cx, dir, p, emit),
             Kind::ZeroRtt => {
                 let state = self.state(cx, p.version);
                 state.client_is(dir);
-                state.header(dir, p)
+                state.header(cx, dir, p)
             }
-            Kind::Handshake | Kind::Unknown => self.state(cx, p.version).header(dir, p),
+            // What looks like a long header by accident, in the middle of something else.
+            Kind::Unknown if !is_first => false,
+            Kind::Initial | Kind::Handshake | Kind::Unknown => self.state(cx, p.version).header(cx, dir, p),
         };
         learnt | is_first
     }
@@ -142,7 +145,7 @@ impl Quic {
                 state.rekey(new, emit);
             }
             let state = self.state(cx, p.version);
-            state.header(dir, p);
+            state.header(cx, dir, p);
             state.facts.opened = state.facts.opened.saturating_add(1);
             let learnt = state.payload(cx, dir, Role::Client, p.version, payload, emit);
             if is_new {
@@ -151,14 +154,14 @@ impl Quic {
             return learnt | is_new;
         }
         let is_server = state.facts.client != Some(dir);
-        let is_first = state.header(dir, p);
+        let is_first = state.header(cx, dir, p);
         if is_server && state.has_keys() {
             if let Some(payload) = state.open_server(p.version, p.packet, p.number_at, scratch, derived) {
                 state.facts.opened = state.facts.opened.saturating_add(1);
                 return state.payload(cx, dir, Role::Server, p.version, payload, emit);
             }
-        } else if is_server && p.whole {
-            state.hold(cx, dir, p);
+        } else if is_server {
+            state.hold(dir, p);
         }
         is_first
     }
@@ -166,7 +169,7 @@ impl Quic {
     /// Reads an Initial of Google QUIC that is not encrypted: Q044 to Q048.
     fn clear(&mut self, cx: &Cx<'_>, dir: Direction, p: &Long<'_>, emit: &mut Emit<'_>) -> bool {
         let state = self.state(cx, p.version);
-        let is_new = state.header(dir, p);
+        let is_new = state.header(cx, dir, p);
         if !version::has_google_messages(p.version) {
             return is_new;
         }
@@ -190,7 +193,7 @@ impl Quic {
             let state = self.state(cx, version);
             state.client_is(dir);
             state.facts.client_dcid = Some(id);
-            state.facts.client_has(version);
+            state.facts.client_has(cx, version);
             if state.facts.version != version {
                 state.facts.version = version;
                 state.google_anew();
@@ -199,11 +202,7 @@ impl Quic {
         let state = self.state.as_mut()?;
         let mut learnt = false;
         for v in p.offered.as_chunks::<4>().0.iter().map(|v| u32::from_be_bytes(*v)) {
-            let list = &mut state.facts.server_versions;
-            if version::is_known(v) && list.len() < limits::QUIC_VERSIONS_MAX && !list.contains(&v) {
-                list.push(v);
-                learnt = true;
-            }
+            learnt |= version::is_known(v) && state.facts.server_has(cx, v);
         }
         let version = state.facts.version;
         Some(learnt | self.google(cx, dir, version, p.payload, emit))
@@ -221,7 +220,7 @@ impl Quic {
         let mut learnt = false;
         while let Some(frame) = google::clear_crypto(&mut r, version) {
             // A message mostly stands in one frame; read so, it does not matter what was missed before it.
-            learnt |= state.google_frame(&frame) || state.frame(cx, dir, role, frame);
+            learnt |= state.google_frame(cx, &frame) || state.frame(cx, dir, role, frame);
         }
         if learnt {
             state.read_messages(cx, dir, role, version, emit);
@@ -256,8 +255,8 @@ impl AppParser for Quic {
         if self.done {
             return Progress::Finished;
         }
-        let Some(learnt) = self.datagram(&cx, dir, bytes, emit) else {
-            return if self.state.is_some() { Progress::Done } else { Progress::Violation("no QUIC packet") };
+        let Some(learnt) = self.datagram(&cx, dir, bytes, emit).or(self.state.as_ref().map(|_| false)) else {
+            return Progress::Violation("no QUIC packet");
         };
         if let Some(state) = &mut self.state {
             state.facts.datagrams = state.facts.datagrams.saturating_add(1);

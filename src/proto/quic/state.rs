@@ -58,6 +58,8 @@ pub struct State {
     again: bool,
     retry_scid: Option<ConnectionId>,
     held: Vec<Held>,
+    /// Whether there were more; a loss only if the keys become known.
+    dropped: bool,
     /// By direction: packets of the handshake, and behind it.
     shook: [bool; 2],
     behind: [bool; 2],
@@ -97,13 +99,13 @@ impl State {
     }
 
     /// Takes what the header of a packet says. Whether that is new.
-    pub fn header(&mut self, dir: Direction, p: &Long<'_>) -> bool {
+    pub fn header(&mut self, cx: &Cx<'_>, dir: Direction, p: &Long<'_>) -> bool {
         let from_client = self.facts.client.unwrap_or(Direction::Orig) == dir;
         let facts = &mut self.facts;
         if from_client {
             facts.client_dcid.get_or_insert_with(|| ConnectionId::new(p.dcid));
             facts.client_scid.get_or_insert_with(|| ConnectionId::new(p.scid));
-            facts.client_has(p.version);
+            facts.client_has(cx, p.version);
             if p.kind == Kind::Initial && !p.token.is_empty() {
                 facts.token_bytes.get_or_insert(p.token.len());
             }
@@ -135,7 +137,7 @@ impl State {
 
     /// The server does not have the client's version. A list that has it, or that is not for this client, was
     /// not made by the server: passed over, as the client does (RFC 9000, section 6.2).
-    pub fn negotiation(&mut self, dir: Direction, p: &Long<'_>) -> bool {
+    pub fn negotiation(&mut self, cx: &Cx<'_>, dir: Direction, p: &Long<'_>) -> bool {
         let from_client = self.facts.client.unwrap_or(Direction::Orig) == dir;
         let other_client = self.facts.client_scid.is_some_and(|id| id != ConnectionId::new(p.dcid));
         let in_use = Some(self.facts.version).filter(|v| *v != version::NEGOTIATION);
@@ -147,13 +149,7 @@ impl State {
         let facts = &mut self.facts;
         facts.client_scid.get_or_insert_with(|| ConnectionId::new(p.dcid));
         facts.client_dcid.get_or_insert_with(|| ConnectionId::new(p.scid));
-        let before = facts.server_versions.len();
-        for v in p.versions() {
-            if facts.server_versions.len() < limits::QUIC_VERSIONS_MAX && !facts.server_versions.contains(&v) {
-                facts.server_versions.push(v);
-            }
-        }
-        facts.server_versions.len() > before
+        p.versions().fold(false, |is_new, v| facts.server_has(cx, v) | is_new)
     }
 
     /// The server wants a token. One whose tag does not fit was made by somebody who did not see the
@@ -273,9 +269,9 @@ impl State {
     }
 
     /// Keeps a packet until the keys for it are known.
-    pub fn hold(&mut self, cx: &Cx<'_>, dir: Direction, p: &Long<'_>) {
+    pub fn hold(&mut self, dir: Direction, p: &Long<'_>) {
         if self.held.len() >= limits::QUIC_HELD_MAX || p.packet.len() > limits::QUIC_HELD_BYTES_MAX {
-            cx.limit_hit();
+            self.dropped = true;
             return;
         }
         let packet = p.packet.into();
@@ -284,6 +280,9 @@ impl State {
 
     /// Reads the packets of the server that waited for keys.
     pub fn read_held(&mut self, cx: &Cx<'_>, scratch: &mut Vec<u8>, derived: &mut u32, emit: &mut Emit<'_>) {
+        if std::mem::take(&mut self.dropped) {
+            cx.limit_hit();
+        }
         for held in std::mem::take(&mut self.held) {
             if self.facts.client != Some(held.dir)
                 && let Some(payload) = self.open_server(held.version, &held.packet, held.number_at, scratch, derived)
@@ -330,7 +329,7 @@ impl State {
                 added == Added::New
             }
             Frame::Close { code, by_application, reason } if self.facts.close.is_none() => {
-                let reason = text(reason);
+                let reason = text(cx, reason);
                 self.facts.close = Some(Close { by_client: role == Role::Client, code, by_application, reason });
                 self.facts.established.get_or_insert(false);
                 // 0x100 and the number of a TLS alert (RFC 9001, section 4.8).
@@ -351,7 +350,7 @@ impl State {
         });
         if version::has_google_messages(version) {
             if let Ok(message) = google::Message::read(messages.contiguous()) {
-                self.google_message(&message);
+                self.google_message(cx, &message);
             }
         } else {
             while let Some((ty, body)) = messages.next_message() {
@@ -372,13 +371,13 @@ impl State {
         let parameters = Parameters::of(&hello, version::has_short_parameters(version));
         for v in parameters.versions.as_chunks::<4>().0.iter().map(|v| u32::from_be_bytes(*v)) {
             if !version::is_reserved(v) {
-                self.facts.client_has(v);
+                self.facts.client_has(cx, v);
             }
         }
         if !std::mem::replace(&mut self.facts.has_hello, true) {
             self.facts.server_name = facts.server_name.clone();
             self.facts.alpn = facts.alpn.clone();
-            self.facts.user_agent = parameters.user_agent.map(text);
+            self.facts.user_agent = parameters.user_agent.map(|t| text(cx, t));
         }
         let again = std::mem::take(&mut self.again);
         match &mut self.handshake {
@@ -414,23 +413,23 @@ impl State {
     }
 
     /// Takes a frame that holds a whole message of Google's handshake. Whether it does.
-    pub fn google_frame(&mut self, frame: &Frame<'_>) -> bool {
+    pub fn google_frame(&mut self, cx: &Cx<'_>, frame: &Frame<'_>) -> bool {
         let Frame::Crypto { bytes, .. } = frame else { return false };
         let message = google::Message::read(bytes).ok().filter(|m| [google::CHLO, google::REJ].contains(&&m.tag));
-        message.inspect(|m| self.google_message(m)).is_some()
+        message.inspect(|m| self.google_message(cx, m)).is_some()
     }
 
     /// Takes a message of Google's handshake.
-    fn google_message(&mut self, message: &google::Message<'_>) {
+    fn google_message(&mut self, cx: &Cx<'_>, message: &google::Message<'_>) {
         let facts = &mut self.facts;
         match &message.tag {
             google::CHLO => {
                 facts.has_hello = true;
-                let kept = |tag| message.value(tag).filter(|v| !v.is_empty()).map(text);
+                let kept = |tag| message.value(tag).filter(|v| !v.is_empty()).map(|v| text(cx, v));
                 facts.server_name = facts.server_name.take().or_else(|| kept(b"SNI\0"));
                 facts.user_agent = facts.user_agent.take().or_else(|| kept(b"UAID"));
                 if let Some(version) = message.value(b"VER\0").and_then(|v| v.first_chunk()) {
-                    facts.client_has(u32::from_be_bytes(*version));
+                    facts.client_has(cx, u32::from_be_bytes(*version));
                 }
             }
             google::REJ => facts.retry = true,
@@ -465,6 +464,10 @@ fn opened(scratch: &[u8], number_at: usize) -> &[u8] {
 }
 
 /// A text, without more than is kept.
-fn text(bytes: &[u8]) -> Vec<u8> {
-    bytes.get(..limits::QUIC_TEXT_BYTES_MAX).unwrap_or(bytes).to_vec()
+fn text(cx: &Cx<'_>, bytes: &[u8]) -> Vec<u8> {
+    let kept = bytes.get(..limits::QUIC_TEXT_BYTES_MAX);
+    if kept.is_some_and(|kept| kept.len() < bytes.len()) {
+        cx.limit_hit();
+    }
+    kept.unwrap_or(bytes).to_vec()
 }
