@@ -75,6 +75,8 @@ def tshark(path):
     # Where RTSP announces media, tshark begins their stream anew, with a number of its own; and its SNMP
     # dissector makes a stream of its own of each answer.
     command += ["--disable-protocol", "rtsp", "--disable-protocol", "snmp"]
+    # DNS over QUIC has the port of DNS over DTLS.
+    command += ["-d", "udp.port==853,quic"]
     for field in FIELDS:
         command += ["-e", field]
     text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout

@@ -65,6 +65,12 @@ fetch_telnetd() {
     dpkg -x "$1"/deb/inetutils-telnetd_*.deb "$1/telnetd"
 }
 
+# So is aioquic, which Debian 12 does not have: it comes from the Python package index.
+fetch_aioquic() {
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$1/aioquic" \
+        aioquic==1.2.0 >&2 || die "could not download aioquic"
+}
+
 if [ "${1:-}" = --inside ]; then
     shift
     OUT=$1 WORK=$2
@@ -98,6 +104,7 @@ out=$(cd "$out" && pwd)
 work=$(mktemp -d /tmp/sample-pcaps.XXXXXX)
 trap '[ -n "${KEEP_WORK:-}" ] || rm -rf "$work"' EXIT
 fetch_telnetd "$work"
+case " ${*:-quic} " in *" quic "*) fetch_aioquic "$work" ;; esac
 timeout --signal=KILL "$LIMIT_SECONDS" \
     unshare --net --mount --pid --uts --fork --kill-child --mount-proc \
     "${BASH_SOURCE[0]}" --inside "$out" "$work" "$@" ||

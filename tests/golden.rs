@@ -207,13 +207,29 @@ const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ("mdns-office.pcap", "dns_queries", "32", "a row is a question; tshark counts messages, which hold up to three"),
     ("mirror-two-vlans.pcap", "icmp_packets", "4", "each packet came twice, and is counted once"),
     ("mirror-vxlan.pcap", "udp_streams", "12", "ARP inside the tunnel has no flow of its own: its outer flow is kept"),
+    (
+        "quic.pcap",
+        "tls_client_hellos",
+        "8",
+        "tshark does not decrypt the client of a connection whose version was negotiated",
+    ),
+    ("quic.pcap", "sni", QUIC_NAMES, "the same"),
+    ("quic.pcap", "ja3", QUIC_JA3, "the same"),
     ("tls-weak-ciphers.pcap", "http_requests", "-", "tshark looks into connections with a NULL cipher"),
 ];
+
+const QUIC_NAMES: &str = "printer3.office.example|printer3.office.example|printer3.office.example|\
+    printer3.office.example|printer3.office.example|printer3.office.example|printer3.office.example|\
+    printer3.office.example";
+const QUIC_JA3: &str = "03a7d247df95a12cc70c33a4bae548bf|273162b4249b4a9e8e66cf971794f989|\
+    273162b4249b4a9e8e66cf971794f989|273162b4249b4a9e8e66cf971794f989|273162b4249b4a9e8e66cf971794f989|\
+    273162b4249b4a9e8e66cf971794f989|273162b4249b4a9e8e66cf971794f989|273162b4249b4a9e8e66cf971794f989";
 
 /// Versions and ciphers by the numbers that tshark gives.
 const CIPHERS: &[(&str, &str)] = &[
     ("0xc014", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"),
     ("0xc030", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
+    ("0x1301", "TLS_AES_128_GCM_SHA256"),
     ("0x1302", "TLS_AES_256_GCM_SHA384"),
     ("0xc011", "TLS_ECDHE_RSA_WITH_RC4_128_SHA"),
     ("0xc012", "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"),

@@ -560,3 +560,24 @@ pub const ADB_TEXT_BYTES_MAX: usize = 4096;
 pub const ADB_MESSAGE_BYTES_MAX: u32 = 16 << 20;
 /// Services of one ADB connection that are kept.
 pub const ADB_SERVICES_MAX: usize = 32;
+// QUIC.
+
+/// Bytes of the handshake messages of one side in QUIC's first packets. A ClientHello with post-quantum key
+/// shares has some 2 KiB (RFC 9000, section 7.5, has endpoints take 4 KiB).
+pub const QUIC_CRYPTO_BYTES_MAX: usize = 32 << 10;
+/// Separate pieces of them with gaps between.
+pub const QUIC_CRYPTO_PARTS_MAX: usize = 128;
+/// Times that keys are derived for one flow: for each Retry, version and new connection a few.
+pub const QUIC_KEYS_MAX: u32 = 256;
+/// Connections of one flow, one after the other.
+pub const QUIC_CONNECTIONS_MAX: u32 = 64;
+/// Datagrams of one flow in a row that tell nothing new, after which it is not looked at any more.
+pub const QUIC_IDLE_DATAGRAMS_MAX: u32 = 32;
+/// Packets of a server that wait for the client's first one, which makes their keys known.
+pub const QUIC_HELD_MAX: usize = 4;
+/// Bytes of such a packet.
+pub const QUIC_HELD_BYTES_MAX: usize = 2048;
+/// Versions of each side that are kept.
+pub const QUIC_VERSIONS_MAX: usize = 32;
+/// Bytes of a text (user agent, reason of an end) that are kept.
+pub const QUIC_TEXT_BYTES_MAX: usize = 512;

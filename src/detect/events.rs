@@ -10,6 +10,7 @@ use crate::proto::api::Cx;
 use crate::proto::dtls;
 use crate::proto::files::ftp;
 use crate::proto::mail::smtp_event;
+use crate::proto::quic;
 use crate::proto::registry::Event;
 use crate::proto::remote::telnet;
 use crate::proto::tls::TlsEvent;
@@ -36,6 +37,8 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Tls(TlsEvent::Handshake(handshake))
         | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. }) => {
             tls::handshake(home, cx, handshake, out)
+        Event::Tls(TlsEvent::Handshake(handshake)) | Event::Quic(quic::Event::Handshake(handshake)) => {
+            tls(home, cx, handshake, out);
         }
         Event::Smtp(smtp_event::Event::Session(e)) => mail::session(home, cx, e, "smtp", out),
         Event::Pop3(e) => mail::session(home, cx, e, "pop3", out),

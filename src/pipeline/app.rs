@@ -25,7 +25,7 @@ pub enum ServiceSource {
 /// A name that the originator asked the responder for.
 #[derive(Debug, Clone)]
 pub struct ServerName {
-    /// Where it was seen: `sni`, `http_host` ...
+    /// Where it was seen: `sni`, `quic_sni`, `http_host` ...
     pub source: &'static str,
     /// The name.
     pub name: String,

@@ -86,7 +86,11 @@ pub static FLOWS: Table = Table {
             Type::Text,
             "Name of the responder, from its own traffic or from the names that the originator looked up before",
         ),
-        Column::repeating("server_name_source", Type::Text, "Where server_name comes from: sni, http_host or dns"),
+        Column::repeating(
+            "server_name_source",
+            Type::Text,
+            "Where server_name comes from: sni, quic_sni, http_host or dns",
+        ),
         Column::repeating(
             "end_reason",
             Type::Text,

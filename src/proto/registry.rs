@@ -171,6 +171,7 @@ protocols! {
     Ssdp => super::discovery::ssdp::Ssdp,
     Wsd => super::discovery::wsd::Wsd,
     Stun => super::voice::stun::Stun,
+    Quic => super::quic::Quic,
     Snmp => super::management::snmp::Snmp,
     OpenVpn => super::remote::openvpn::OpenVpn,
     Kerberos => super::windows::kerberos::Kerberos,

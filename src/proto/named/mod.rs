@@ -9,7 +9,6 @@ pub mod industrial;
 mod office;
 mod peer;
 mod routing;
-mod secure;
 mod vpn;
 pub mod web;
 
@@ -64,7 +63,7 @@ pub struct Named {
 
 /// All lists, in the order in which they are asked.
 const LISTS: &[&[Named]] =
-    &[secure::LIST, vpn::LIST, routing::LIST, peer::LIST, office::LIST, home::LIST, industrial::LIST, web::LIST];
+    &[vpn::LIST, routing::LIST, peer::LIST, office::LIST, home::LIST, industrial::LIST, web::LIST];
 
 /// Every protocol that is only named.
 pub fn all() -> impl Iterator<Item = &'static Named> {
