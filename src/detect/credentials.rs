@@ -112,7 +112,11 @@ pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>
         row.int(flow.flow_id).name(flow.capture).time(login.ts).count(login.packet);
         row.addr(flow.orig_ip).int(flow.orig_port).addr(flow.resp_ip).int(flow.resp_port);
     }
-    row.text(protocol).text(login.mechanism).opt_bytes(login.username);
+    row.text(protocol).text(login.mechanism);
+    match reveal {
+        Reveal::No => row.opt_user(login.username),
+        Reveal::Yes => row.opt_bytes(login.username),
+    };
     match login.secret {
         // Through `bytes`, because a revealed secret may hold what drives a terminal.
         Some(secret) => row.bytes(secret.shown(reveal).as_bytes()),

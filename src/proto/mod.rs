@@ -15,6 +15,7 @@ pub mod named;
 pub mod ntlm;
 pub mod printing;
 pub mod proof;
+pub mod prose;
 pub mod registry;
 pub mod remote;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::ftp_endpoint::{extended, six_numbers};
 use super::ftp_probe::probe;
 use super::provisioning::is_settings_file;
-use crate::base::secret::{BLANK, Reveal, SecretBuf};
+use crate::base::secret::{self, BLANK, Reveal, SecretBuf};
 use crate::base::{Addr, Endpoint, Secret, Timestamp, limits};
 use crate::proto::api::{
     Announcement, AppParser, Carries, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport,
@@ -94,11 +94,20 @@ impl crate::proto::api::Event for Event<'_> {
         };
         row.opt_int(self.reply_code);
         let reply = Some(self.reply_text).filter(|_| self.reply_code.is_some());
-        match (reply, self.known_secret.filter(|_| reveal == Reveal::No)) {
-            (Some(reply), Some(secret)) => row.bytes(&text::without_secret(reply, secret)),
-            (reply, _) => row.opt_bytes(reply),
+        match reply {
+            Some(reply) if reveal == Reveal::No => {
+                let in_user = self.username.and_then(secret::of_user);
+                let mut shown = text::without_settings(reply);
+                for secret in self.known_secret.into_iter().chain(in_user) {
+                    if let Cow::Owned(changed) = text::without_secret(&shown, secret) {
+                        shown = changed.into();
+                    }
+                }
+                row.bytes(&shown)
+            }
+            reply => row.opt_bytes(reply),
         };
-        row.opt_bytes(self.username);
+        row.opt_user(self.username);
         match self.data {
             Some(data) => row.addr(data.endpoint.ip).int(data.endpoint.port),
             None => row.null().null(),
@@ -378,11 +387,15 @@ impl Ftp {
 }
 
 /// An argument without what may be a secret in it: of SITE, which servers extend as they like
-/// (`SITE PSWD old new`), only the first word; of an address its user information.
+/// (`SITE PSWD old new`), only the first word; of a user name the password in it; of an address its user
+/// information.
 fn harmless<'a>(command: &str, arg: &'a [u8]) -> Cow<'a, [u8]> {
     let (word, rest) = text::word(arg);
     if command == "SITE" && !rest.is_empty() {
         return [word, b" ", BLANK.as_bytes()].concat().into();
+    }
+    if command == "USER" {
+        return secret::user(arg);
     }
     blanked(arg)
 }

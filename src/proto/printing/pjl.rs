@@ -87,9 +87,8 @@ impl crate::proto::api::Event for Event<'_> {
             row.opt_bytes(text(value).as_deref());
         }
         row.opt_bytes(Some(&c.reply[..]).filter(|r| !r.is_empty()));
-        for value in [&c.job_name, &c.username, &c.file] {
-            row.opt_bytes(text(value).as_deref());
-        }
+        row.opt_bytes(text(&c.job_name).as_deref()).opt_user(text(&c.username).as_deref());
+        row.opt_bytes(text(&c.file).as_deref());
         match c.reply_packet {
             Some(packet) => row.count(packet),
             None => row.null(),
@@ -139,6 +138,16 @@ fn is_secret(name: &[u8]) -> bool {
     let name = name.to_ascii_uppercase();
     let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
     opens(&name) || name.ends_with(b"KEY") || name == b"DEPARTMENTID" || name == b"SERVICEMODE" || has(b"SECURITY")
+        || is_account(&name)
+}
+
+/// Whether a variable holds what a job is charged to: a code that stands for a password on many devices.
+/// Only of the first two fields is it known that drivers put user and computer there.
+fn is_account(name: &[u8]) -> bool {
+    match name.strip_prefix(b"JOBACCT") {
+        Some(field) => !matches!(field, b"1" | b"2"),
+        None => name.starts_with(b"ACCT") || name.starts_with(b"ACCOUNT"),
+    }
 }
 
 /// Whether a variable (in upper case) holds what opens a job or a printer.

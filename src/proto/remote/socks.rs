@@ -128,7 +128,7 @@ impl crate::proto::api::Event for Event<'_> {
             Some(REFUSED) => row.text("refused"),
             Some(n) => row.text(&n.to_string()),
         };
-        row.opt_bytes(s.user.as_deref());
+        row.opt_user(s.user.as_deref());
         match s.command {
             None => row.null(),
             Some(CONNECT) => row.text("connect"),

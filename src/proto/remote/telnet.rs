@@ -89,7 +89,7 @@ impl crate::proto::api::Event for Event<'_> {
                 None => row.text(&format!("OPTION-{option}")),
             };
         }
-        row.opt_bytes(*username).int(*attempts).opt_bool(*success);
+        row.opt_user(*username).int(*attempts).opt_bool(*success);
         row.opt_bytes(Some(*banner).filter(|b| !b.is_empty()));
         row.opt_text(*emulation).bool(*encrypted);
     }

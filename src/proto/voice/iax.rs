@@ -157,7 +157,8 @@ impl crate::proto::api::Event for Event<'_> {
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
         let Self::Message(Shown { name, from_orig, frame }) = self else { return };
         row.text(name).bool(*from_orig).int(frame.source_call);
-        for value in [frame.username, frame.calling_number, frame.calling_name, frame.called_number, frame.cause] {
+        row.opt_user(frame.username);
+        for value in [frame.calling_number, frame.calling_name, frame.called_number, frame.cause] {
             row.opt_bytes(value);
         }
         row.opt_int(frame.auth_methods);

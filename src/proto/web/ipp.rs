@@ -256,7 +256,8 @@ impl<'e> Exchange<'e> {
             Some(uri) if reveal == Reveal::No => row.bytes(&blanked(uri)),
             uri => row.opt_bytes(uri),
         };
-        for place in [USER, JOB, FORMAT, NAME, MODEL, FIRMWARE, DEVICE_ID, LOCATION] {
+        row.opt_user(self.value(USER));
+        for place in [JOB, FORMAT, NAME, MODEL, FIRMWARE, DEVICE_ID, LOCATION] {
             row.opt_bytes(self.value(place));
         }
         match self.response_packet {
