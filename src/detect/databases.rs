@@ -2,6 +2,7 @@
 
 use super::cleartext::on_flow;
 use super::sighting::Sighting;
+use crate::base::secret;
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::database::session::{Encryption, Event, Session};
@@ -52,7 +53,8 @@ fn who(s: &Session) -> String {
     let mut out = String::new();
     for (word, value) in [("server", &s.server), ("user", &s.username), ("database", &s.database)] {
         if !value.is_empty() {
-            let value = String::from_utf8_lossy(value.get(..64).unwrap_or(value));
+            let value = secret::user(value.get(..64).unwrap_or(value));
+            let value = String::from_utf8_lossy(&value);
             out += &format!(", {word} {}", clean(&value));
         }
     }

@@ -35,11 +35,8 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
             out.push(cleartext::ftp_in_use(home, cx, &format!("command {command}")));
         }
         Event::Tls(TlsEvent::Handshake(handshake))
-        | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. }) => {
-            tls::handshake(home, cx, handshake, out)
-        Event::Tls(TlsEvent::Handshake(handshake)) | Event::Quic(quic::Event::Handshake(handshake)) => {
-            tls(home, cx, handshake, out);
-        }
+        | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. })
+        | Event::Quic(quic::Event::Handshake(handshake)) => tls::handshake(home, cx, handshake, out),
         Event::Smtp(smtp_event::Event::Session(e)) => mail::session(home, cx, e, "smtp", out),
         Event::Pop3(e) => mail::session(home, cx, e, "pop3", out),
         Event::Imap(e) => mail::session(home, cx, e, "imap", out),

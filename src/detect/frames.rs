@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::sighting::{Party, Sighting, WEIGHT};
-use crate::base::{Addr, Mac};
+use crate::base::{Addr, Mac, secret};
 use crate::proto::api::Cx;
 use crate::proto::link::{self, eapol_event};
 use crate::record::clean;
@@ -31,11 +31,11 @@ fn eapol(cx: &Cx<'_>, e: &eapol_event::Event<'_>, out: &mut Vec<Sighting>) {
             None => "answer not seen",
         };
         let method = answer.method.name();
-        let evidence = format!("802.1X login of {} by {method}, {how}", text(&answer.username));
+        let evidence = format!("802.1X login of {} by {method}, {how}", text(&secret::user(&answer.username)));
         let ends = (answer.from, answer.to);
         out.push(sighting("network-login-weak-method", cx, ends, method, evidence));
     } else if e.what == eapol_event::What::Response && !e.identity.is_empty() {
-        let name = text(e.identity);
+        let name = text(&secret::user(e.identity));
         let evidence = format!("802.1X identity {name}");
         let ends = (cx.flow.orig_mac, cx.flow.resp_mac);
         out.push(sighting("network-login", cx, ends, name.into(), evidence));

@@ -2,7 +2,8 @@
 
 use super::cleartext::on_flow;
 use super::sighting::{Party, Sighting};
-use crate::base::{Timestamp, secret::BLANK};
+use crate::base::Timestamp;
+use crate::base::secret::{self, BLANK};
 use crate::policy::HomeNet;
 use crate::proto::api::{Cx, Event as _, FlowView, Login};
 use crate::proto::files::provisioning::{file_name, is_firmware_file, is_update_check};
@@ -106,7 +107,7 @@ fn account(
     }
     let of_file = if file.is_empty() { "a file".to_owned() } else { format!("file {}", shown(file)) };
     let whose = match login.username {
-        Some(user) => format!("the account {}", shown(user)),
+        Some(user) => format!("the account {}", shown(&secret::user(user))),
         None => "an account".to_owned(),
     };
     let kind = login.secret_kind.name();

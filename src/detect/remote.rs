@@ -2,6 +2,7 @@
 
 use super::cleartext::on_flow;
 use super::sighting::Sighting;
+use crate::base::secret;
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::remote::adb::{Authentication, Event as AdbEvent};
@@ -71,7 +72,8 @@ pub fn rcmd(home: &HomeNet, cx: &Cx<'_>, event: &RcmdEvent<'_>, out: &mut Vec<Si
         "rsh" => "rsh-in-use",
         _ => "rexec-in-use",
     };
-    let user = session.remote_user.as_deref().map_or_else(|| String::from("no user"), |u| format!("user {}", shown(u)));
+    let user = session.remote_user.as_deref().map(secret::user);
+    let user = user.map_or_else(|| String::from("no user"), |u| format!("user {}", shown(&u)));
     let what = match session.command.as_deref() {
         Some(command) => format!("{user}, command {}", shown(command)),
         None => user.clone(),

@@ -2,6 +2,7 @@
 
 use super::cleartext::on_flow;
 use super::sighting::{Party, Sighting};
+use crate::base::secret;
 use crate::policy::HomeNet;
 use crate::proto::api::{Cx, Login, SecretKind};
 use crate::proto::remote::socks;
@@ -63,7 +64,7 @@ fn management(home: &HomeNet, cx: &Cx<'_>, service: &'static str, login: &Login<
         && login.success != Some(false)
         && home.is_home(cx.flow.resp_ip);
     let answer = if login.success == Some(true) { "accepted" } else { "answer not clear or not seen" };
-    let whose = match login.username.map(text).filter(|u| !u.is_empty()) {
+    let whose = match login.username.map(|user| text(&secret::user(user))).filter(|u| !u.is_empty()) {
         Some(user) => format!("login of {user:?}"),
         None => "login without a user name".to_owned(),
     };

@@ -3,7 +3,7 @@
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
-use crate::base::{Addr, Endpoint, Mac, counters::Counters, hash, limits};
+use crate::base::{Addr, Endpoint, Mac, counters::Counters, hash, limits, secret};
 use crate::detect::asking::{self, Unproven};
 use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
@@ -13,6 +13,7 @@ use crate::device::{Claim, ClaimDedup};
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
 use crate::proto::link;
 use crate::proto::registry::Event;
+use crate::proto::text;
 use crate::proto::web::http;
 use crate::record::{RowWriter, Table, clean};
 
@@ -214,7 +215,9 @@ impl<'a> Emitter<'a> {
         if !fact.value.is_empty()
             && let Some((mac, ip)) = whom(at.flow, fact.about)
         {
-            self.learnt.claims.fact(protocol, (mac, ip), fact.attribute, fact.value, at.ts);
+            let is_user = matches!(fact.attribute, "user" | "username");
+            let value = if is_user { secret::user(fact.value) } else { text::without_settings(fact.value) };
+            self.learnt.claims.fact(protocol, (mac, ip), fact.attribute, &value, at.ts);
         }
     }
 
@@ -234,6 +237,9 @@ impl<'a> Emitter<'a> {
             let beside = Beside { tag, is_default: verdict.is_default, decrypted: self.inside };
             credentials::write(rows, cx, protocol, login, beside, options.reveal);
         }
+        // Evidence never shows a secret, not even one that stands in the user name.
+        let shown_user = credentials::shown_user(protocol, login);
+        let shown = Login { username: shown_user.as_deref(), ..*login };
         let judged = |login: &Login<'_>, out: &mut Vec<Sighting>| {
             out.extend(cleartext::login(&options.home, cx, protocol, login));
             login::judge(&options.home, cx, protocol, login, &verdict, out);
@@ -241,8 +247,8 @@ impl<'a> Emitter<'a> {
         if asking::needs_asking(protocol, login) {
             let server = asking::server(cx.flow);
             let mut both = Unproven { server, asked: Vec::new(), unasked: Vec::new() };
-            judged(login, &mut both.asked);
-            judged(&Login { success: None, ..*login }, &mut both.unasked);
+            judged(&shown, &mut both.asked);
+            judged(&Login { success: None, ..shown }, &mut both.unasked);
             if self.inside {
                 both.asked.retain(|s| sighting::holds_when_encrypted(s.rule));
                 both.unasked.retain(|s| sighting::holds_when_encrypted(s.rule));
@@ -250,7 +256,7 @@ impl<'a> Emitter<'a> {
             self.out.unproven.push(both);
         } else {
             let mut found = Vec::new();
-            judged(login, &mut found);
+            judged(&shown, &mut found);
             self.sighted(found);
         }
         let flow = cx.flow;

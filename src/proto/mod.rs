@@ -16,6 +16,7 @@ pub mod named;
 pub mod ntlm;
 pub mod printing;
 pub mod proof;
+pub mod prose;
 pub mod quic;
 pub mod registry;
 pub mod remote;

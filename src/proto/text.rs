@@ -212,9 +212,19 @@ pub fn without_secret<'a>(reply: &'a [u8], secret: Secret<'_>) -> Cow<'a, [u8]> 
 }
 
 /// A text that somebody may have put a secret into: what stands behind `password=`, `pin:` and the like
-/// is blanked, and behind a bare `password` what looks like one. For texts of a line, not for sentences
-/// at large.
+/// is blanked, behind a bare `password` what looks like one, and what a sentence says to be one. For texts
+/// of a line; what speaks at length is for [`super::prose`].
 pub fn without_settings(text: &[u8]) -> Cow<'_, [u8]> {
+    if !contains_word(text) {
+        return without_assigned(text);
+    }
+    match without_assigned(text) {
+        Cow::Borrowed(same) => super::prose::without_statements(same),
+        Cow::Owned(changed) => super::prose::without_statements(&changed).into_owned().into(),
+    }
+}
+
+fn without_assigned(text: &[u8]) -> Cow<'_, [u8]> {
     let is_sign = |c: &u8| matches!(c, b'=' | b':');
     if memchr::memchr2(b'=', b':', text).is_none() && !contains_word(text) {
         return text.into();
@@ -251,8 +261,8 @@ pub fn without_settings(text: &[u8]) -> Cow<'_, [u8]> {
         let len = len.unwrap_or(value.len());
         let word = value.get(..len).unwrap_or_default();
         // Without a sign between only what no sentence has: letters and digits in one word.
-        let mixed = word.len() >= 6 && word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic);
-        if word.is_empty() || word == BLANK.as_bytes() || text.get(sign) == Some(&b' ') && !mixed {
+        let mixed = super::prose::is_mixed(word);
+        if word.is_empty() || word.starts_with(BLANK.as_bytes()) || text.get(sign) == Some(&b' ') && !mixed {
             continue;
         }
         out.extend_from_slice(text.get(from..start).unwrap_or_default());
@@ -293,8 +303,9 @@ pub fn is_secret_word(name: &[u8]) -> bool {
         b"privatekey",
         b"authkey",
         b"accesskey",
+        b"community",
     ];
-    const ALONE: &[&[u8]] = &[b"pin", b"key", b"pass", b"pw"];
+    const ALONE: &[&[u8]] = &[b"pin", b"pass", b"pw"];
     let digits = name.iter().rev().take_while(|c| c.is_ascii_digit()).count();
     let name = name.get(..name.len() - digits).unwrap_or(name);
     let ends = |end: &[u8]| {
@@ -302,7 +313,22 @@ pub fn is_secret_word(name: &[u8]) -> bool {
         name.get(at..).is_some_and(|n| n.eq_ignore_ascii_case(end)).then_some(at)
     };
     let is_joint = |at: usize| at == 0 || matches!(name.get(at - 1), Some(b'_' | b'-'));
-    END.iter().any(|e| ends(e).is_some()) || ALONE.iter().any(|e| ends(e).is_some_and(is_joint))
+    END.iter().any(|e| ends(e).is_some()) || ALONE.iter().any(|e| ends(e).is_some_and(is_joint)) || is_key_name(name)
+}
+
+/// Whether a setting of this name is a key that lets a program in: `key`, `app_key`, `appid`; not one that
+/// orders or finds something, nor such as anybody may have.
+pub fn is_key_name(name: &[u8]) -> bool {
+    const OPEN: &[&[u8]] = &[b"public", b"host", b"sort", b"primary", b"foreign", b"partition", b"cache", b"index"];
+    const WHOLE: &[&[u8]] = &[b"key", b"appkey", b"appid", b"app_id", b"app-id"];
+    if WHOLE.iter().any(|w| name.eq_ignore_ascii_case(w)) {
+        return true;
+    }
+    let before = name.len().checked_sub(4).and_then(|at| name.split_at_checked(at));
+    before.is_some_and(|(before, end)| {
+        (end.eq_ignore_ascii_case(b"_key") || end.eq_ignore_ascii_case(b"-key"))
+            && !OPEN.iter().any(|o| before.eq_ignore_ascii_case(o))
+    })
 }
 
 #[cfg(test)]
@@ -371,6 +397,8 @@ mod tests {
             ("(&(pin=12)(cn=a))", "(&(pin=[blanked])(cn=a))"),
             ("wifi_key=a&wpa-psk2=b", "wifi_key=[blanked]&wpa-psk2=[blanked]"),
             ("bad password Zq7xKp93", "bad password [blanked]"),
+            ("Your password is hunter", "Your password is [blanked]"),
+            ("app_key=a&appid=b;rw_community: c", "app_key=[blanked]&appid=[blanked];rw_community: [blanked]"),
             ("password=[blanked]", "password=[blanked]"),
         ] {
             assert_eq!(String::from_utf8_lossy(&without_settings(text.as_bytes())), want);
@@ -382,6 +410,7 @@ mod tests {
             "Password Required",
             "password:",
             "monkey=1 spin: 2",
+            "public_key=1 sort-key: 2",
             "",
         ] {
             assert_eq!(&*without_settings(text.as_bytes()), text.as_bytes());

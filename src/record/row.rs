@@ -1,5 +1,6 @@
 //! Rows between the packet path and the sink: value after value in a flat buffer.
 
+use crate::base::secret;
 use crate::base::{Addr, Mac, Timestamp, limits};
 
 /// Tags of values in a row buffer.
@@ -267,6 +268,14 @@ impl RowWriter<'_> {
     pub fn opt_bytes(&mut self, b: Option<&[u8]>) -> &mut Self {
         match b {
             Some(b) => self.bytes(b),
+            None => self.null(),
+        }
+    }
+
+    /// A user name, or null. A password that a client put into it (`joe:hunter2`) is always blanked.
+    pub fn opt_user(&mut self, name: Option<&[u8]>) -> &mut Self {
+        match name {
+            Some(name) => self.bytes(&secret::user(name)),
             None => self.null(),
         }
     }

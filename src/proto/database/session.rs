@@ -232,7 +232,7 @@ impl ApiEvent for Event<'_> {
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
         let s = self.session;
         row.text(self.service);
-        row.opt_bytes(some(&s.server)).opt_bytes(some(&s.username));
+        row.opt_bytes(some(&s.server)).opt_user(some(&s.username));
         for name in [&s.database, &s.application, &s.client_host] {
             match &s.secret {
                 // A name that is the secret as well, or holds it.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::ftp_endpoint::{extended, six_numbers};
 use super::ftp_probe::probe;
 use super::provisioning::is_settings_file;
-use crate::base::secret::{BLANK, Reveal, SecretBuf};
+use crate::base::secret::{self, BLANK, Reveal, SecretBuf};
 use crate::base::{Addr, Endpoint, Secret, Timestamp, limits};
 use crate::proto::api::{
     Announcement, AppParser, Carries, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport,
@@ -94,11 +94,20 @@ impl crate::proto::api::Event for Event<'_> {
         };
         row.opt_int(self.reply_code);
         let reply = Some(self.reply_text).filter(|_| self.reply_code.is_some());
-        match (reply, self.known_secret.filter(|_| reveal == Reveal::No)) {
-            (Some(reply), Some(secret)) => row.bytes(&text::without_secret(reply, secret)),
-            (reply, _) => row.opt_bytes(reply),
+        match reply {
+            Some(reply) if reveal == Reveal::No => {
+                let in_user = self.username.and_then(secret::of_user);
+                let mut shown = text::without_settings(reply);
+                for secret in self.known_secret.into_iter().chain(in_user) {
+                    if let Cow::Owned(changed) = text::without_secret(&shown, secret) {
+                        shown = changed.into();
+                    }
+                }
+                row.bytes(&shown)
+            }
+            reply => row.opt_bytes(reply),
         };
-        row.opt_bytes(self.username);
+        row.opt_user(self.username);
         match self.data {
             Some(data) => row.addr(data.endpoint.ip).int(data.endpoint.port),
             None => row.null().null(),
@@ -237,13 +246,13 @@ impl Ftp {
         };
         if data.is_some() {
             self.channel = data;
-            announce(pending.at, data, emit);
+            announce(cx, pending.at, data, None, emit);
         }
         // Its name is known before the first byte of it comes: the announcement is made again with it.
         if matches!(verb.as_str(), "RETR" | "STOR" | "APPE")
             && let Some(data) = self.channel.take().filter(|_| is_settings_file(arg))
         {
-            emit(Event { data: Some(data), file: Some(arg), ..blank(pending.at) });
+            announce(cx, pending.at, Some(data), Some(arg), emit);
         }
         if self.pending.len() >= limits::FTP_PENDING_MAX
             && let Some(oldest) = self.pending.pop_front()
@@ -304,7 +313,7 @@ impl Ftp {
         let data = endpoint.map(|endpoint| DataChannel { endpoint, listener: dir });
         if data.is_some() {
             self.channel = data;
-            announce((cx.ts, cx.packet), data, emit);
+            announce(cx, (cx.ts, cx.packet), data, None, emit);
         }
         if matches!(code, 120 | 220) && !self.greeted && self.pending.iter().all(|p| p.code.is_none()) {
             self.greeted = true;
@@ -378,11 +387,15 @@ impl Ftp {
 }
 
 /// An argument without what may be a secret in it: of SITE, which servers extend as they like
-/// (`SITE PSWD old new`), only the first word; of an address its user information.
+/// (`SITE PSWD old new`), only the first word; of a user name the password in it; of an address its user
+/// information.
 fn harmless<'a>(command: &str, arg: &'a [u8]) -> Cow<'a, [u8]> {
     let (word, rest) = text::word(arg);
     if command == "SITE" && !rest.is_empty() {
         return [word, b" ", BLANK.as_bytes()].concat().into();
+    }
+    if command == "USER" {
+        return secret::user(arg);
     }
     blanked(arg)
 }
@@ -406,8 +419,17 @@ pub(crate) const fn blank<'e>(at: (Timestamp, u64)) -> Event<'e> {
     }
 }
 
-fn announce(at: (Timestamp, u64), data: Option<DataChannel>, emit: Emit<'_>) {
-    emit(Event { data, ..blank(at) });
+/// Tells of a data connection, and of the file that it carries where that is known. Behind address
+/// translation a side names an address that the other one cannot reach; both ends then use the one that the
+/// control connection has, so that is told too.
+fn announce(cx: Cx<'_>, at: (Timestamp, u64), data: Option<DataChannel>, file: Option<&[u8]>, emit: Emit<'_>) {
+    let Some(data) = data else { return };
+    emit(Event { data: Some(data), file, ..blank(at) });
+    let ip = if data.listener == Direction::Orig { cx.flow.orig_ip } else { cx.flow.resp_ip };
+    if data.endpoint.ip != ip {
+        let data = DataChannel { endpoint: Endpoint { ip, ..data.endpoint }, ..data };
+        emit(Event { data: Some(data), file, ..blank(at) });
+    }
 }
 
 /// The code that a reply line begins with, and whether more lines of it follow.
@@ -575,6 +597,34 @@ mod tests {
             .any_chunking::<Ftp>();
         assert_eq!(seen.cells("data_port"), ["4321", "51201"]);
         assert_eq!(seen.cells("data_ip"), ["198.51.100.2", "192.0.2.1"]);
+    }
+
+    #[test]
+    fn data_behind_address_translation_is_announced_at_both_addresses() {
+        let events = Script::new().orig("PORT 10,9,8,7,200,1\r\n").resp("200 ok\r\n").any_chunking::<Ftp>().events;
+        let announced: Vec<_> = events.iter().filter(|e| e.contains("row: false")).collect();
+        assert_eq!(announced.len(), 2, "{announced:?}");
+        let flow = crate::proto::testing::flow();
+        assert!(announced[1].contains(&format!("{:?}", flow.orig_ip)), "{announced:?}");
+    }
+
+    #[test]
+    fn a_password_in_the_user_name_is_shown_nowhere() {
+        for (user, want) in
+            [("joe:hunter2", "joe:[blanked]"), ("joe:hunter2@198.51.100.2", "joe:[blanked]@198.51.100.2")]
+        {
+            let seen = Script::new()
+                .resp("220 x\r\n")
+                .orig(format!("USER {user}\r\n"))
+                .resp(format!("331 Password required for {user}\r\n"))
+                .orig("PASS x\r\n")
+                .resp("230 in\r\n")
+                .any_chunking::<Ftp>();
+            assert_eq!((seen.cells("arg")[1].as_str(), seen.cells("username")[2].as_str()), (want, want));
+            assert_eq!(seen.cells("reply_text")[1], format!("Password required for {want}"));
+        }
+        let greeting = Script::new().resp("220 your password is hunter2\r\n").any_chunking::<Ftp>();
+        assert_eq!(greeting.cell("reply_text"), "your password is [blanked]");
     }
 
     #[test]

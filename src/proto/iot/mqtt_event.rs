@@ -105,7 +105,7 @@ impl ApiEvent for Event<'_> {
                     4 => "3.1.1",
                     _ => "5",
                 });
-                row.bytes(&c.client_id).opt_bytes(c.username.as_deref()).opt_int(c.code).bool(c.clean);
+                row.bytes(&c.client_id).opt_user(c.username.as_deref()).opt_int(c.code).bool(c.clean);
                 row.int(c.keep_alive).opt_bytes((!c.will_topic.is_empty()).then_some(&c.will_topic)).null().null();
             }
             Self::Topic(t) => {

@@ -205,7 +205,7 @@ impl crate::proto::api::Event for Event<'_> {
             What::Other(n) => row.text(&format!("TYPE{n}")),
         };
         row.opt_int(self.id).opt_text(self.method.map(Method::name).as_deref());
-        row.opt_bytes(Some(self.identity).filter(|i| !i.is_empty()));
+        row.opt_user(Some(self.identity).filter(|i| !i.is_empty()));
         if self.wanted.is_empty() {
             row.null();
         } else {

@@ -1,6 +1,6 @@
 //! What SMTP tells: the table `smtp` and the events of a session.
 
-use crate::base::secret::{Reveal, Secret};
+use crate::base::secret::{self, Reveal, Secret};
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{Fact, Login};
 use crate::proto::mail::header::{Field, Header, decoded};
@@ -170,7 +170,7 @@ impl Row<'_> {
                 None => row.bytes(value),
             };
         };
-        said(row, self.banner);
+        said(row, &text::without_settings(self.banner));
         said(row, self.helo);
         if self.capabilities.is_empty() {
             row.null()
@@ -178,7 +178,7 @@ impl Row<'_> {
             row.texts(self.capabilities)
         };
         row.opt_text(self.upgrade.map(Upgrade::name));
-        said(row, self.username);
+        said(row, &secret::user(self.username));
         let reply = match self.mail {
             Some(mail) => {
                 row.bytes(&mail.from).texts(&mail.to);

@@ -117,7 +117,7 @@ impl crate::proto::api::Event for Event<'_> {
         let get = |kind| one.and_then(|m| m.get(kind));
         row.opt_text(self.request.and_then(|m| code_name(m.code)));
         row.opt_text(self.response.and_then(|m| code_name(m.0.code)));
-        row.opt_bytes(get(attribute::USER_NAME)).opt_text(self.request.as_ref().and_then(method));
+        row.opt_user(get(attribute::USER_NAME)).opt_text(self.request.as_ref().and_then(method));
         row.opt_text(one.and_then(|m| m.eap()).and_then(|e| e.name()));
         let shown = |row: &mut RowWriter<'_>, value: Option<Addr>| {
             match value {

@@ -159,7 +159,7 @@ impl crate::proto::api::Event for Event<'_> {
             row.null().null().null().opt_text(vendor(message)).null();
             return;
         }
-        row.opt_bytes(Some(message.usm.user).filter(|u| !u.is_empty())).text(message.security_level());
+        row.opt_user(Some(message.usm.user).filter(|u| !u.is_empty())).text(message.security_level());
         row.nonempty(&super::hex(message.usm.engine));
         row.opt_text(vendor(message));
         row.opt_int(Some(message.usm.boots).filter(|_| !message.usm.engine.is_empty()));

@@ -1,9 +1,10 @@
 //! Syslog over UDP and TCP (RFC 3164, RFC 5424, RFC 5426, RFC 6587).
 
-use super::syslog_text::{FACILITIES, Parsed, SEVERITIES, behind_time, blanked, priority};
+use super::syslog_text::{FACILITIES, Parsed, SEVERITIES, behind_time, priority};
 use crate::base::limits;
 use crate::base::secret::Reveal;
 use crate::proto::api::{About, AppParser, Cx, Direction, Fact, Probe, Progress, Spec, Transport};
+use crate::proto::prose;
 use crate::proto::text::{self, Line, Lines};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
@@ -62,7 +63,7 @@ impl crate::proto::api::Event for Event<'_> {
             // What is cut off may be the end of a secret, so a word more is looked at than is shown.
             Reveal::No => {
                 let start = m.text.get(..2 * limits::SYSLOG_TEXT_BYTES_MAX).unwrap_or(m.text);
-                let shown = blanked(start);
+                let shown = prose::blanked(start);
                 row.bytes(shown.get(..limits::SYSLOG_TEXT_BYTES_MAX).unwrap_or(&shown))
             }
         };

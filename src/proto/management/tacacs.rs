@@ -56,7 +56,7 @@ impl crate::proto::api::Event for Event<'_> {
         row.opt_text(
             ["authentication", "authorization", "accounting"].get(usize::from(self.kind).wrapping_sub(1)).copied(),
         );
-        row.bool(self.obfuscated).opt_bytes(self.username);
+        row.bool(self.obfuscated).opt_user(self.username);
         row.opt_bytes(Some(self.port).filter(|p| !p.is_empty()));
         row.opt_bytes(Some(self.remote).filter(|p| !p.is_empty())).opt_text(self.method);
         row.opt_text(self.status.and_then(status_name));

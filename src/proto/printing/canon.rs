@@ -62,9 +62,12 @@ impl crate::proto::api::Event for Event {
             other => row.text(&format!("{other:#04x}")),
         };
         row.bool(self.from_orig).mac(self.device_mac);
-        for value in [&self.manufacturer, &self.model, &self.host, &self.username, &self.job_name] {
-            row.opt_bytes(Some(&value[..]).filter(|v| !v.is_empty()));
+        let some = |value: &'_ [u8]| !value.is_empty();
+        for value in [&self.manufacturer, &self.model, &self.host] {
+            row.opt_bytes(Some(&value[..]).filter(|v| some(v)));
         }
+        row.opt_user(Some(&self.username[..]).filter(|v| some(v)));
+        row.opt_bytes(Some(&self.job_name[..]).filter(|v| some(v)));
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {

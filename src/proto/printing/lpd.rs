@@ -64,9 +64,10 @@ impl crate::proto::api::Event for Event<'_> {
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
         let j = self.job;
         row.text(j.command);
-        for value in [&j.queue, &j.host, &j.username, &j.job_name, &j.file_name] {
-            row.opt_bytes(Some(&**value).filter(|v| !v.is_empty()));
-        }
+        let some = |value: &'_ [u8]| !value.is_empty();
+        row.opt_bytes(Some(&*j.queue).filter(|v| some(v))).opt_bytes(Some(&*j.host).filter(|v| some(v)));
+        row.opt_user(Some(&*j.username).filter(|v| some(v)));
+        row.opt_bytes(Some(&*j.job_name).filter(|v| some(v))).opt_bytes(Some(&*j.file_name).filter(|v| some(v)));
         match j.data_bytes {
             0 => row.null(),
             n => row.count(n),

@@ -58,7 +58,7 @@ impl crate::proto::api::Event for Event<'_> {
     }
 
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
-        row.text(self.language).opt_bytes(self.title).opt_bytes(self.username).opt_bytes(self.creator);
+        row.text(self.language).opt_bytes(self.title).opt_user(self.username).opt_bytes(self.creator);
     }
 }
 

@@ -6,6 +6,7 @@ use super::telnet_prompt::{self as prompt, Prompt};
 use crate::base::secret::SecretBuf;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{Cx, Login};
+use crate::proto::prose;
 
 /// Progress through a control sequence of a terminal (ECMA-48): nothing that is typed or shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,9 +116,11 @@ impl Dialogue {
         Some(if self.held.is_mistake(user) { hidden() } else { user })
     }
 
-    /// The first text of the server, without secrets that were typed later.
+    /// The first text of the server, its lines joined by blanks, without secrets that it tells or that were
+    /// typed later.
     pub fn banner(&self) -> Vec<u8> {
-        self.held.without_secrets(self.banner.trim_ascii())
+        let lines: Vec<_> = self.banner.trim_ascii().split(|c| *c == b'\n').map(prose::blanked).collect();
+        self.held.without_secrets(&lines.join(&b' '))
     }
 
     /// A byte that the server shows.
@@ -130,9 +133,10 @@ impl Dialogue {
         if !self.banner_done && self.banner.len() < limits::TELNET_BANNER_BYTES_MAX {
             match byte {
                 b'\r' | 0 | 7 => {}
+                // Ends of lines are kept: that of a sentence decides what in it is a secret.
                 b'\n' | b'\t' => {
-                    if self.banner.last().is_some_and(|c| *c != b' ') {
-                        self.banner.push(b' ');
+                    if self.banner.last().is_some_and(|c| !matches!(c, b' ' | b'\n')) {
+                        self.banner.push(if byte == b'\n' { b'\n' } else { b' ' });
                     }
                 }
                 _ => self.banner.push(byte),

@@ -85,9 +85,8 @@ impl crate::proto::api::Event for Event<'_> {
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
         let Self::Session(s) = self else { return };
         row.text(s.service);
-        for text in [&s.local_user, &s.remote_user, &s.command, &s.terminal] {
-            row.opt_bytes(text.as_deref());
-        }
+        row.opt_user(s.local_user.as_deref()).opt_user(s.remote_user.as_deref());
+        row.opt_bytes(s.command.as_deref()).opt_bytes(s.terminal.as_deref());
         row.opt_int(s.error_port).int(s.attempts).opt_bool(s.success).opt_bool(s.trusted);
         row.opt_bytes(s.failure.as_deref());
     }

@@ -128,7 +128,7 @@ impl crate::proto::api::Event for Event<'_> {
             Some(REFUSED) => row.text("refused"),
             Some(n) => row.text(&n.to_string()),
         };
-        row.opt_bytes(s.user.as_deref());
+        row.opt_user(s.user.as_deref());
         match s.command {
             None => row.null(),
             Some(CONNECT) => row.text("connect"),
@@ -579,6 +579,12 @@ mod tests {
         let seen = seen.any_chunking::<Socks>();
         assert_eq!((seen.cell("host"), seen.cell("reply")), ("192.0.2.1".to_owned(), "91".to_owned()));
         assert_eq!(seen.stopped, Some(Progress::Finished));
+    }
+
+    #[test]
+    fn a_password_in_the_user_identifier_is_blanked() {
+        let seen = Script::new().orig(b"\x04\x01\x00\x50\xc0\x00\x02\x01joe:hunter2\0").resp([0, 91, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(seen.any_chunking::<Socks>().cell("username"), "joe:[blanked]");
     }
 
     #[test]

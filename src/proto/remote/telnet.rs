@@ -89,7 +89,7 @@ impl crate::proto::api::Event for Event<'_> {
                 None => row.text(&format!("OPTION-{option}")),
             };
         }
-        row.opt_bytes(*username).int(*attempts).opt_bool(*success);
+        row.opt_user(*username).int(*attempts).opt_bool(*success);
         row.opt_bytes(Some(*banner).filter(|b| !b.is_empty()));
         row.opt_text(*emulation).bool(*encrypted);
     }
@@ -326,6 +326,18 @@ mod tests {
         assert_eq!(seen.cell("banner"), "Ubuntu 20.04 host login:");
         assert!(!format!("{seen:?}").contains("hunter2"));
         assert!(seen.logins[0].contains("packet: 6"));
+    }
+
+    #[test]
+    fn a_password_that_the_server_greets_with_is_blanked() {
+        for (greeting, want) in [
+            ("Box\r\nDefault password is hunter2\r\nlogin: ", "Box Default password is [blanked] login:"),
+            ("login: admin password: hunter2\r\nlogin: ", "login: admin password: [blanked] login:"),
+            ("Password required, but none set\r\nlogin: ", "Password required, but none set login:"),
+        ] {
+            let session = Script::new().resp(greeting).orig("joe\r\n").resp("Password: ").orig("x\r\n");
+            assert_eq!(session.any_chunking::<Telnet>().cell("banner"), want);
+        }
     }
 
     fn some_flow() -> crate::proto::api::FlowView {

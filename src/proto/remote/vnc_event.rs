@@ -166,7 +166,7 @@ impl crate::proto::api::Event for Event<'_> {
         row.texts(&s.offered.iter().map(|t| name(*t)).collect::<Vec<_>>());
         row.opt_text(s.security_type.map(name).as_deref());
         row.bool(s.encrypted);
-        row.opt_bytes(s.username.as_deref());
+        row.opt_user(s.username.as_deref());
         row.opt_bool(s.success);
         row.opt_bytes(filled(&s.reason).as_deref());
         row.opt_bytes(filled(&s.desktop).as_deref());

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::dial;
 use crate::base::secret::{Reveal, SecretBuf};
 use crate::base::{Reader, Secret, Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
@@ -157,8 +158,9 @@ impl crate::proto::api::Event for Event<'_> {
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
         let Self::Message(Shown { name, from_orig, frame }) = self else { return };
         row.text(name).bool(*from_orig).int(frame.source_call);
-        for value in [frame.username, frame.calling_number, frame.calling_name, frame.called_number, frame.cause] {
-            row.opt_bytes(value);
+        row.opt_user(frame.username);
+        for value in [frame.calling_number, frame.calling_name, frame.called_number, frame.cause] {
+            row.opt_bytes(value.map(dial::blanked).as_deref());
         }
         row.opt_int(frame.auth_methods);
     }

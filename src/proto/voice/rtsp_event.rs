@@ -139,7 +139,7 @@ impl crate::proto::api::Event for Event<'_> {
         let by_url = e.url_login.as_ref();
         row.opt_text(e.auth.as_ref().and_then(Auth::scheme).or_else(|| by_url.map(|_| "url")));
         let user = e.auth.as_ref().and_then(Auth::username).or_else(|| by_url.map(|(user, _)| &**user));
-        row.opt_bytes(user.filter(|u| !u.is_empty()));
+        row.opt_user(user.filter(|u| !u.is_empty()));
         let realm = e.auth.as_ref().and_then(Auth::realm).unwrap_or(&e.realm);
         row.opt_bytes(Some(realm).filter(|r| !r.is_empty())).opt_bytes(text(&e.transport).as_deref());
         if e.media.is_empty() {

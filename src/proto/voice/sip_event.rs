@@ -142,7 +142,7 @@ impl crate::proto::api::Event for Event<'_> {
         row.opt_bytes(text(&t.user_agent).as_deref()).opt_bytes(text(&t.server).as_deref());
         row.opt_int(t.status).opt_bytes(text(&t.reason).as_deref());
         row.opt_text(t.auth.as_ref().and_then(Auth::scheme));
-        row.opt_bytes(t.auth.as_ref().and_then(Auth::username).filter(|u| !u.is_empty()));
+        row.opt_user(t.auth.as_ref().and_then(Auth::username).filter(|u| !u.is_empty()));
         let realm = t.auth.as_ref().and_then(Auth::realm).unwrap_or(&t.realm);
         row.opt_bytes(Some(realm).filter(|r| !r.is_empty()));
         if t.media.is_empty() {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::http_keys::{KEY_BYTES_MAX, is_password_key, last_part, without_number};
+use super::http_words;
 use crate::base::secret::BLANK;
 use crate::proto::text;
 
@@ -29,6 +30,8 @@ pub(super) fn is_secret_key(key: &[u8]) -> bool {
         b"sifre",
         b"community",
         b"loginpas",
+        // What is dialled once a call stands (RFC 2806, section 2.2).
+        b"postd",
     ];
     const WITHIN: &[&[u8]] = &[
         b"token",
@@ -54,6 +57,7 @@ pub(super) fn is_secret_key(key: &[u8]) -> bool {
     is_password_key(key)
         || EXACT.iter().any(|k| name.eq_ignore_ascii_case(k))
         || WITHIN.iter().any(|k| text::contains(key, k))
+        || text::is_key_name(name)
 }
 
 /// How deep addresses in the parameters of addresses are looked into.
@@ -78,8 +82,9 @@ pub fn blanked_authority(authority: &[u8]) -> Cow<'_, [u8]> {
 
 fn blanked_at(uri: &[u8], depth: u8) -> Cow<'_, [u8]> {
     let user_end = user_information(uri);
-    let has_parameters = memchr::memchr3(b'?', b';', b'#', uri).is_some() || memchr::memchr(b'=', uri).is_some();
-    if !has_parameters && user_end.is_none() && path_key(uri).is_none() {
+    let has_parameters = uri.iter().any(|c| matches!(c, b'?' | b';' | b'#' | b'=' | b'%' | b':'));
+    let has_secret = || path_key(uri).is_some() || http_words::segment(uri).is_some();
+    if !has_parameters && user_end.is_none() && !has_secret() {
         return uri.into();
     }
     let mut out = Vec::with_capacity(uri.len() + BLANK.len());
@@ -91,7 +96,7 @@ fn blanked_at(uri: &[u8], depth: u8) -> Cow<'_, [u8]> {
     }
     let path_end = rest.iter().position(|c| matches!(c, b'?' | b';' | b'#')).unwrap_or(rest.len());
     let (path, parameters) = rest.split_at(path_end);
-    path_into(path, &mut out);
+    path_into(path, depth, &mut out);
     let plain_p = is_login(path, parameters);
     // Everything from here on is a delimiter and a `key=value`.
     let mut rest = parameters;
@@ -108,13 +113,22 @@ fn blanked_at(uri: &[u8], depth: u8) -> Cow<'_, [u8]> {
                 if !value.is_empty() && (is_secret_key(&name) || plain_p && name.eq_ignore_ascii_case(b"p")) {
                     out.extend_from_slice(BLANK.as_bytes());
                 } else {
-                    out.extend_from_slice(&nested(value, depth));
+                    out.extend_from_slice(&parameter(&name, value, depth));
                 }
             }
-            None => out.extend_from_slice(piece),
+            // `/setup?password:x`, `/do?passwd%20x`
+            None => out.extend_from_slice(&parameter(b"cmd", piece, depth)),
         }
     }
     out.into()
+}
+
+/// The value of a parameter of this name, without what is secret in it.
+fn parameter<'a>(name: &[u8], value: &'a [u8], depth: u8) -> Cow<'a, [u8]> {
+    match http_words::secret_at(name, value) {
+        Some(start) => [value.get(..start).unwrap_or_default(), BLANK.as_bytes()].concat().into(),
+        None => nested(value, depth),
+    }
 }
 
 /// A parameter's value without what is secret in it. Where that is encoded, nothing of the value is shown.
@@ -138,7 +152,7 @@ fn nested(value: &[u8], depth: u8) -> Cow<'_, [u8]> {
 }
 
 /// A path, the settings in it (`/user=a_password=b_channel=1.sdp`, `/user=a&password=b`) and keys in it blanked.
-fn path_into(path: &[u8], out: &mut Vec<u8>) {
+fn path_into(path: &[u8], depth: u8, out: &mut Vec<u8>) {
     let mut from = 0;
     for (start, end) in path_settings(path).filter(|s| is_secret_key(s.0)).map(|s| s.1) {
         out.extend_from_slice(path.get(from..start).unwrap_or_default());
@@ -146,13 +160,25 @@ fn path_into(path: &[u8], out: &mut Vec<u8>) {
         from = end;
     }
     if from == 0
-        && let Some((start, end)) = path_key(path)
+        && let Some((start, end)) = path_key(path).or_else(|| http_words::segment(path))
     {
         out.extend_from_slice(path.get(..start).unwrap_or_default());
         out.extend_from_slice(BLANK.as_bytes());
         from = end;
     }
-    out.extend_from_slice(path.get(from..).unwrap_or_default());
+    let rest = path.get(from..).unwrap_or_default();
+    // Encoded signs and words: `/pass%3Dx`, `/password:x`.
+    if from > 0 || memchr::memchr2(b'%', b':', rest).is_none() {
+        out.extend_from_slice(rest);
+        return;
+    }
+    for (n, segment) in rest.split(|c| *c == b'/').enumerate() {
+        if n > 0 {
+            out.push(b'/');
+        }
+        let told = memchr::memchr2(b'%', b':', segment).is_some();
+        out.extend_from_slice(&if told { parameter(&[], segment, depth) } else { segment.into() });
+    }
 }
 
 /// The settings in a path: the name, and where the value stands. Cheap cameras take them without a
@@ -268,6 +294,22 @@ mod tests {
                 "rtsp://cam/user=admin_password=x_channel=1_stream=0.sdp",
                 "rtsp://cam/user=admin_password=[blanked]_channel=1_stream=0.sdp",
             ),
+            ("/set/pass=x/y", "/set/pass=[blanked]/y"),
+            ("/set/pass%3Dx/y", "/set/[blanked]/y"),
+            ("/set/password:x/y", "/set/password:[blanked]/y"),
+            ("/a;pwd=x/y", "/a;pwd=[blanked]"),
+            ("/user/joe/password/x/y?b=1", "/user/joe/password/[blanked]/y?b=1"),
+            ("/user/joe/password/reset", "/user/joe/password/reset"),
+            ("/a?c=passwd%20x&b=1", "/a?c=passwd%20[blanked]&b=1"),
+            ("/a?cmd=login+joe+x", "/a?cmd=login+joe+[blanked]"),
+            ("/a?passwd%20x", "/a?passwd%20[blanked]"),
+            ("/a?q=password+manager", "/a?q=password+manager"),
+            ("/wiki/Password%20manager", "/wiki/Password%20manager"),
+            (
+                "/a?appid=x&app_key=y&appKey=z&sort_key=b",
+                "/a?appid=[blanked]&app_key=[blanked]&appKey=[blanked]&sort_key=b",
+            ),
+            ("http://host:8080/a:b", "http://host:8080/a:b"),
             ("rtsp://cam/user=admin&password=x_y&channel=1", "rtsp://cam/user=admin&password=[blanked]&channel=1"),
             ("/a=b/c=d_e", "/a=b/c=d_e"),
         ] {

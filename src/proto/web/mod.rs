@@ -16,5 +16,6 @@ pub mod http_message;
 pub mod http_outcome;
 pub mod http_probe;
 pub mod http_soap;
+mod http_words;
 pub mod http_xml;
 pub mod ipp;

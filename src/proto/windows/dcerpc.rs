@@ -137,7 +137,7 @@ impl crate::proto::api::Event for Event<'_> {
         row.opt_bool(self.accepted);
         row.opt_text(self.auth.map(|a| auth_type(a.0))).opt_text(self.auth.map(|a| auth_level(a.1)));
         let some = |b: &'_ [u8]| !b.is_empty();
-        row.opt_bytes(self.attempt.map(|a| a.username.as_slice()).filter(|b| some(b)));
+        row.opt_user(self.attempt.map(|a| a.username.as_slice()).filter(|b| some(b)));
         row.opt_bytes(self.attempt.map(|a| a.domain.as_slice()).filter(|b| some(b)));
         row.opt_bytes(self.attempt.map(|a| a.workstation.as_slice()).filter(|b| some(b)));
     }

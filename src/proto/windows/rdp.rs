@@ -168,7 +168,7 @@ impl crate::proto::api::Event for Event<'_> {
             Some((method, level)) => row.list(2).text(method).text(level),
             None => row.null(),
         };
-        row.opt_bytes(rdp.login.as_ref().and_then(|l| some(&l.username)));
+        row.opt_user(rdp.login.as_ref().and_then(|l| some(&l.username)));
         row.opt_bytes(rdp.login.as_ref().and_then(|l| some(&l.domain)));
         match rdp.reply {
             Some(packet) => row.count(packet),

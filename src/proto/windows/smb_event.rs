@@ -268,7 +268,7 @@ impl crate::proto::api::Event for Event<'_> {
             None => row.null(),
         };
         row.nonempty(self.attempt.map_or(self.mechanism, |a| a.mechanism));
-        row.opt_bytes(self.attempt.and_then(|a| some(&a.username)));
+        row.opt_user(self.attempt.and_then(|a| some(&a.username)));
         row.opt_bytes(self.attempt.and_then(|a| some(&a.domain)));
         row.opt_bytes(self.attempt.and_then(|a| some(&a.workstation)));
         row.opt_bool(self.guest).opt_bytes(some(self.principal));
