@@ -13,6 +13,8 @@ pub fn version_name(version: u16) -> Cow<'static, str> {
         0x0302 => "TLSv1.1",
         0x0303 => "TLSv1.2",
         0x0304 => "TLSv1.3",
+        // As OpenSSL calls what it sent before DTLS was numbered.
+        0x0100 => "DTLSv0.9",
         0xfeff => "DTLSv1.0",
         0xfefd => "DTLSv1.2",
         0xfefc => "DTLSv1.3",

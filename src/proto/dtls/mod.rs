@@ -1,7 +1,7 @@
 //! DTLS 1.0, 1.2 and 1.3 (RFC 4347, RFC 6347, RFC 9147), as far as it is in clear: the handshakes of TLS in
 //! datagrams.
 //!
-//! A datagram holds several records, a record several fragments of handshake messages; [`flight`] makes
+//! A datagram holds several records, a record several fragments of handshake messages; `flight` makes
 //! messages of them, and what these say is the business of the [`conversation`](super::tls::conversation).
 //! Nothing that is sent again begins a new handshake; a ClientHello that was not seen before does, also
 //! on a flow whose keys were agreed on long ago.

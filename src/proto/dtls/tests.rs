@@ -244,6 +244,7 @@ fn the_old_version_of_openssl_resumes() {
         .orig(end())
         .datagrams::<Dtls>();
     assert_eq!((seen.cell("resumed"), seen.cell("established")), ("true".into(), "true".into()));
+    assert_eq!(seen.cell("version"), "DTLSv0.9");
 }
 
 #[test]

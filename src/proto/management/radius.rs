@@ -33,6 +33,8 @@ pub struct Radius {
     /// The last MD5 challenge of EAP: its identifier and value.
     md5: Option<(u8, Box<[u8]>)>,
     tls: EapTls,
+    /// Whose dialogue the last requests with EAP were of: number, who asked, and the session.
+    sessions: VecDeque<(u8, Direction, u64)>,
     understood: bool,
     ended: bool,
 }
@@ -98,15 +100,19 @@ impl Radius {
     /// TLS in EAP. One flow carries the dialogues of many stations; the answer has its request's number.
     fn collect(&mut self, dir: Direction, message: &Message<'_>) {
         let Some(eap) = message.eap() else { return };
-        let station = |m: &Message<'_>| {
-            let names = [attribute::USER_NAME, attribute::CALLING_STATION_ID];
-            names.iter().filter_map(|n| m.get(*n)).fold(1, hash::stable64)
-        };
         let session = if is_request(message.code) {
-            station(message)
+            let names = [attribute::USER_NAME, attribute::CALLING_STATION_ID];
+            let session = names.iter().filter_map(|n| message.get(*n)).fold(1, hash::stable64);
+            self.sessions.retain(|s| (s.0, s.1) != (message.id, dir));
+            self.sessions.push_back((message.id, dir, session));
+            if self.sessions.len() > limits::RADIUS_PENDING_MAX {
+                self.sessions.pop_front();
+            }
+            session
         } else {
-            let asked = self.pending.iter().find(|p| p.id == message.id && p.asks != dir);
-            asked.and_then(|p| Message::parse(&p.bytes)).map_or(0, |m| station(&m))
+            // An answer that comes again is its request's still.
+            let asked = |s: &&(u8, Direction, u64)| (s.0, s.1) == (message.id, dir.other());
+            self.sessions.iter().find(asked).map_or(0, |s| s.2)
         };
         self.tls.packet(session, dir, (eap.id, eap.kind), &eap.value);
     }
@@ -309,6 +315,32 @@ mod tests {
         assert_eq!(seen.cells("eap_type"), ["identity", "md5"]);
         assert_eq!(seen.logins.len(), 1);
         assert!(seen.logins[0].contains("eap-md5") && seen.logins[0].contains("Some(Chap)"), "{:?}", seen.logins);
+    }
+
+    #[test]
+    fn tls_in_eap_is_held_apart_by_station_and_told_once() {
+        let eap = |code: u8, id: u8, tls: &[u8]| [&[code, id, 0, tls.len() as u8 + 6, 13, 0][..], tls].concat();
+        let ask = |id, station: &[u8], tls: &[u8]| message(1, id, &[(31, station), (79, &eap(2, id, tls))]);
+        let answer = |id, tls: &[u8]| message(11, id, &[(79, &eap(1, id, tls))]);
+        let (flow, limited) = (crate::proto::testing::flow(), Default::default());
+        let cx = Cx { ts: Timestamp::from_parts(1, 0), packet: 1, flow: &flow, limited: &limited };
+        let mut radius = Radius::default();
+        let mut found = Vec::new();
+        for (dir, bytes) in [
+            (Direction::Orig, ask(1, b"a", b"A1")),
+            (Direction::Orig, ask(2, b"b", b"B1")),
+            (Direction::Resp, answer(1, b"A2")),
+            (Direction::Resp, answer(1, b"A2")),
+            (Direction::Resp, answer(2, b"B2")),
+            (Direction::Orig, ask(2, b"b", b"B1")),
+        ] {
+            radius.on_data(cx, dir, &bytes, &mut |_| {});
+            found.extend(radius.take_wrapped());
+        }
+        let texts: Vec<&[u8]> = found.iter().map(|w| w.bytes.as_slice()).collect();
+        assert_eq!(texts, [b"A1", b"B1", b"A2", b"B2"]);
+        let [a, b, a2, b2] = [0, 1, 2, 3].map(|i: usize| found[i].session);
+        assert!(a == a2 && b == b2 && a != b);
     }
 
     #[test]
