@@ -21,7 +21,7 @@ const SIDEWAYS: &[(&str, &str)] = &[("decode", "frame")];
 /// Folders that read hostile bytes: nothing in them may stop the program.
 const NEVER_PANIC: &[&str] = &["proto", "decode", "source", "stream", "flow"];
 /// Folders that hold one protocol, tested as a whole.
-const ONE_PROTOCOL: &[&str] = &["proto/tls"];
+const ONE_PROTOCOL: &[&str] = &["proto/tls", "proto/quic"];
 /// Lines before its tests that a file may have.
 const LINES_MAX: usize = 600;
 /// Files that may be longer: how long, and why. They may not grow, and leave this list when they can.
