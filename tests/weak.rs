@@ -147,7 +147,7 @@ fn what_was_agreed_on_and_what_was_refused() {
     // The client does not take what the server chose: an alert, and no connection.
     let texts =
         [(true, client_hello(&[0xc02f, 0x002f])), (false, server_hello(1, 0x002f)), (true, record(21, &[2, 70]))];
-    assert_eq!(findings(connection((CLIENT, 40_001), server, &texts)), [[(); 4].map(|()| String::new()); 0]);
+    assert!(findings(connection((CLIENT, 40_001), server, &texts)).is_empty());
 }
 
 #[test]
