@@ -501,7 +501,7 @@ fn findings_can_make_the_run_fail() {
         assert_eq!(table(&out, "findings").rows.len(), 2);
     }
     let (_temp, out) = scratch();
-    read(["calendar.pcap.zst", "--fail-on", "info"], &out).ends_with(exit::COMPLETE);
+    read(["dhcp-staff.pcap", "--fail-on", "info"], &out).ends_with(exit::COMPLETE);
 }
 
 #[test]

@@ -65,10 +65,12 @@ pub fn judge(h: &Handshake, told: Told, to: Towards, push: &mut dyn FnMut(Weakne
         let name = registry::compression_name(*method);
         client_says("tls-client-compression", 1, format!("offers the compression {name}"));
     }
-    if !client.post_quantum {
+    // Of a hello that is cut short the rest of the extensions is not known.
+    let whole = client.ja4.is_some();
+    if whole && !client.post_quantum {
         client_says("tls-no-post-quantum", 1, String::from("offers no key exchange with ML-KEM"));
     }
-    if to.outside && !client.has_server_name && !client.sslv2_form && h.transport != "dtls" {
+    if to.outside && whole && !client.has_server_name && !client.sslv2_form && h.transport != "dtls" {
         client_says("tls-no-server-name", 1, String::from("names no server"));
     }
     if to.port == HTTPS
@@ -161,6 +163,7 @@ fn is_odd(name: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::base::Timestamp;
+    use crate::fingerprint::ja4::ja4_of_sslv2;
     use crate::proto::api::Direction;
     use crate::proto::tls::{Alert, ServerFacts};
 
@@ -172,6 +175,7 @@ mod tests {
             highest_version: version,
             ciphers: ciphers.to_vec(),
             post_quantum: true,
+            ja4: Some(ja4_of_sslv2(version)),
             ..ClientFacts::default()
         });
         h
@@ -250,10 +254,13 @@ mod tests {
         assert_eq!(rules(&with(|c| c.compression = vec![1, 0])), ["tls-client-compression"]);
         assert_eq!(rules(&with(|c| c.compression = vec![0])), [""; 0]);
         assert_eq!(rules(&with(|c| c.post_quantum = false)), ["tls-no-post-quantum"]);
+        let cut = with(|c| (c.post_quantum, c.ja4) = (false, None));
+        assert_eq!(rules(&cut), [""; 0], "cut short: it may come behind");
         let outside = Towards { outside: true, ..INSIDE };
         let named = |h: &Handshake| found(h, Told::default(), outside).len();
         assert_eq!(named(&with(|_| ())), 1);
         assert_eq!(named(&with(|c| c.has_server_name = true)), 0);
+        assert_eq!(named(&cut), 0);
         assert_eq!(named(&Handshake { transport: "dtls", ..with(|_| ()) }), 0, "calls between browsers have none");
     }
 
