@@ -246,6 +246,296 @@ fn what_a_cracker_needs_is_written_only_where_secrets_are() {
     }
 }
 
+/// Connections and datagrams of an invented capture.
+#[derive(Default)]
+struct Traffic {
+    frames: Vec<(u64, Vec<u8>)>,
+    flows: u16,
+}
+
+const CLIENT: [u8; 4] = [10, 77, 0, 9];
+const SERVER: [u8; 4] = [10, 77, 0, 1];
+
+impl Traffic {
+    fn push(&mut self, frame: Vec<u8>) {
+        let micros = 1_790_000_000_000_000 + 1000 * self.frames.len() as u64;
+        self.frames.push((micros, frame));
+    }
+
+    /// A TCP connection: what the client (`>`) and the server (`<`) send in turn.
+    fn tcp(&mut self, port: u16, said: &[(char, &str)]) {
+        let steps: Vec<_> = said.iter().map(|(side, text)| (*side, text.as_bytes())).collect();
+        self.tcp_bytes(port, &steps);
+    }
+
+    fn tcp_bytes(&mut self, port: u16, said: &[(char, &[u8])]) {
+        self.flows += 1;
+        let ends = [(CLIENT, 40_000 + self.flows), (SERVER, port)];
+        let mut seq = [1000_u32, 9000];
+        let mut send = |traffic: &mut Self, from: usize, flags: u8, bytes: &[u8]| {
+            let frame = common::tcp_frame(ends[from], ends[1 - from], seq[from], seq[1 - from], flags, bytes);
+            traffic.push(frame);
+            seq[from] += bytes.len() as u32 + u32::from(flags & 3 != 0);
+        };
+        send(self, 0, 0x02, &[]);
+        send(self, 1, 0x12, &[]);
+        send(self, 0, 0x10, &[]);
+        for (side, bytes) in said {
+            send(self, usize::from(*side == '<'), 0x18, bytes);
+        }
+        send(self, 0, 0x11, &[]);
+        send(self, 1, 0x11, &[]);
+        send(self, 0, 0x10, &[]);
+    }
+
+    fn udp(&mut self, port: u16, text: &str) {
+        self.flows += 1;
+        self.push(common::udp_frame(CLIENT, 40_000 + self.flows, SERVER, port, text.as_bytes()));
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+/// Every form in which devices and people put a secret where none belongs, with a secret of its own each:
+/// what was sent, and of it the part that must not be found.
+fn told_forms() -> (Traffic, BTreeSet<String>) {
+    let mut t = Traffic::default();
+    let mut secrets = BTreeSet::new();
+    let mut next = |what: &str| {
+        let secret = format!("Told-{what}-{}", secrets.len() + 100);
+        secrets.insert(secret.clone());
+        secret
+    };
+    let targets = [
+        "/user/joe/password/@",
+        "/cgi/user/joe/pwd/@/apply",
+        "/set/password/@",
+        "/login/joe/@",
+        "/set/pass=@/now",
+        "/set/pass%3D@/now",
+        "/set/password:@/now",
+        "/a;pwd=@",
+        "/a?c=passwd%20@",
+        "/a?cmd=login+user+@",
+        "/a?cmd=login%20user:@",
+        "/a?cmd=set+--password+@",
+        "/a?passwd%20@",
+        "/a?text=your%20password%20is%20@",
+        "/a?appid=@",
+        "/a?app_key=@",
+        "/a?apikey=@",
+        "/a?api-key=@",
+        "/a?x=%7B%22password%22%3A%22@%22%7D",
+        "/a?url=http%3A%2F%2Fjoe%3A@%40h%2F",
+    ];
+    for target in targets {
+        // In the request, where it came from and where it leads on to.
+        let [a, b, c, d] = ["Uri", "Referer", "Location", "Cookie"].map(|w| target.replace('@', &next(w)));
+        let cookie = d.trim_start_matches('/');
+        let request = format!(
+            "GET {a} HTTP/1.1\r\nHost: h.example\r\nReferer: http://h.example{b}\r\nCookie: x={cookie}\r\n\r\n"
+        );
+        let answer = format!("HTTP/1.1 302 Found\r\nLocation: http://h.example{c}\r\nContent-Length: 0\r\n\r\n");
+        t.tcp(80, &[('>', &request), ('<', &answer)]);
+        let uri = target.replace('@', &next("Rtsp"));
+        let request = format!("DESCRIBE rtsp://10.77.0.1{uri} RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+        t.tcp(554, &[('>', &request), ('<', "RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")]);
+        let uri = format!("ipp://10.77.0.1:631{}", target.replace('@', &next("Ipp")));
+        let mut body = b"\x01\x01\x00\x0b\x00\x00\x00\x01\x01\x45\x00\x0bprinter-uri".to_vec();
+        body.extend((uri.len() as u16).to_be_bytes());
+        body.extend(uri.as_bytes());
+        body.push(3);
+        let mut request = format!(
+            "POST /ipp HTTP/1.1\r\nHost: h\r\nContent-Type: application/ipp\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        request.extend(body);
+        t.tcp_bytes(631, &[('>', &request), ('<', OK.as_bytes())]);
+    }
+    for uri in [
+        "sip:*99*@#@h",
+        "sip:*99*@%23@h",
+        "sip:%2A99%2A@%23@h;user=phone",
+        "sip:joe:@@h",
+        "sip:joe@h;password=@",
+        "tel:*98*@",
+        "sip:joe@h?c=passwd%20@",
+    ] {
+        // The last @ but that before the host is the secret's.
+        let put = |secret: &str| match uri.rfind("@h") {
+            Some(_) if uri.ends_with('@') || uri.contains("@h;p") || uri.contains("@h?") => {
+                format!("{}{secret}", &uri[..uri.len() - 1])
+            }
+            _ => uri.replacen('@', secret, 1),
+        };
+        let (uri, from, to) = (put(&next("SipUri")), put(&next("SipFrom")), put(&next("SipTo")));
+        t.udp(
+            5060,
+            &format!(
+                "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 10.77.0.9\r\nFrom: <{from}>;tag=1\r\nTo: <{to}>\r\n\
+                 Contact: <{from}>\r\nCall-ID: {}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+                t.flows
+            ),
+        );
+    }
+    // User names with a password in them.
+    for behind in ["", "@10.77.0.1"] {
+        let user = format!("joe:{}{behind}", next("FtpUser"));
+        let asks = format!("331 Password required for {user}\r\n");
+        let user = format!("USER {user}\r\n");
+        t.tcp(21, &[('<', "220 ready\r\n"), ('>', &user), ('<', &asks), ('>', "PASS x\r\n"), ('<', "230 in\r\n")]);
+        let user = format!("USER joe:{}{behind}\r\n", next("PopUser"));
+        t.tcp(
+            110,
+            &[('<', "+OK ready\r\n"), ('>', &user), ('<', "+OK\r\n"), ('>', "PASS xy\r\n"), ('<', "+OK in\r\n")],
+        );
+        let user = format!("joe:{}{behind}\r\n", next("TelnetUser"));
+        let said = [('<', "login: "), ('>', user.as_str()), ('<', "Password: "), ('>', "xyz\r\n"), ('<', "\r\n$ ")];
+        t.tcp(23, &said);
+        let user = format!("\x04\x01\x00\x50\x01\x02\x03\x04joe:{}{behind}\0", next("Socks4"));
+        t.tcp_bytes(1080, &[('>', user.as_bytes()), ('<', b"\x00\x5a\x00\x50\x01\x02\x03\x04")]);
+        let user = format!("joe:{}{behind}", next("Socks5"));
+        let login = format!("\x01{}{user}\x02ab", char::from(user.len() as u8));
+        t.tcp_bytes(
+            1080,
+            &[
+                ('>', b"\x05\x01\x02"),
+                ('<', b"\x05\x02"),
+                ('>', login.as_bytes()),
+                ('<', b"\x01\x00"),
+                ('>', b"\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50"),
+                ('<', b"\x05\x00\x00\x01\x01\x02\x03\x04\x00\x50"),
+            ],
+        );
+        let names = format!("1022\0joe:{}{behind}\0root\0ls\0", next("Rsh"));
+        t.tcp(514, &[('>', &names), ('<', "\0")]);
+    }
+    let sentences = [
+        "password=@",
+        "password: @",
+        "password is @",
+        "Default password is now: @",
+        "password for root is @",
+        "password of user joe: @",
+        "password for joe changed to @",
+        "passwd @",
+        "login: admin password: @",
+        "community @",
+        "community string @",
+        "snmp-server community @ RW",
+        "key @",
+        "tacacs-server key 7 @",
+        "crypto isakmp key @ address 10.0.0.1",
+        "pre-shared-key @",
+        "wpa-psk ascii 0 @",
+        "username joe secret 5 @",
+        "ntp authentication-key 1 md5 @",
+        "COMMAND=/usr/bin/sshpass -p @ ssh h",
+        "COMMAND=/usr/bin/curl -u joe:@ h",
+    ];
+    for sentence in sentences {
+        let told = |secret: &str| sentence.replace('@', secret);
+        t.udp(514, &format!("<13>Oct 11 22:14:15 gate app[7]: {}", told(&next("Syslog"))));
+        t.udp(514, &format!("<13>Oct 11 22:14:15 {}", told(&next("SyslogBare"))));
+        t.udp(514, &format!("<34>1 2026-10-11T22:14:15.003Z gate app - ID47 - {}", told(&next("Syslog5424"))));
+        let greeting = format!("Box 7\r\n{}\r\nlogin: ", told(&next("Telnet")));
+        t.tcp(23, &[('<', &greeting), ('>', "joe\r\n"), ('<', "Password: "), ('>', "xyz\r\n"), ('<', "\r\n$ ")]);
+    }
+    for said in ["password: @", "Your password is @", "The password for joe is @"] {
+        let greeting = format!("220 Box, {}\r\n", said.replace('@', &next("FtpGreeting")));
+        t.tcp(
+            21,
+            &[
+                ('<', &greeting),
+                ('>', "USER joe\r\n"),
+                ('<', "331 go on\r\n"),
+                ('>', "PASS x\r\n"),
+                ('<', "230 in\r\n"),
+            ],
+        );
+        let greeting = format!("220 box ESMTP, {}\r\n", said.replace('@', &next("SmtpGreeting")));
+        t.tcp(
+            25,
+            &[('<', &greeting), ('>', "EHLO h\r\n"), ('<', "250 box\r\n"), ('>', "QUIT\r\n"), ('<', "221 bye\r\n")],
+        );
+        let agent = said.replace('@', &next("Agent"));
+        let title = said.replace('@', &next("Title"));
+        let request = format!("GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: {agent}\r\n\r\n");
+        let page = format!("<title>{title}</title>");
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+        t.tcp(80, &[('>', &request), ('<', &answer)]);
+    }
+    for setting in
+        ["SET JOBATTR=\"JobAcct8=@\"", "SET JOBATTR=\"JobAcct3=@\"", "SET JOBACCT8=\"@\"", "SET USERNAME=\"joe:@\""]
+    {
+        let job = format!("\x1b%-12345X@PJL JOB\r\n@PJL {}\r\n@PJL EOJ\r\n", setting.replace('@', &next("Pjl")));
+        t.tcp(9100, &[('>', &job)]);
+    }
+    (t, secrets)
+}
+
+#[test]
+fn secrets_that_stand_where_none_belongs_are_blanked() {
+    let (traffic, secrets) = told_forms();
+    assert!(secrets.len() > 200, "each form has a secret of its own");
+    let (temp, out) = scratch();
+    let file = temp.path().join("told.pcap");
+    fs::write(&file, common::pcap(&traffic.frames)).expect("a file");
+    let run = read([file.as_os_str(), "--format".as_ref(), "json".as_ref()], &out);
+    assert!(run.code.is_some(), "{run:?}");
+    // Nothing is found in what was not understood.
+    for (name, least) in [("http", 23), ("rtsp", 20), ("ipp", 20), ("sip", 7), ("ftp", 12), ("syslog", 60)] {
+        let rows = table(&out, name).rows.len();
+        assert!(rows >= least, "{rows} rows of {name}");
+    }
+    assert!(table(&out, "telnet").rows.len() >= 23 && table(&out, "pjl").rows.len() >= 4);
+    assert_eq!(table(&out, "socks").rows.len(), 4);
+    // Most cells repeat.
+    let written: std::collections::BTreeMap<_, _> = texts(&out, &run).into_iter().map(|(p, text)| (text, p)).collect();
+    let mut wrong = Vec::new();
+    for secret in &secrets {
+        for (text, place) in &written {
+            if let Some(form) = forms(secret).iter().find(|f| text.contains(f.as_str())) {
+                let text: String = text.chars().take(200).collect();
+                wrong.push(format!("{place} holds {secret} as {form:?}: {text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} leaks:\n{}", wrong.len(), wrong.join("\n"));
+    // What is no secret is still there.
+    let rows = table(&out, "http").column("uri");
+    assert!(rows.iter().any(|u| u == "/user/joe/password/[blanked]"), "{rows:?}");
+    assert!(table(&out, "ftp").column("username").iter().any(|u| u == "joe:[blanked]@10.77.0.1"));
+}
+
+#[test]
+fn ordinary_sentences_and_addresses_are_shown_as_they_are() {
+    let sentences = [
+        "Failed password for root from 192.0.2.4 port 22 ssh2",
+        "Failed password for invalid user joe from 192.0.2.4 port 22 ssh2",
+        "password for joe is incorrect",
+        "host key verification failed",
+        "unknown community name",
+        "Your password will expire in 5 days",
+    ];
+    let addresses = ["/user/joe/password/reset", "/a?q=password+manager", "/api/v1/config", "/wiki/Password%20manager"];
+    let mut t = Traffic::default();
+    for sentence in sentences {
+        t.udp(514, &format!("<13>Oct 11 22:14:15 gate app[7]: {sentence}"));
+    }
+    for address in addresses {
+        t.tcp(80, &[('>', &format!("GET {address} HTTP/1.1\r\nHost: h\r\n\r\n")), ('<', OK)]);
+    }
+    let (temp, out) = scratch();
+    let file = temp.path().join("plain.pcap");
+    fs::write(&file, common::pcap(&t.frames)).expect("a file");
+    read([file.as_os_str()], &out);
+    assert_eq!(table(&out, "syslog").column("message"), sentences);
+    assert_eq!(table(&out, "http").column("uri"), addresses);
+}
+
 #[test]
 fn nothing_in_the_files_themselves_holds_a_secret() {
     // Statistics and metadata of Parquet files are not compressed: a minimum is a value as well.

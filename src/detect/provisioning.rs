@@ -2,8 +2,8 @@
 
 use super::cleartext::on_flow;
 use super::sighting::{Party, Sighting};
-use crate::base::secret::{self, BLANK};
 use crate::base::Timestamp;
+use crate::base::secret::{self, BLANK};
 use crate::policy::HomeNet;
 use crate::proto::api::{Cx, Event as _, FlowView, Login};
 use crate::proto::files::provisioning::{file_name, is_firmware_file, is_update_check};

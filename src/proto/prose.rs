@@ -216,7 +216,8 @@ const HARMLESS_WORDS: &[&[u8]] = &[
 const NOUNS: &[&[u8]] = &[b"string", b"name", b"value", b"code", b"number", b"ascii", b"hex", b"md5", b"plain"];
 
 /// Words of a configuration before a bare `key`.
-const BEFORE_KEY: &[&[u8]] = &[b"isakmp", b"server", b"tacacs-server", b"radius-server", b"wep", b"wpa", b"tacacs", b"radius"];
+const BEFORE_KEY: &[&[u8]] =
+    &[b"isakmp", b"server", b"tacacs-server", b"radius-server", b"wep", b"wpa", b"tacacs", b"radius"];
 
 /// Keys that anybody may see.
 const OPEN_KEYS: &[&[u8]] = &[b"host", b"public", b"registry", b"primary", b"foreign", b"sort", b"cache"];
@@ -246,7 +247,8 @@ pub fn goes_on(value: &[u8]) -> bool {
         [inner @ .., b'.' | b',' | b'!' | b'?' | b';' | b':' | b')'] => inner,
         _ => word,
     };
-    bare.is_empty() || is_any(letters(value), HARMLESS_WORDS) && bare.iter().all(|c| c.is_ascii_alphabetic() || *c == b'-')
+    bare.is_empty()
+        || is_any(letters(value), HARMLESS_WORDS) && bare.iter().all(|c| c.is_ascii_alphabetic() || *c == b'-')
 }
 
 /// A word as secrets are and sentences are not: letters and digits in one.
@@ -454,7 +456,8 @@ fn next_word(line: &[u8]) -> Option<(usize, usize)> {
     while let Some(rest) = line.get(at..).filter(|r| !r.is_empty()) {
         // One letter decides most places.
         let first = rest.first().map(u8::to_ascii_lowercase);
-        let is_start = matches!(first, Some(b'p' | b's' | b't' | b'c' | b'a' | b'j' | b'k' | b'e' | b'd' | b'w' | b'l'));
+        let is_start =
+            matches!(first, Some(b'p' | b's' | b't' | b'c' | b'a' | b'j' | b'k' | b'e' | b'd' | b'w' | b'l'));
         if is_start && let Some(word) = SECRET_WORDS.iter().find(|w| text::starts_with(rest, w)) {
             // `pin` and `pass` only as words of their own; the long ones anywhere (`userPassword`).
             let before = at.checked_sub(1).and_then(|i| line.get(i));

@@ -42,7 +42,8 @@ pub fn priority(bytes: &[u8]) -> Option<(u8, &[u8])> {
 /// A name as hosts and programs have them, which is neither a setting nor the name of one that is secret.
 fn name(word: &[u8]) -> Option<&[u8]> {
     let plain = |c: &u8| c.is_ascii_graphic() && *c != b'=';
-    (!text::is_secret_word(word) && !word.is_empty() && word != b"-" && word.len() <= 255 && word.iter().all(plain)).then_some(word)
+    (!text::is_secret_word(word) && !word.is_empty() && word != b"-" && word.len() <= 255 && word.iter().all(plain))
+        .then_some(word)
 }
 
 const MONTHS: [&[u8]; 12] =

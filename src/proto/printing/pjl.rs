@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::base::secret::{BLANK, Reveal, SecretBuf};
+use crate::base::secret::{self, BLANK, Reveal, SecretBuf};
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{About, AppParser, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport};
 use crate::proto::text::{self, Line, Lines};
@@ -137,7 +137,11 @@ type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
 fn is_secret(name: &[u8]) -> bool {
     let name = name.to_ascii_uppercase();
     let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
-    opens(&name) || name.ends_with(b"KEY") || name == b"DEPARTMENTID" || name == b"SERVICEMODE" || has(b"SECURITY")
+    opens(&name)
+        || name.ends_with(b"KEY")
+        || name == b"DEPARTMENTID"
+        || name == b"SERVICEMODE"
+        || has(b"SECURITY")
         || is_account(&name)
 }
 
@@ -230,6 +234,8 @@ fn blanked(arg: &[u8]) -> (Box<[u8]>, Option<SecretBuf>) {
             if found.is_none() && opens(&name.to_ascii_uppercase()) {
                 found = Some(SecretBuf::new(secret));
             }
+        } else if [&b"USERNAME"[..], b"USER"].iter().any(|n| name.eq_ignore_ascii_case(n)) {
+            out.extend_from_slice(&secret::user(value));
         } else {
             out.extend_from_slice(&text::without_settings(value));
         }
@@ -600,6 +606,10 @@ mod tests {
             ("SET DEPARTMENTID=\"hunter2\"", "DEPARTMENTID=\"[blanked]\"", 0),
             ("SET JOBATTR=\"JobPassword=hunter2\"", "JOBATTR=\"JobPassword=[blanked]\"", 1),
             ("SET JOBATTR=\"JobAcct1=joe\"", "JOBATTR=\"JobAcct1=joe\"", 0),
+            ("SET JOBATTR=\"JobAcct8=hunter2\"", "JOBATTR=\"JobAcct8=[blanked]\"", 0),
+            ("SET JOBACCT12=\"hunter2\"", "JOBACCT12=\"[blanked]\"", 0),
+            ("SET USERNAME=\"joe:hunter2\"", "USERNAME=\"joe:[blanked]\"", 0),
+            ("SET ACCOUNTID=hunter2", "ACCOUNTID=[blanked]", 0),
             ("JOB NAME=\"x password=hunter2\"", "NAME=\"x password=[blanked]\"", 0),
             ("JOB NAME=\"a = b\" PASSWORD=hunter2 START=1", "NAME=\"a = b\" PASSWORD=[blanked] START=1", 1),
             ("FSDELETE NAME=\"0:/a?password=hunter2\"", "NAME=\"0:/a?password=[blanked]\"", 0),

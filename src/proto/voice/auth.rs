@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::dial;
 use super::head::Head;
 use crate::base::secret::{BLANK, SecretBuf};
 use crate::base::{Secret, Timestamp};
@@ -112,7 +113,7 @@ pub fn realm(head: &Head<'_>) -> Option<Box<[u8]>> {
 }
 
 /// An address or a field that holds one, without passwords: `sip:alice:secret@host` (RFC 3261, section
-/// 19.1.1), the user information of `rtsp://`, and parameters with telling names.
+/// 19.1.1), the user information of `rtsp://`, what follows a feature code, and parameters with telling names.
 pub fn without_passwords(field: &[u8]) -> Cow<'_, [u8]> {
     let field = field.get(..crate::base::limits::MESSAGE_FIELD_BYTES_MAX).unwrap_or(field);
     let mut out = Vec::new();
@@ -134,10 +135,13 @@ pub fn without_passwords(field: &[u8]) -> Cow<'_, [u8]> {
         from = at + 1 + host;
     }
     if from == 0 {
-        return blanked(field);
+        return match dial::blanked(field) {
+            Cow::Borrowed(same) => blanked(same),
+            Cow::Owned(changed) => blanked(&changed).into_owned().into(),
+        };
     }
     out.extend_from_slice(field.get(from..).unwrap_or_default());
-    blanked(&out).into_owned().into()
+    blanked(&dial::blanked(&out)).into_owned().into()
 }
 
 /// A text of a message as it is kept: without passwords in addresses, and without settings that hold a secret.
@@ -157,6 +161,8 @@ mod tests {
             ("\"A\" <sips:a:p:q@b.c:5061>;tag=1", "\"A\" <sips:a:[blanked]@b.c:5061>;tag=1"),
             ("<sip:a@b:5060>, <SIP:c:pw@d>", "<sip:a@b:5060>, <SIP:c:[blanked]@d>"),
             ("sip:192.0.2.1:5060", "sip:192.0.2.1:5060"),
+            ("<sip:*99*1234%23@b.c>;tag=1", "<sip:*99*[blanked]%23@b.c>;tag=1"),
+            ("<sip:+15550100;postd=1234@b.c>", "<sip:+15550100;postd=[blanked]"),
             ("rtsp://u:hunter2@cam/ch1?password=x", "rtsp://[blanked]@cam/ch1?password=[blanked]"),
         ] {
             assert_eq!(String::from_utf8_lossy(&without_passwords(field.as_bytes())), want);

@@ -1,6 +1,7 @@
 //! H.323: registration (H.225.0 RAS over UDP) and call signalling (H.225.0 in Q.931 messages over TPKT, RFC
 //! 1006). The ASN.1 within is not decoded as a whole: what is wanted stands in the open.
 
+use super::dial;
 use crate::base::secret::Reveal;
 use crate::base::{Reader, limits};
 use crate::proto::api::{About, AppParser, Cx, Direction, Fact, Probe, Progress, Spec, Transport};
@@ -77,7 +78,7 @@ impl crate::proto::api::Event for Event<'_> {
     fn write(&self, row: &mut RowWriter<'_>, _reveal: Reveal) {
         row.text(self.message).bool(self.from_orig);
         for text in [self.product, self.version, self.display, self.calling, self.called] {
-            row.opt_bytes(Some(text).filter(|t| !t.is_empty()));
+            row.opt_bytes(Some(&*dial::blanked(text)).filter(|t| !t.is_empty()));
         }
     }
 

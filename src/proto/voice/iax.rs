@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::dial;
 use crate::base::secret::{Reveal, SecretBuf};
 use crate::base::{Reader, Secret, Timestamp, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
@@ -159,7 +160,7 @@ impl crate::proto::api::Event for Event<'_> {
         row.text(name).bool(*from_orig).int(frame.source_call);
         row.opt_user(frame.username);
         for value in [frame.calling_number, frame.calling_name, frame.called_number, frame.cause] {
-            row.opt_bytes(value);
+            row.opt_bytes(value.map(dial::blanked).as_deref());
         }
         row.opt_int(frame.auth_methods);
     }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::dial;
 use super::head::kept;
 use super::sdp::{self, Medium};
 use crate::base::secret::Reveal;
@@ -71,7 +72,8 @@ impl crate::proto::api::Event for Event<'_> {
         let Self::Done(e) = self else { return };
         let text = |b: &[u8]| (!b.is_empty()).then(|| b.to_vec());
         row.opt_bytes(text(e.verb).as_deref()).count(e.transaction).opt_bytes(text(&e.endpoint).as_deref());
-        row.opt_int(e.status).opt_bytes(text(&e.call_id).as_deref()).opt_bytes(text(&e.observed).as_deref());
+        row.opt_int(e.status).opt_bytes(text(&e.call_id).as_deref());
+        row.opt_bytes(text(&dial::blanked_events(&e.observed)).as_deref());
         if e.media.is_empty() {
             row.null();
         } else {

@@ -1,6 +1,7 @@
 //! Voice and video: calls, media, and what opens the way for them.
 
 pub mod auth;
+pub mod dial;
 pub mod h323;
 pub mod head;
 pub mod iax;

@@ -1,6 +1,7 @@
 //! SCCP ("Skinny"), between Cisco's phones and their call manager. No public standard; the layout is that of
 //! the messages as phones send them: length, version and message, four bytes each, least significant first.
 
+use super::dial;
 use crate::base::secret::Reveal;
 use crate::base::{Addr, Endpoint, Reader, limits};
 use crate::proto::api::{
@@ -60,7 +61,7 @@ impl crate::proto::api::Event for Event<'_> {
         row.opt_int(self.device_type.and_then(|t| i32::try_from(t).ok()));
         let [calling_name, calling_number, called_name, called_number] = self.parties;
         for text in [calling_number, calling_name, called_number, called_name] {
-            row.opt_bytes(some(text).as_deref());
+            row.opt_bytes(some(&dial::blanked(text)).as_deref());
         }
         match self.media {
             Some(media) => row.addr(media.ip).int(media.port),

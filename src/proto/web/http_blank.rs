@@ -30,6 +30,8 @@ pub(super) fn is_secret_key(key: &[u8]) -> bool {
         b"sifre",
         b"community",
         b"loginpas",
+        // What is dialled once a call stands (RFC 2806, section 2.2).
+        b"postd",
     ];
     const WITHIN: &[&[u8]] = &[
         b"token",
@@ -303,7 +305,10 @@ mod tests {
             ("/a?passwd%20x", "/a?passwd%20[blanked]"),
             ("/a?q=password+manager", "/a?q=password+manager"),
             ("/wiki/Password%20manager", "/wiki/Password%20manager"),
-            ("/a?appid=x&app_key=y&appKey=z&sort_key=b", "/a?appid=[blanked]&app_key=[blanked]&appKey=[blanked]&sort_key=b"),
+            (
+                "/a?appid=x&app_key=y&appKey=z&sort_key=b",
+                "/a?appid=[blanked]&app_key=[blanked]&appKey=[blanked]&sort_key=b",
+            ),
             ("http://host:8080/a:b", "http://host:8080/a:b"),
             ("rtsp://cam/user=admin&password=x_y&channel=1", "rtsp://cam/user=admin&password=[blanked]&channel=1"),
             ("/a=b/c=d_e", "/a=b/c=d_e"),

@@ -10,8 +10,23 @@ const WORDS_MAX: usize = 64;
 
 /// Names of parameters that hold a command.
 const COMMANDS: &[&[u8]] = &[
-    b"c", b"cmd", b"command", b"commands", b"exec", b"execute", b"run", b"do", b"action", b"act", b"cli", b"shell",
-    b"line", b"input", b"request", b"msg", b"q1",
+    b"c",
+    b"cmd",
+    b"command",
+    b"commands",
+    b"exec",
+    b"execute",
+    b"run",
+    b"do",
+    b"action",
+    b"act",
+    b"cli",
+    b"shell",
+    b"line",
+    b"input",
+    b"request",
+    b"msg",
+    b"q1",
 ];
 
 /// Commands whose second word is a user and whose third is his password.
@@ -30,7 +45,17 @@ const LOGINS: &[&[u8]] = &[
 
 /// Segments behind `password` that are pages.
 const PAGES: &[&[u8]] = &[
-    b"edit", b"forgot", b"new", b"confirm", b"recover", b"verify", b"expired", b"index", b"generate", b"form", b"page",
+    b"edit",
+    b"forgot",
+    b"new",
+    b"confirm",
+    b"recover",
+    b"verify",
+    b"expired",
+    b"index",
+    b"generate",
+    b"form",
+    b"page",
 ];
 
 /// Names of segments whose next one is a user's name.
@@ -123,8 +148,8 @@ pub fn segment(path: &[u8]) -> Option<(usize, usize)> {
         if value.is_empty() {
             return None;
         }
-        let names_secret =
-            is_exact_password_key(name) || is_any(name, &[b"token", b"secret", b"apikey", b"api_key", b"api-key", b"pin"]);
+        let names_secret = is_exact_password_key(name)
+            || is_any(name, &[b"token", b"secret", b"apikey", b"api_key", b"api-key", b"pin"]);
         let of_user = n >= 2 && is_any(get(n - 2), USERS);
         let is_page = is_any(value, PAGES) || prose::goes_on(value) || memchr::memchr(b'.', value).is_some();
         if names_secret && (of_user && !is_page || is_secret(value)) {

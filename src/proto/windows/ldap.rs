@@ -123,9 +123,7 @@ impl crate::proto::api::Event for Event<'_> {
         let some = |b: &'_ [u8]| !b.is_empty();
         row.text(if self.udp { "cldap" } else { "ldap" }).text(op::name(*op)).int(*id);
         row.opt_bytes(Some(dn.as_slice()).filter(|b| some(b))).opt_bytes(Some(auth.as_slice()).filter(|b| some(b)));
-        row.opt_user(
-            attempt.as_ref().filter(|_| auth != b"simple").map(|a| a.username.as_slice()).filter(|b| some(b)),
-        );
+        row.opt_user(attempt.as_ref().filter(|_| auth != b"simple").map(|a| a.username.as_slice()).filter(|b| some(b)));
         row.nonempty(search.scope).nonempty(&search.filter);
         if search.attributes.is_empty() {
             row.null();
