@@ -246,13 +246,13 @@ impl Ftp {
         };
         if data.is_some() {
             self.channel = data;
-            announce(pending.at, data, emit);
+            announce(cx, pending.at, data, None, emit);
         }
         // Its name is known before the first byte of it comes: the announcement is made again with it.
         if matches!(verb.as_str(), "RETR" | "STOR" | "APPE")
             && let Some(data) = self.channel.take().filter(|_| is_settings_file(arg))
         {
-            emit(Event { data: Some(data), file: Some(arg), ..blank(pending.at) });
+            announce(cx, pending.at, Some(data), Some(arg), emit);
         }
         if self.pending.len() >= limits::FTP_PENDING_MAX
             && let Some(oldest) = self.pending.pop_front()
@@ -313,7 +313,7 @@ impl Ftp {
         let data = endpoint.map(|endpoint| DataChannel { endpoint, listener: dir });
         if data.is_some() {
             self.channel = data;
-            announce((cx.ts, cx.packet), data, emit);
+            announce(cx, (cx.ts, cx.packet), data, None, emit);
         }
         if matches!(code, 120 | 220) && !self.greeted && self.pending.iter().all(|p| p.code.is_none()) {
             self.greeted = true;
@@ -419,8 +419,17 @@ pub(crate) const fn blank<'e>(at: (Timestamp, u64)) -> Event<'e> {
     }
 }
 
-fn announce(at: (Timestamp, u64), data: Option<DataChannel>, emit: Emit<'_>) {
-    emit(Event { data, ..blank(at) });
+/// Tells of a data connection, and of the file that it carries where that is known. Behind address
+/// translation a side names an address that the other one cannot reach; both ends then use the one that the
+/// control connection has, so that is told too.
+fn announce(cx: Cx<'_>, at: (Timestamp, u64), data: Option<DataChannel>, file: Option<&[u8]>, emit: Emit<'_>) {
+    let Some(data) = data else { return };
+    emit(Event { data: Some(data), file, ..blank(at) });
+    let ip = if data.listener == Direction::Orig { cx.flow.orig_ip } else { cx.flow.resp_ip };
+    if data.endpoint.ip != ip {
+        let data = DataChannel { endpoint: Endpoint { ip, ..data.endpoint }, ..data };
+        emit(Event { data: Some(data), file, ..blank(at) });
+    }
 }
 
 /// The code that a reply line begins with, and whether more lines of it follow.

@@ -279,7 +279,13 @@ fn probe_publish(payload: &[u8]) -> Probe {
     }
     // Behind it there is nothing, or another packet.
     let next = payload.get(head + len).is_none_or(|b| matches!(b >> 4, 3..=9 | 12..=14));
-    if seen.len() == topic_len && seen.contains(&b'/') && next { Probe::Yes } else { Probe::No }
+    // A topic has levels; one without is believed only where the packet is to be acknowledged and stands alone.
+    let numbered = || {
+        let id = payload.get(head + 2 + topic_len..head + 4 + topic_len);
+        qos > 0 && topic_len >= 4 && payload.len() == head + len && id.is_some_and(|id| id != [0, 0])
+    };
+    let told = seen.contains(&b'/') || numbered();
+    if seen.len() == topic_len && told && next { Probe::Yes } else { Probe::No }
 }
 
 impl AppParser for Mqtt {

@@ -52,7 +52,13 @@ fn bittorrent(g: &Glance<'_>) -> bool {
     // In the middle of a connection: a block of 16 KiB is asked for, withdrawn, or sent.
     let asked = || be32(g.payload, 0) == Some(13) && matches!(g.payload.get(4), Some(6 | 8)) && g.payload.len() >= 17;
     let sent = || be32(g.payload, 0) == Some(9 + (16 << 10)) && g.payload.get(4) == Some(&7);
-    g.payload.starts_with(b"\x13BitTorrent protocol") || asked() || sent()
+    g.payload.starts_with(b"\x13BitTorrent protocol") || asked() || sent() || extended(g.payload)
+}
+
+/// A message of an extension (BEP 10): its length, its number, and a dictionary whose first key is a text.
+fn extended(message: &[u8]) -> bool {
+    let [0, 0..=1, _, _, 20, kind, b'd', b'1'..=b'9', next, ..] = message else { return false };
+    *kind <= 32 && (*next == b':' || next.is_ascii_digit() && message.get(9) == Some(&b':'))
 }
 
 fn bittorrent_udp(g: &Glance<'_>) -> bool {
@@ -79,7 +85,9 @@ fn bittorrent_udp(g: &Glance<'_>) -> bool {
             && be16(p, 18) == Some(0)
             && be32(p, 8) == Some(0)
     };
-    bencoded() || tracker() || p.starts_with(b"BT-SEARCH * HTTP/1.1\r\n") || utp()
+    // uTP's data, where such a message begins in it.
+    let data = || p.starts_with(&[1, 0]) && p.get(20..).is_some_and(extended);
+    bencoded() || tracker() || p.starts_with(b"BT-SEARCH * HTTP/1.1\r\n") || utp() || data()
 }
 
 /// Protocol byte, a length that fits, and a message type of the first messages.
@@ -125,6 +133,10 @@ mod tests {
         assert_eq!(named(ping), Some("bittorrent"));
         let asked = [0, 0, 0, 13, 6, 0, 0, 1, 0x0e, 0, 1, 0xc0, 0, 0, 0, 0x40, 0];
         assert_eq!(named_tcp(&asked), Some("bittorrent"));
+        let added = b"\0\0\0\xf8\x14\x01d5:added180:";
+        assert_eq!(named_tcp(added), Some("bittorrent"));
+        assert_eq!(named(&[&[1, 0][..], &[7; 18], &added[..]].concat()), Some("bittorrent"));
+        assert_eq!(named_tcp(b"\0\0\0\xf8\x14\x01di5ei6ee"), None);
         let connect = [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 1, 2, 3, 4];
         assert_eq!(named(&connect), Some("bittorrent"));
         let mut syn = [0; 20];

@@ -86,7 +86,10 @@ fn netflow(g: &Glance<'_>) -> bool {
         }
         _ => return false,
     };
-    (1..=30).contains(&count) && record.0 + count * record.1 == g.payload.len()
+    let (whole, len) = (record.0 + count * record.1, g.payload.len());
+    // On the usual ports a few bytes more are nothing but padding.
+    let padded = g.on_port(&[2055, 2056, 9555, 9995, 9996]) && (whole..whole + 8).contains(&len);
+    (1..=30).contains(&count) && (whole == len || padded && be32(g.payload, 8).is_some_and(|t| t > 946_684_800))
 }
 
 fn ipfix(g: &Glance<'_>) -> bool {
@@ -111,7 +114,9 @@ fn sflow(g: &Glance<'_>) -> bool {
         _ => return false,
     };
     let samples = be32(g.payload, address + before);
-    samples.is_some_and(|n| n > 0 && (n as usize) <= g.payload.len() / 8)
+    // Without a sample there is nothing behind the count.
+    let is_bare = version == 5 && g.payload.len() == address + before + 4;
+    samples.is_some_and(|n| n == 0 && is_bare || n > 0 && (n as usize) <= g.payload.len() / 8)
 }
 
 fn diameter(g: &Glance<'_>) -> bool {
@@ -161,19 +166,33 @@ fn ptp(g: &Glance<'_>) -> bool {
         && (version == Some(1) || be16(g.payload, 2).map(usize::from) == Some(g.payload.len()))
 }
 
+/// Headers behind each other as their lengths say, the last of which a stream may cut. Of a request and a
+/// notification the return code is zero.
 fn someip(g: &Glance<'_>) -> bool {
-    let Some(&[protocol, _, kind, code]) = g.payload.get(12..16).and_then(<[u8]>::first_chunk::<4>) else {
-        return false;
-    };
-    let len = be32(g.payload, 4).map_or(0, |n| n as usize);
-    let kind_known = matches!(kind & !0x20, 0 | 1 | 2 | 0x40 | 0x41 | 0x42 | 0x80 | 0x81 | 0xc0 | 0xc1);
-    len >= 8
-        && len + 8 <= g.payload.len()
-        && protocol == 1
-        && kind_known
-        && code <= 0x5e
-        && be16(g.payload, 0) != Some(0)
+    let mut rest = g.payload;
+    for n in 0..SOMEIP_MESSAGES_MAX {
+        let Some(&[protocol, _, kind, code]) = rest.get(12..16).and_then(<[u8]>::first_chunk::<4>) else {
+            return n > 0;
+        };
+        let len = be32(rest, 4).map_or(0, |n| n as usize);
+        let kind_known = match kind & !0x20 {
+            0 | 1 | 2 | 0x40 | 0x41 | 0x42 => code == 0,
+            0x80 | 0x81 | 0xc0 | 0xc1 => code <= 0x5e,
+            _ => false,
+        };
+        if len < 8 || protocol != 1 || !kind_known || be16(rest, 0) == Some(0) {
+            return false;
+        }
+        match len.checked_add(8).and_then(|len| rest.get(len..)) {
+            Some(tail) => rest = tail,
+            None => return n > 0,
+        }
+    }
+    true
 }
+
+/// Messages of one datagram that are looked at.
+const SOMEIP_MESSAGES_MAX: usize = 16;
 
 fn ldp(g: &Glance<'_>) -> bool {
     let len = be16(g.payload, 2).map(usize::from);
@@ -209,11 +228,19 @@ mod tests {
         assert_eq!(named(&v5), None);
         let v9 = [0, 9, 0, 1, 0, 0, 0, 9, 0x60, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 1, 2, 3, 4];
         assert_eq!(named(&v9), Some("netflow"));
+        let mut v7 = b"\0\x07\0\x01\0\0\xea\x60\x60\x65\x53\xf1".to_vec();
+        v7.resize(24 + 52, 0);
+        assert_eq!(named(&v7), Some("netflow"));
+        v7.extend([0; 4]);
+        assert_eq!((named(&v7), named_on(&v7, [40_000, 2055])), (None, Some("netflow")));
         let ipfix = [0, 10, 0, 24, 0x60, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0, 8, 1, 2, 3, 4];
         assert_eq!(named(&ipfix), Some("ipfix"));
         let mut sflow = vec![0, 0, 0, 5, 0, 0, 0, 1, 10, 0, 0, 1];
         sflow.extend([0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
         assert_eq!(named(&sflow), Some("sflow"));
+        let bare = b"\0\0\0\x05\0\0\0\x01\x0a\x63\x63\x63\0\0\0\x01\0\0\0\x01\0\0\xea\x60\0\0\0\0";
+        assert_eq!(named(bare), Some("sflow"));
+        assert_eq!(named(&[&bare[..], &[0; 4]].concat()), None);
     }
 
     #[test]
@@ -226,5 +253,9 @@ mod tests {
         assert_eq!(named_on(&sync, [319, 319]), Some("ptp"));
         let call = [0x12, 0x34, 0, 1, 0, 0, 0, 8, 0, 1, 0, 1, 1, 1, 0, 0];
         assert_eq!(named(&call), Some("someip"));
+        assert_eq!(named(&[&call[..], &call[..]].concat()), Some("someip"));
+        assert_eq!(named(&[&call[..], b"and more than a header"].concat()), None);
+        let failed = [&call[..15], &[4], &call[16..]].concat();
+        assert_eq!(named(&failed), None, "no call has failed when it is made");
     }
 }

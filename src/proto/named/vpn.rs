@@ -42,10 +42,11 @@ fn wireguard(g: &Glance<'_>) -> bool {
     }
 }
 
-/// A header whose length is that of the datagram, bare or behind the marker of four zeros.
+/// A header whose length is that of the datagram, bare or, on another port than IKE's own, behind the marker
+/// of four zeros.
 fn ike(g: &Glance<'_>) -> bool {
     let message = match g.payload.get(..4) {
-        Some([0, 0, 0, 0]) => g.payload.get(4..).unwrap_or_default(),
+        Some([0, 0, 0, 0]) if !g.on_port(&[500]) => g.payload.get(4..).unwrap_or_default(),
         _ => g.payload,
     };
     let (Some(spi), Some(&[next, version, exchange, flags]), Some(len)) =
@@ -59,7 +60,9 @@ fn ike(g: &Glance<'_>) -> bool {
         _ => false,
     };
     let next_known = next == 0 || matches!((version, next), (0x10, 1..=21 | 128..=137) | (0x20, 33..=54));
-    exchange_known && next_known && flags & 0xc0 == 0 && spi != [0; 8] && len as usize == message.len()
+    // Only broken senders leave their index out; then the port has to tell too.
+    let sent_by_somebody = spi != [0; 8] || g.on_port(&[500]) && version == 0x20;
+    exchange_known && next_known && flags & 0xc0 == 0 && sent_by_somebody && len as usize == message.len()
 }
 
 /// A security parameter index and a sequence number that is still small, on the port of RFC 3948. The
@@ -132,6 +135,8 @@ mod tests {
         assert_eq!(named(&message), Some("ike"));
         assert_eq!(named_on(&[&[0; 4][..], &message].concat(), [4500, 4500]), Some("ike"));
         unnamed(&message[..31]);
+        message[..8].fill(0);
+        assert_eq!((named(&message), named_on(&message, [40_000, 500])), (None, Some("ike")));
         let esp = [&[0xc0, 1, 2, 3, 0, 0, 0, 1][..], &[5; 80]].concat();
         assert_eq!(named_on(&esp, [4500, 4500]), Some("esp"));
         assert_eq!(named(&esp), None, "elsewhere that may be anything");
