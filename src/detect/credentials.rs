@@ -1,11 +1,13 @@
 //! The `credentials` table: every login that was seen, secrets blanked.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Sha256;
 
-use crate::base::{Secret, limits, secret::Reveal};
+use crate::base::secret::{self, Reveal};
+use crate::base::{Secret, limits};
 use crate::proto::api::{Cx, Login};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowBuffer, Table, Type, clean};
@@ -18,7 +20,7 @@ pub static CREDENTIALS: Table = Table {
     columns: &[
         Column::repeating("protocol", Type::Text, "Protocol that the login was made in"),
         Column::repeating("mechanism", Type::Text, "How: plain, basic, digest, login, community ..."),
-        Column::repeating("username", Type::Text, "User name"),
+        Column::repeating("username", Type::Text, "User name; a password that stands in it is blanked"),
         Column::repeating("secret", Type::Text, "The secret: blanked, unless revealing was asked for"),
         Column::repeating("secret_kind", Type::Text, "password, token, community or challenge-response"),
         Column::repeating("secret_length", Type::Int32, "Length of the secret in bytes"),
@@ -101,6 +103,14 @@ pub struct Beside {
     pub is_default: Option<bool>,
 }
 
+/// The user name of a login without a password in it. TURN's servers make names of a time and an
+/// identifier, which have a colon too (`1790000000:joe`).
+pub fn shown_user<'a>(protocol: &str, login: &Login<'a>) -> Option<Cow<'a, [u8]>> {
+    let name = login.username?;
+    let is_timed = protocol == "stun" && name.iter().take_while(|c| c.is_ascii_digit()).count() >= 10;
+    Some(if is_timed { name.into() } else { secret::user(name) })
+}
+
 /// Writes one row.
 pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>, beside: Beside, reveal: Reveal) {
     let flow = cx.flow;
@@ -114,7 +124,7 @@ pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>
     }
     row.text(protocol).text(login.mechanism);
     match reveal {
-        Reveal::No => row.opt_user(login.username),
+        Reveal::No => row.opt_bytes(shown_user(protocol, login).as_deref()),
         Reveal::Yes => row.opt_bytes(login.username),
     };
     match login.secret {

@@ -195,7 +195,7 @@ impl<'a> Emitter<'a> {
             credentials::write(rows, cx, protocol, login, beside, options.reveal);
         }
         // Evidence never shows a secret, not even one that stands in the user name.
-        let shown_user = login.username.map(secret::user);
+        let shown_user = credentials::shown_user(protocol, login);
         let shown = Login { username: shown_user.as_deref(), ..*login };
         let judged = |login: &Login<'_>, out: &mut Vec<Sighting>| {
             out.extend(cleartext::login(&options.home, cx, protocol, login));

@@ -372,6 +372,7 @@ pub fn blanked(line: &[u8]) -> Cow<'_, [u8]> {
         return line.into();
     }
     out.extend_from_slice(rest);
+    let (is_sshpass, is_mysql) = (text::contains(line, b"sshpass"), text::contains(line, b"mysql"));
     let mut last: &[u8] = &[];
     let words: Vec<Cow<'_, [u8]>> = out
         .split(|c| *c == b' ')
@@ -379,11 +380,9 @@ pub fn blanked(line: &[u8]) -> Cow<'_, [u8]> {
             let before = std::mem::replace(&mut last, w);
             match () {
                 // `sshpass -p x`, `curl -u joe:x`, `mysql -px`
-                () if before == b"-p" && text::contains(line, b"sshpass") => BLANK.as_bytes().into(),
+                () if before == b"-p" && is_sshpass => BLANK.as_bytes().into(),
                 () if matches!(before, b"-u" | b"--user") => secret::user(w),
-                () if w.len() > 2 && w.starts_with(b"-p") && text::contains(line, b"mysql") => {
-                    [&b"-p"[..], BLANK.as_bytes()].concat().into()
-                }
+                () if w.len() > 2 && w.starts_with(b"-p") && is_mysql => [&b"-p"[..], BLANK.as_bytes()].concat().into(),
                 () if memchr::memmem::find(w, b"://").is_some() => blanked_address(w),
                 () => w.into(),
             }

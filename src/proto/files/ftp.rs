@@ -600,6 +600,34 @@ mod tests {
     }
 
     #[test]
+    fn data_behind_address_translation_is_announced_at_both_addresses() {
+        let events = Script::new().orig("PORT 10,9,8,7,200,1\r\n").resp("200 ok\r\n").any_chunking::<Ftp>().events;
+        let announced: Vec<_> = events.iter().filter(|e| e.contains("row: false")).collect();
+        assert_eq!(announced.len(), 2, "{announced:?}");
+        let flow = crate::proto::testing::flow();
+        assert!(announced[1].contains(&format!("{:?}", flow.orig_ip)), "{announced:?}");
+    }
+
+    #[test]
+    fn a_password_in_the_user_name_is_shown_nowhere() {
+        for (user, want) in
+            [("joe:hunter2", "joe:[blanked]"), ("joe:hunter2@198.51.100.2", "joe:[blanked]@198.51.100.2")]
+        {
+            let seen = Script::new()
+                .resp("220 x\r\n")
+                .orig(format!("USER {user}\r\n"))
+                .resp(format!("331 Password required for {user}\r\n"))
+                .orig("PASS x\r\n")
+                .resp("230 in\r\n")
+                .any_chunking::<Ftp>();
+            assert_eq!((seen.cells("arg")[1].as_str(), seen.cells("username")[2].as_str()), (want, want));
+            assert_eq!(seen.cells("reply_text")[1], format!("Password required for {want}"));
+        }
+        let greeting = Script::new().resp("220 your password is hunter2\r\n").any_chunking::<Ftp>();
+        assert_eq!(greeting.cell("reply_text"), "your password is [blanked]");
+    }
+
+    #[test]
     fn a_configuration_file_is_announced_by_its_name() {
         use crate::proto::api::Event as _;
         let seen = |name: &str| {

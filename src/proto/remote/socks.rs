@@ -582,6 +582,12 @@ mod tests {
     }
 
     #[test]
+    fn a_password_in_the_user_identifier_is_blanked() {
+        let seen = Script::new().orig(b"\x04\x01\x00\x50\xc0\x00\x02\x01joe:hunter2\0").resp([0, 91, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(seen.any_chunking::<Socks>().cell("username"), "joe:[blanked]");
+    }
+
+    #[test]
     fn a_relay_for_datagrams_is_told() {
         let seen = Script::new()
             .orig([5, 1, 0])

@@ -328,6 +328,18 @@ mod tests {
         assert!(seen.logins[0].contains("packet: 6"));
     }
 
+    #[test]
+    fn a_password_that_the_server_greets_with_is_blanked() {
+        for (greeting, want) in [
+            ("Box\r\nDefault password is hunter2\r\nlogin: ", "Box Default password is [blanked] login:"),
+            ("login: admin password: hunter2\r\nlogin: ", "login: admin password: [blanked] login:"),
+            ("Password required, but none set\r\nlogin: ", "Password required, but none set login:"),
+        ] {
+            let session = Script::new().resp(greeting).orig("joe\r\n").resp("Password: ").orig("x\r\n");
+            assert_eq!(session.any_chunking::<Telnet>().cell("banner"), want);
+        }
+    }
+
     fn some_flow() -> crate::proto::api::FlowView {
         crate::proto::api::FlowView {
             flow_id: 0,

@@ -4,6 +4,7 @@
 use crate::base::bytes::ReadError;
 use crate::base::secret::Reveal;
 use crate::base::{Reader, Timestamp, limits};
+use crate::proto::text;
 use crate::proto::web::http_blank::blanked;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
@@ -258,7 +259,7 @@ impl<'e> Exchange<'e> {
         };
         row.opt_user(self.value(USER));
         for place in [JOB, FORMAT, NAME, MODEL, FIRMWARE, DEVICE_ID, LOCATION] {
-            row.opt_bytes(self.value(place));
+            row.opt_bytes(self.value(place).map(text::without_settings).as_deref());
         }
         match self.response_packet {
             Some(packet) => row.count(packet),
