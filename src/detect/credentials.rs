@@ -165,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn a_user_name_loses_its_password_and_keeps_its_time() {
+        let shown = |protocol, name: &'static [u8]| {
+            let login = Login { username: Some(name), ..Login::at((Timestamp(1), 1)) };
+            String::from_utf8(shown_user(protocol, &login).unwrap().into_owned()).unwrap()
+        };
+        assert_eq!(shown("ftp", b"joe:hunter2"), "joe:[blanked]");
+        assert_eq!(shown("stun", b"1790000000:joe"), "1790000000:joe");
+        assert_eq!(shown("stun", b"joe:hunter2"), "joe:[blanked]");
+    }
+
+    #[test]
     fn a_row_is_complete_and_blanked() {
         let flow = crate::detect::cleartext::tests::flow("10.0.0.9", "10.0.0.5");
         let cx = Cx { ts: Timestamp(8), packet: 12, flow: &flow, limited: &LimitCount::default() };
