@@ -118,6 +118,14 @@ pub fn shown_user<'a>(protocol: &str, login: &Login<'a>) -> Option<Cow<'a, [u8]>
     Some(if is_timed { name.into() } else { secret::user(name) })
 }
 
+/// The user name of a login without a password in it. TURN's servers make names of a time and an
+/// identifier, which have a colon too (`1790000000:joe`).
+pub fn shown_user<'a>(protocol: &str, login: &Login<'a>) -> Option<Cow<'a, [u8]>> {
+    let name = login.username?;
+    let is_timed = protocol == "stun" && name.iter().take_while(|c| c.is_ascii_digit()).count() >= 10;
+    Some(if is_timed { name.into() } else { secret::user(name) })
+}
+
 /// Writes one row.
 pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>, beside: Beside, reveal: Reveal) {
     let flow = cx.flow;
@@ -170,6 +178,17 @@ mod tests {
         assert_eq!(CaseKey::new(key).hmac(Secret::new(b"Hi There")), "b0344c61d8db38535ca8afceaf0bf12b");
         assert_ne!(CaseKey::new([1; 32]).hmac(Secret::new(b"x")), CaseKey::new([2; 32]).hmac(Secret::new(b"x")));
         assert_eq!(format!("{:?}", CaseKey::new(key)), "CaseKey");
+    }
+
+    #[test]
+    fn a_user_name_loses_its_password_and_keeps_its_time() {
+        let shown = |protocol, name: &'static [u8]| {
+            let login = Login { username: Some(name), ..Login::at((Timestamp(1), 1)) };
+            String::from_utf8(shown_user(protocol, &login).unwrap().into_owned()).unwrap()
+        };
+        assert_eq!(shown("ftp", b"joe:hunter2"), "joe:[blanked]");
+        assert_eq!(shown("stun", b"1790000000:joe"), "1790000000:joe");
+        assert_eq!(shown("stun", b"joe:hunter2"), "joe:[blanked]");
     }
 
     #[test]
