@@ -313,6 +313,7 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
         flow_memory: 16 << 20,
         stream_memory: 4 << 20,
         defaults: None,
+        intel: None,
         network: 0,
     });
     let router = Router::default();

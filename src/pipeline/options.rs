@@ -1,10 +1,12 @@
 //! What the engine needs to know of the user's wishes.
 
+use std::sync::Arc;
+
 use crate::base::secret::Reveal;
 use crate::detect::CaseKey;
 use crate::flow::Timeouts;
 use crate::policy::HomeNet;
-use crate::signature::defaults::Defaults;
+use crate::signature::{Intel, defaults::Defaults};
 
 /// Options of the packet path, the same for every shard.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct EngineOptions {
     pub stream_memory: usize,
     /// Factory default logins; `None` for the list that is compiled in, parsed at the first login.
     pub defaults: Option<&'static Defaults>,
+    /// Lists of indicators.
+    pub intel: Option<Arc<Intel>>,
     /// Distinguishes separate networks in identifiers; zero for one network.
     pub network: u64,
 }

@@ -3,10 +3,12 @@
 
 pub mod defaults;
 pub mod forms;
+pub mod intel;
 pub mod list;
 pub mod oui;
 pub mod rules;
 pub mod set;
 
+pub use intel::Intel;
 pub use rules::{Category, Rule, RuleSet, Severity};
 pub use set::SignatureSet;

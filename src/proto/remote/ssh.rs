@@ -140,6 +140,16 @@ impl SshConnection {
         self.agreed(|k| one(&k.macs, from))
     }
 
+    /// HASSH of what the client offers.
+    pub fn hassh(&self) -> Option<String> {
+        self.client.as_ref().map(|k| k.hassh(Direction::Orig))
+    }
+
+    /// HASSHServer of what the server offers.
+    pub fn hassh_server(&self) -> Option<String> {
+        self.server.as_ref().map(|k| k.hassh(Direction::Resp))
+    }
+
     /// Whether a side speaks version 1 only: `SSH-1.x-`, but not `SSH-1.99-`, which means both.
     pub fn is_version_1(&self) -> bool {
         [&self.client_banner, &self.server_banner]
@@ -171,8 +181,8 @@ impl Event for SshEvent<'_> {
         let c = self.0;
         row.opt_bytes(c.client_banner.as_deref());
         row.opt_bytes(c.server_banner.as_deref());
-        row.opt_text(c.client.as_ref().map(|k| k.hassh(Direction::Orig)).as_deref());
-        row.opt_text(c.server.as_ref().map(|k| k.hassh(Direction::Resp)).as_deref());
+        row.opt_text(c.hassh().as_deref());
+        row.opt_text(c.hassh_server().as_deref());
         row.opt_bytes(c.kex());
         row.opt_bytes(c.host_key_algorithm());
         row.opt_bytes(c.cipher(Direction::Orig));
