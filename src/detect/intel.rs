@@ -219,11 +219,12 @@ fn ssh(intel: &Intel, at: &At<'_>, connection: &SshConnection, out: &mut Vec<Sig
         [(Direction::Orig, "HASSH", connection.hassh()), (Direction::Resp, "HASSHServer", connection.hassh_server())]
     {
         let Some(hit) = text.as_deref().and_then(|text| intel.fingerprint(Kind::Hassh, text)) else { continue };
-        if !at.concerns(side) && !(side == Direction::Resp && at.concerns(Direction::Orig)) {
-            continue;
-        }
         // A server outside is somebody's whom a device inside chose to call.
-        let device = if at.concerns(side) { side } else { side.other() };
+        let device = match side {
+            Direction::Resp if at.home.is_home(at.party(side).ip) => Direction::Resp,
+            _ if at.concerns(Direction::Orig) => Direction::Orig,
+            _ => continue,
+        };
         let of = at.party(side).ip;
         let evidence = format!("{word} {} of {of} {}", hit.entry, on_lists(&hit, true));
         out.push(at.sighting(hit, device, evidence));

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::defaults::{self, Defaults};
 use super::forms;
+use super::labels;
 use super::list::{self, List};
 use super::rules::{RuleError, RuleSet, read_text};
 use crate::base::limits;
@@ -24,6 +25,7 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     (CONTROLS, include_str!("../../signatures/lists/controls.tsv"), &["control", "title"]),
     (defaults::BUILTIN.0, defaults::BUILTIN.1, &defaults::COLUMNS),
     (forms::BUILTIN.0, forms::BUILTIN.1, &forms::COLUMNS),
+    (labels::BUILTIN.0, labels::BUILTIN.1, &labels::COLUMNS),
 ];
 
 /// The rules and lists in force.
@@ -120,6 +122,7 @@ impl SignatureSet {
         match name {
             CONTROLS => list::parse(file, text, columns).map(|_| ()),
             _ if name == defaults::BUILTIN.0 => Defaults::parse(file, text).map(|_| ()),
+            _ if name == labels::BUILTIN.0 => labels::read(file, list::parse(file, text, columns)?).map(|_| ()),
             _ => forms::read(file, list::parse(file, text, columns)?).map(|_| ()),
         }
     }
@@ -140,6 +143,12 @@ impl SignatureSet {
                 // A list lasts as long as the program, and is loaded once.
                 self.defaults = Some(Box::leak(Box::new(all)));
                 more.version().to_owned()
+            }
+            _ if name == labels::BUILTIN.0 => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                labels::add(labels::read(file, list)?);
+                version
             }
             _ => {
                 let list = list::parse(file, text, columns)?;

@@ -37,6 +37,14 @@ pub fn load(paths: &[PathBuf], memory: usize) -> Result<Intel, Vec<RuleError>> {
     if errors.is_empty() { Ok(loader.finish()) } else { Err(errors) }
 }
 
+/// A list that is in memory already.
+pub fn of_bytes(name: &str, bytes: &[u8], memory: usize) -> Intel {
+    let mut loader = Loader::new(memory);
+    // Reading from memory does not fail.
+    let _ = loader.read(name, bytes);
+    loader.finish()
+}
+
 fn wrong(file: &Path, reason: String) -> RuleError {
     RuleError { file: file.to_path_buf(), line: 0, reason }
 }

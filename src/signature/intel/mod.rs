@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 pub use key::{Key, Kind};
-pub use load::load;
+pub use load::{load, of_bytes};
 use table::{Slot, Table};
 
 use crate::base::net::Network;
