@@ -54,7 +54,7 @@ TLS = [
     ("Erlang ssl", "library", "Erlang/OTP", "dpkg-query -Wf '${{Version}}' erlang-ssl", "erl -noshell -eval 'ssl:start(), ssl:connect(\"{host}\", {port}, [{{verify, verify_none}}], 5000), halt().'"),
     ("curl", "application", "OpenSSL", "curl --version", "curl -sk " + u()),
     ("wget", "application", "GnuTLS", "wget --version", "wget -q -O- --no-check-certificate --tries=1 " + u()),
-    ("BusyBox wget", "application", "BusyBox", "busybox | head -1", "busybox wget -q -O- " + u()),
+    ("BusyBox wget", "application", "OpenSSL", "busybox | head -1", "busybox wget -q -O- " + u()),
     ("aria2", "application", "GnuTLS", "aria2c --version", "aria2c -q --check-certificate=false --max-tries=1 -d {work}/aria --allow-overwrite=true " + u()),
     ("lftp", "application", "GnuTLS", "lftp --version", "lftp -e 'set ssl:verify-certificate no; set net:max-retries 1; cat " + u() + "; quit'"),
     ("Lynx", "application", "GnuTLS", "lynx -version", "lynx -dump -accept_all_cookies " + u() + " </dev/null"),
@@ -283,7 +283,7 @@ class Recorder:
         done = subprocess.run(command, shell=True, capture_output=True, text=True, errors="replace", timeout=SECONDS)
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if re.search(r"\d", line)]
         missing = done.returncode == 127 or "not found" in done.stderr or "Error" in done.stderr
-        return re.sub(r"\s+", " ", lines[0])[:100] if lines and not missing else None
+        return re.sub(r"\s+", " ", lines[0])[:60].strip() if lines and not missing else None
 
     def tables(self, relay, port):
         capture, out = self.work / "client.pcap", self.work / "out"
