@@ -216,6 +216,7 @@ fn pipeline(c: &mut Criterion) {
             home: HomeNet::default(),
             expect: None,
             signatures: None,
+            intel: None,
             suppress: None,
             timeouts: Timeouts::default(),
             fail_on: None,

@@ -79,6 +79,7 @@ fn engine() -> Arc<EngineOptions> {
         flow_memory: 256 << 20,
         stream_memory: 64 << 20,
         defaults: None,
+        intel: None,
         network: 0,
     })
 }

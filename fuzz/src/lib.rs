@@ -32,6 +32,7 @@ use overhear::proto::registry::Protocol;
 use overhear::record::RowBuffer;
 use overhear::signature::RuleSet;
 use overhear::signature::defaults::Defaults;
+use overhear::signature::intel::{self, Key};
 use overhear::sink::{TableSchema, encode_row_group};
 use overhear::source::{CaptureReader, Fill, ReadOptions, SourceError};
 use overhear::stream::{Budget, Chunk as Stretch, StreamSide, Taken};
@@ -51,6 +52,7 @@ const OTHERS: &[(&str, Target)] = &[
     ("defaults", default_logins),
     ("proof", proof),
     ("lists", list_file),
+    ("intel", indicators),
 ];
 
 /// What the target of a protocol is called before the protocol's name.
@@ -314,6 +316,7 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
         flow_memory: 16 << 20,
         stream_memory: 4 << 20,
         defaults: None,
+        intel: None,
         network: 0,
     });
     let router = Router::default();
@@ -398,6 +401,28 @@ fn suppress_file(bytes: &[u8]) {
             assert_eq!(report.findings, u64::from(reason.is_some()), "what is silenced is counted once");
             assert!(report.entries.len() + report.warnings.len() >= list.len(), "each entry is told of");
         }
+    }
+}
+
+/// A list of indicators.
+fn indicators(bytes: &[u8]) {
+    const ROOM: usize = 1 << 20;
+    let text = String::from_utf8_lossy(bytes);
+    // What the parsers take for names and addresses is looked up again where it was listed.
+    let lists = intel::of_bytes("list", bytes, ROOM);
+    assert!(lists.memory() <= ROOM && lists.reports().len() == 1);
+    for word in text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '#' | ';')) {
+        let _ = lists.name(word.as_bytes());
+        if let Ok(ip) = word.parse() {
+            let _ = lists.service(ip, 443);
+        }
+        let _ = Key::parse(word, intel::Kind::Md5);
+    }
+    if let Some(first) = text.lines().next().filter(|line| !line.starts_with(['{', '[', '#', ';']) && !lists.is_empty())
+        && let Ok(key) = Key::parse(first, intel::Kind::Md5)
+        && key.kind == intel::Kind::Domain
+    {
+        assert!(lists.name(key.bytes()).is_some(), "{first:?} was listed");
     }
 }
 

@@ -581,3 +581,24 @@ pub const QUIC_HELD_BYTES_MAX: usize = 2048;
 pub const QUIC_VERSIONS_MAX: usize = 32;
 /// Bytes of a text (user agent, reason of an end) that are kept.
 pub const QUIC_TEXT_BYTES_MAX: usize = 512;
+// Lists of indicators (`--intel`).
+
+/// Entries that all lists may have together: 1 GiB of memory, which `--memory` must leave.
+pub const INTEL_ENTRIES_MAX: usize = 64 << 20;
+/// Files that they may be.
+pub const INTEL_FILES_MAX: usize = 1024;
+/// Different notes (a list and what it says of an entry) that are kept; entries beyond keep the list alone.
+pub const INTEL_NOTES_MAX: usize = 1 << 17;
+/// Characters of a note or a title.
+pub const INTEL_LABEL_CHARS_MAX: usize = 120;
+/// Bytes of a line of a list.
+pub const INTEL_LINE_BYTES_MAX: usize = 4096;
+/// Bytes of a text in a list of JSON; the rest of it is passed over.
+pub const INTEL_STRING_BYTES_MAX: usize = 1 << 20;
+/// Warnings about single rows of one list; of the others the number is told.
+pub const INTEL_WARNINGS_MAX: usize = 10;
+/// Findings that one device may have under one of their rules, each for its own entry and peer; the others
+/// share one.
+pub const INTEL_FINDINGS_PER_DEVICE_MAX: usize = 64;
+/// Comparisons of one STIX pattern.
+pub const INTEL_PATTERN_PARTS_MAX: usize = 10_000;

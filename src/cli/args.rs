@@ -123,6 +123,10 @@ pub struct Common {
     /// Folder of rules and lists that replace or extend the built-in ones
     #[arg(long, value_name = "DIR")]
     pub signatures: Option<PathBuf>,
+    /// List of indicators to hold the traffic against, or a folder of them; repeat for more: MISP, STIX 2.1,
+    /// CSV of abuse.ch, or addresses, domains and fingerprints one a line
+    #[arg(long, value_name = "FILE_OR_DIR")]
+    pub intel: Vec<PathBuf>,
     /// Write passwords and other secrets in clear; recorded in run.json
     #[arg(long)]
     pub reveal_secrets: bool,

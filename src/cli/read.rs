@@ -13,7 +13,7 @@ use crate::pipeline::{PipelineError, Progress};
 use crate::policy::{Expect, HomeNet, Suppress};
 use crate::proto::tls::opening::keylog::{KeyStore, Since};
 use crate::report::summary;
-use crate::signature::{Severity, SignatureSet};
+use crate::signature::{Intel, Severity, SignatureSet, intel};
 use crate::sink::SinkError;
 use crate::source::{check_filter, discover};
 
@@ -117,6 +117,23 @@ fn tls_keys(paths: &[std::path::PathBuf]) -> Result<Option<Arc<KeyStore>>, u8> {
     Ok(Some(Arc::new(store)))
 }
 
+/// Memory that is left to the rest of the program, whatever the lists of indicators are.
+const MEMORY_BESIDE_LISTS: usize = 256 << 20;
+/// Memory that the lists may take even so: half a million entries and more.
+const MEMORY_OF_LISTS_LEAST: usize = 16 << 20;
+
+/// Lists of indicators; why they cannot be read was printed.
+fn indicators(paths: &[std::path::PathBuf], memory: usize) -> Result<Option<Arc<Intel>>, u8> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let room = memory.saturating_sub(MEMORY_BESIDE_LISTS).max(MEMORY_OF_LISTS_LEAST);
+    intel::load(paths, room).map(|lists| Some(Arc::new(lists))).map_err(|errors| {
+        errors.iter().for_each(complain);
+        exit::USAGE
+    })
+}
+
 /// Validates what `read` and `listen` have in common; the error is the exit code, the reason was
 /// printed.
 pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfig, u8> {
@@ -142,6 +159,8 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         None => None,
         Some(folder) => Some(signatures(folder)?),
     };
+    let lists = indicators(&common.intel, common.memory)?;
+    let memory = common.memory.saturating_sub(lists.as_ref().map_or(0, |l| l.memory()));
     let case_key = match &common.case_key {
         None => CaseKey::random(),
         Some(path) => {
@@ -175,6 +194,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         ("expect", path(&common.expect)),
         ("signatures", path(&common.signatures)),
         ("tls_keys", common.tls_keys.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
+        ("intel", common.intel.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
         ("reveal_secrets", common.reveal_secrets.to_string()),
         ("dedup", (!common.no_dedup).to_string()),
         ("memory", common.memory.to_string()),
@@ -188,7 +208,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         filter: common.filter.clone(),
         separate: false,
         threads,
-        memory: common.memory,
+        memory,
         hash: false,
         dedup: !common.no_dedup,
         reveal: if common.reveal_secrets { Reveal::Yes } else { Reveal::No },
@@ -197,6 +217,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         home,
         expect,
         signatures,
+        intel: lists,
         suppress,
         timeouts,
         fail_on: common.fail_on.map(Severity::from),

@@ -118,14 +118,6 @@ pub fn shown_user<'a>(protocol: &str, login: &Login<'a>) -> Option<Cow<'a, [u8]>
     Some(if is_timed { name.into() } else { secret::user(name) })
 }
 
-/// The user name of a login without a password in it. TURN's servers make names of a time and an
-/// identifier, which have a colon too (`1790000000:joe`).
-pub fn shown_user<'a>(protocol: &str, login: &Login<'a>) -> Option<Cow<'a, [u8]>> {
-    let name = login.username?;
-    let is_timed = protocol == "stun" && name.iter().take_while(|c| c.is_ascii_digit()).count() >= 10;
-    Some(if is_timed { name.into() } else { secret::user(name) })
-}
-
 /// Writes one row.
 pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>, beside: Beside, reveal: Reveal) {
     let flow = cx.flow;

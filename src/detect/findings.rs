@@ -94,7 +94,8 @@ const MOVING_PORTS: [&str; 6] = ["rtp", "rtcp", "sip", "mount", "tftp", "ftp-dat
 const MOVING_PORT_MIN: u16 = 1024;
 
 fn has_moving_port(s: &Sighting) -> bool {
-    s.port >= MOVING_PORT_MIN && MOVING_PORTS.contains(&s.service.as_ref())
+    // What is on a list is that at any port.
+    s.rule.starts_with(super::intel::PREFIX) || s.port >= MOVING_PORT_MIN && MOVING_PORTS.contains(&s.service.as_ref())
 }
 
 /// One finding.

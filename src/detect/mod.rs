@@ -12,6 +12,7 @@ pub mod events;
 pub mod findings;
 pub mod frames;
 pub mod guessing;
+pub mod intel;
 pub mod login;
 pub mod mail;
 pub mod management;

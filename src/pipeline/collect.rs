@@ -14,6 +14,7 @@ use crate::detect::NameMap;
 use crate::detect::asking::AskingServers;
 use crate::detect::findings::FINDINGS;
 use crate::detect::guessing::{Attempt, GuessingJudge};
+use crate::detect::intel::Crowd;
 use crate::detect::quality::{self, Completeness};
 use crate::detect::shared::SharedSecrets;
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
@@ -62,6 +63,7 @@ pub struct Collector {
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
+    crowd: Crowd,
     asking: AskingServers,
     guessing: GuessingJudge,
     shared: SharedSecrets,
@@ -117,6 +119,7 @@ impl Collector {
     ) -> Self {
         Self {
             egress: EgressJudge::within(room),
+            crowd: Crowd::within(room),
             asking: AskingServers::default(),
             guessing: GuessingJudge::default(),
             shared: SharedSecrets::default(),
@@ -209,7 +212,7 @@ impl Collector {
             self.devices.observe(&claim);
         }
         for sighting in output.sightings.drain(..) {
-            self.findings.add(sighting);
+            self.findings.add(self.crowd.settle(sighting));
         }
         std::mem::take(&mut output.asking).into_iter().for_each(|server| self.asking.asks(server));
         for login in output.unproven.drain(..) {

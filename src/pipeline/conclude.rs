@@ -277,7 +277,8 @@ fn places_of(facts: &RunFacts, counter: &str) -> String {
 
 fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> RunDocument {
     let counters = facts.counters();
-    let limits = lost_to_limits(&counters);
+    let mut limits = lost_to_limits(&counters);
+    let lists = config.intel.as_ref().map(|lists| lists.reports()).unwrap_or_default();
     let mut warnings: Vec<String> = inputs.iter().filter_map(|i| i.error.clone()).collect();
     for input in inputs.iter().filter(|i| i.tls_secrets_bad > 0) {
         warnings.push(format!("{}: {} lines of its TLS secrets say nothing", input.path, input.tls_secrets_bad));
@@ -292,11 +293,17 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
         let (n, link) = (stats.counters.unknown_link, stats.seen.link);
         warnings.push(format!("{name}: {n} frames of link type {link}, which is not decoded, were only counted"));
     }
+    warnings.extend(config.intel.iter().flat_map(|lists| lists.warnings().iter().cloned()));
     for (name, n) in &limits {
         let places = places_of(facts, name);
         // What a parser's own limit cut, more memory would not bring back.
         let advice = if name == "parser_limits" { "" } else { "; more --memory may help" };
         warnings.push(format!("{places}a limit was hit: {name} = {n} (table capture_stats){advice}"));
+    }
+    // What it means stands in the list's own warning.
+    let left_out: u64 = lists.iter().map(|list| list.left_out).sum();
+    if left_out > 0 {
+        limits.push((String::from("intel_left_out"), left_out));
     }
     if config.reveal == Reveal::Yes {
         warnings.push("secrets are written in clear to the tables, as --reveal-secrets asked for".into());
@@ -358,6 +365,7 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
             .collect(),
         top_findings: facts.top.lines(),
         suppressed: config.suppress.as_ref().map(|list| list.report(&facts.tally)).unwrap_or_default(),
+        intel: lists.to_vec(),
         counters: Counters::COLUMNS.iter().map(|(n, _)| (*n).to_owned()).zip(counters.values()).collect(),
         missed_share: share(loss.0, loss.0 + loss.1),
         limits_hit: limits.into_iter().collect(),

@@ -8,7 +8,7 @@ use crate::detect::asking::{self, Unproven};
 use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
-use crate::detect::{Party, Sighting, cleartext, events, frames, sighting};
+use crate::detect::{Party, Sighting, cleartext, events, frames, intel, sighting};
 use crate::device::{Claim, ClaimDedup};
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
 use crate::proto::link;
@@ -176,6 +176,9 @@ impl<'a> Emitter<'a> {
             self.sighted(found);
         } else if !on_link(cx.flow) {
             events::judge(&self.options.home, &at, event, first, &mut self.out.sightings);
+        }
+        if let Some(lists) = self.options.intel.as_ref().filter(|_| !on_link(cx.flow)) {
+            intel::event(lists, &self.options.home, &at, event, &mut self.out.sightings);
         }
         let protocol = event.protocol().spec().name;
         event.facts(&mut |fact| self.fact(&at, protocol, fact));

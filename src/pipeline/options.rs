@@ -7,7 +7,7 @@ use crate::detect::CaseKey;
 use crate::flow::Timeouts;
 use crate::policy::HomeNet;
 use crate::proto::tls::opening::keylog::KeyStore;
-use crate::signature::defaults::Defaults;
+use crate::signature::{Intel, defaults::Defaults};
 
 /// Options of the packet path, the same for every shard.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct EngineOptions {
     pub defaults: Option<&'static Defaults>,
     /// Secrets of TLS sessions.
     pub tls_keys: Arc<KeyStore>,
+    /// Lists of indicators.
+    pub intel: Option<Arc<Intel>>,
     /// Distinguishes separate networks in identifiers; zero for one network.
     pub network: u64,
 }

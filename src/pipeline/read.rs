@@ -18,7 +18,7 @@ use crate::flow::Timeouts;
 use crate::policy::{Expect, HomeNet, Suppress};
 use crate::proto::tls::opening::keylog::KeyStore;
 use crate::report::document::RunDocument;
-use crate::signature::{Severity, SignatureSet};
+use crate::signature::{Intel, Severity, SignatureSet};
 use crate::sink::{OutputFolder, Parts, Publish};
 use crate::source::{Discovery, ReadOptions, SourceError, peek};
 
@@ -35,7 +35,7 @@ pub struct ReadConfig {
     pub separate: bool,
     /// Worker threads, at least one.
     pub threads: usize,
-    /// Bytes of memory to stay within.
+    /// Bytes of memory to stay within, without what the lists of indicators take.
     pub memory: usize,
     /// Whether inputs are hashed.
     pub hash: bool,
@@ -51,6 +51,8 @@ pub struct ReadConfig {
     pub expect: Option<Expect>,
     /// The user's rules and lists on top of the built-in ones; `None` for those alone.
     pub signatures: Option<Arc<SignatureSet>>,
+    /// Lists of indicators.
+    pub intel: Option<Arc<Intel>>,
     /// Findings that are accepted.
     pub suppress: Option<Arc<Suppress>>,
     /// When silent flows end.
@@ -92,6 +94,7 @@ impl ReadConfig {
             home: self.home.clone(),
             flow_memory: self.share(share::FLOWS),
             stream_memory: self.share(share::STREAMS),
+            intel: self.intel.clone(),
             defaults: self.signatures.as_ref().map(|s| s.defaults()),
             tls_keys: Arc::new(KeyStore::over(self.tls_keys.clone())),
             network,

@@ -14,7 +14,7 @@ use super::syn::SynPrints;
 use super::wrapped::WrappedTls;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet, TcpFields};
-use crate::detect::login::LoginJudge;
+use crate::detect::{intel, login::LoginJudge};
 use crate::device::Claim;
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
@@ -304,7 +304,11 @@ fn end_flow(
         }
     }
     let app = std::mem::take(&mut flow.app);
-    out.flows.push(app.into_ended(record, syns));
+    let ended = app.into_ended(record, syns);
+    if let Some(lists) = &options.intel {
+        intel::flow(lists, &options.home, &ended.record, ended.service, &mut out.sightings);
+    }
+    out.flows.push(ended);
 }
 
 /// Sorts decoded packets to their shards.

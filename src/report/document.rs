@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::suppress::Suppressed;
-use crate::signature::Severity;
+use crate::signature::{Severity, intel::ListReport};
 
 /// The document of a run. Everything in it is safe to pass on: it holds no secret, whatever the
 /// tables hold.
@@ -76,6 +76,9 @@ pub struct RunDocument {
     /// Findings that `--suppress` silences; they are not among those above.
     #[serde(default)]
     pub suppressed: Suppressed,
+    /// Lists of indicators that the traffic was held against.
+    #[serde(default)]
+    pub intel: Vec<ListReport>,
     /// Everything that was counted.
     pub counters: BTreeMap<String, u64>,
     /// Missing stream bytes as a share of all that should be there, 0 to 1.

@@ -3,11 +3,14 @@
 
 pub mod defaults;
 pub mod forms;
+pub mod intel;
+pub mod labels;
 pub mod list;
 pub mod oui;
 pub mod rules;
 pub mod set;
 pub mod software;
 
+pub use intel::Intel;
 pub use rules::{Category, Rule, RuleSet, Severity};
 pub use set::SignatureSet;

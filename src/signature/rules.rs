@@ -26,6 +26,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("discovery.toml", include_str!("../../signatures/rules/discovery.toml")),
     ("egress.toml", include_str!("../../signatures/rules/egress.toml")),
     ("files.toml", include_str!("../../signatures/rules/files.toml")),
+    ("intel.toml", include_str!("../../signatures/rules/intel.toml")),
     ("login.toml", include_str!("../../signatures/rules/login.toml")),
     ("machines.toml", include_str!("../../signatures/rules/machines.toml")),
     ("mail.toml", include_str!("../../signatures/rules/mail.toml")),

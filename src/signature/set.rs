@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::defaults::{self, Defaults};
 use super::forms;
+use super::labels;
 use super::list::{self, List};
 use super::rules::{RuleError, RuleSet, read_text};
 use super::software;
@@ -26,6 +27,7 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     (defaults::BUILTIN.0, defaults::BUILTIN.1, &defaults::COLUMNS),
     (forms::BUILTIN.0, forms::BUILTIN.1, &forms::COLUMNS),
     (software::BUILTIN.0, software::BUILTIN.1, &software::COLUMNS),
+    (labels::BUILTIN.0, labels::BUILTIN.1, &labels::COLUMNS),
 ];
 
 /// The rules and lists in force.
@@ -123,6 +125,7 @@ impl SignatureSet {
             CONTROLS => list::parse(file, text, columns).map(|_| ()),
             _ if name == defaults::BUILTIN.0 => Defaults::parse(file, text).map(|_| ()),
             _ if name == software::BUILTIN.0 => software::read(file, list::parse(file, text, columns)?).map(|_| ()),
+            _ if name == labels::BUILTIN.0 => labels::read(file, list::parse(file, text, columns)?).map(|_| ()),
             _ => forms::read(file, list::parse(file, text, columns)?).map(|_| ()),
         }
     }
@@ -148,6 +151,12 @@ impl SignatureSet {
                 let list = list::parse(file, text, columns)?;
                 let version = list.version.clone();
                 software::add(software::read(file, list)?);
+                version
+            }
+            _ if name == labels::BUILTIN.0 => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                labels::add(labels::read(file, list)?);
                 version
             }
             _ => {

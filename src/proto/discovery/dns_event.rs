@@ -164,7 +164,30 @@ pub enum Announced<'e> {
     },
 }
 
+/// What a record in an answer leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer<'e> {
+    /// An address (A, AAAA).
+    Addr(Addr),
+    /// Another name (CNAME).
+    Name(&'e str),
+}
+
 impl<'e> Event<'e> {
+    /// All addresses and aliases in the answers of the response, whatever name they belong to.
+    pub fn answers(&self, visit: &mut dyn FnMut(Answer<'_>)) {
+        let Some(message) = self.response else { return };
+        let mut target = Text::default();
+        let answers = message.records().take_while(|r| r.section == Section::Answer);
+        for record in answers.take(limits::LIST_ITEMS_MAX) {
+            if let Some(addr) = record.addr() {
+                visit(Answer::Addr(addr));
+            } else if record.rtype == rtype::CNAME && record.target(&mut target, self.service.style()).is_some() {
+                visit(Answer::Name(target.as_str()));
+            }
+        }
+    }
+
     /// The addresses that the response gives for the name asked for, aliases followed. Records of
     /// other names do not count: a server may add what it likes.
     pub fn addresses(&self, visit: &mut dyn FnMut(Resolved<'_>)) {

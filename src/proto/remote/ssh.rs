@@ -15,6 +15,7 @@ use crate::proto::api::{About, AppParser, Cx, Direction, Event, Fact, Probe, Pro
 use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
+use crate::signature::labels;
 
 /// Connections: one row each.
 pub static TABLE: Table = Table {
@@ -26,6 +27,8 @@ pub static TABLE: Table = Table {
         Column::repeating("server_banner", Type::Text, "Version line of the server"),
         Column::repeating("hassh", Type::Text, "HASSH: MD5 of the algorithms that the client offers"),
         Column::repeating("hassh_server", Type::Text, "HASSHServer: MD5 of the algorithms that the server offers"),
+        Column::repeating("client_label", Type::Text, "Software that hassh is known for"),
+        Column::repeating("server_label", Type::Text, "Software that hassh_server is known for"),
         Column::repeating("kex", Type::Text, "Negotiated key exchange"),
         Column::repeating("host_key_algorithm", Type::Text, "Negotiated algorithm of the host key"),
         Column::repeating("cipher", Type::Text, "Negotiated cipher from client to server"),
@@ -151,6 +154,16 @@ impl SshConnection {
         Some((client, server))
     }
 
+    /// HASSH of what the client offers.
+    pub fn hassh(&self) -> Option<String> {
+        self.client.as_ref().map(|k| k.hassh(Direction::Orig))
+    }
+
+    /// HASSHServer of what the server offers.
+    pub fn hassh_server(&self) -> Option<String> {
+        self.server.as_ref().map(|k| k.hassh(Direction::Resp))
+    }
+
     /// Whether a side speaks version 1 only: `SSH-1.x-`, but not `SSH-1.99-`, which means both.
     pub fn is_version_1(&self) -> bool {
         [&self.client_banner, &self.server_banner]
@@ -187,8 +200,11 @@ impl Event for SshEvent<'_> {
         let c = self.0;
         row.opt_bytes(c.client_banner.as_deref());
         row.opt_bytes(c.server_banner.as_deref());
-        row.opt_text(c.client.as_ref().map(|k| k.hassh(Direction::Orig)).as_deref());
-        row.opt_text(c.server.as_ref().map(|k| k.hassh(Direction::Resp)).as_deref());
+        let (hassh, hassh_server) = (c.hassh(), c.hassh_server());
+        row.opt_text(hassh.as_deref());
+        row.opt_text(hassh_server.as_deref());
+        row.opt_text(labels::ssh_client(hassh.as_deref()));
+        row.opt_text(labels::ssh_server(hassh_server.as_deref()));
         row.opt_bytes(c.kex());
         row.opt_bytes(c.host_key_algorithm());
         row.opt_bytes(c.cipher(Direction::Orig));

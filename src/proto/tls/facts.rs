@@ -7,6 +7,7 @@ use crate::fingerprint::hello::{ClientHello, ServerHello};
 use crate::fingerprint::{hex, ja3, ja4, registry, sslv2, suites};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
+use crate::signature::labels;
 
 /// Handshakes: one row per ClientHello with the answer to it, over any transport.
 pub static TABLE: Table = Table {
@@ -30,7 +31,11 @@ pub static TABLE: Table = Table {
         Column::repeating("ja4", Type::Text, "JA4 of the ClientHello"),
         Column::repeating("ja3_raw", Type::Text, "The text that JA3 is the MD5 of"),
         Column::repeating("ja4_raw", Type::Text, "JA4 with its lists in place of their hashes (JA4_r)"),
-        Column::repeating("client_label", Type::Text, "Software that the fingerprint is known for"),
+        Column::repeating(
+            "client_label",
+            Type::Text,
+            "Software that JA3 and JA4 are known for; a library where very many programs share them",
+        ),
         Column::repeating("resumed", Type::Bool, "Whether an earlier session went on"),
         Column::repeating(
             "established",
@@ -159,6 +164,11 @@ impl ClientFacts {
             ja3_raw,
             ja4: (!hello.damaged).then(|| ja4::ja4(hello, carrier)),
         }
+    }
+
+    /// What software the fingerprints are known for.
+    pub fn label(&self) -> Option<std::borrow::Cow<'static, str>> {
+        labels::tls_client(self.ja3.as_deref(), self.ja4.as_ref().map(|j| j.hash.as_str()))
     }
 
     /// From a hello in the form of SSL 2.
@@ -374,7 +384,7 @@ impl Event for TlsEvent<'_> {
         row.opt_text(client.and_then(|c| c.ja4.as_ref()).map(|j| j.hash.as_str()));
         row.opt_text(client.and_then(|c| c.ja3_raw.as_deref()));
         row.opt_text(client.and_then(|c| c.ja4.as_ref()).map(|j| j.raw.as_str()));
-        row.null();
+        row.opt_text(client.and_then(ClientFacts::label).as_deref());
         row.opt_bool(h.resumed);
         row.opt_bool(h.established);
         // An empty list says that none were sent, which takes a handshake seen as far as that.
