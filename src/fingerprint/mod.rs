@@ -7,6 +7,7 @@ pub mod ja3;
 pub mod ja4;
 pub mod registry;
 pub mod sslv2;
+pub mod x509;
 
 use std::fmt::Write;
 

@@ -3,6 +3,7 @@
 
 pub mod defaults;
 pub mod forms;
+pub mod issuers;
 pub mod list;
 pub mod oui;
 pub mod rules;

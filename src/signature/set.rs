@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::defaults::{self, Defaults};
 use super::forms;
+use super::issuers;
 use super::list::{self, List};
 use super::rules::{RuleError, RuleSet, read_text};
 use crate::base::limits;
@@ -24,6 +25,8 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     (CONTROLS, include_str!("../../signatures/lists/controls.tsv"), &["control", "title"]),
     (defaults::BUILTIN.0, defaults::BUILTIN.1, &defaults::COLUMNS),
     (forms::BUILTIN.0, forms::BUILTIN.1, &forms::COLUMNS),
+    (issuers::AUTHORITIES.0, issuers::AUTHORITIES.1, &issuers::AUTHORITY_COLUMNS),
+    (issuers::FACTORY.0, issuers::FACTORY.1, &issuers::FACTORY_COLUMNS),
 ];
 
 /// The rules and lists in force.
@@ -119,6 +122,10 @@ impl SignatureSet {
     fn check(&mut self, name: &str, file: &Path, text: &str, columns: &[&str]) -> Result<(), Vec<RuleError>> {
         match name {
             CONTROLS => list::parse(file, text, columns).map(|_| ()),
+            _ if name == issuers::AUTHORITIES.0 => list::parse(file, text, columns).map(|_| ()),
+            _ if name == issuers::FACTORY.0 => {
+                issuers::read_factory(file, list::parse(file, text, columns)?).map(|_| ())
+            }
             _ if name == defaults::BUILTIN.0 => Defaults::parse(file, text).map(|_| ()),
             _ => forms::read(file, list::parse(file, text, columns)?).map(|_| ()),
         }
@@ -140,6 +147,18 @@ impl SignatureSet {
                 // A list lasts as long as the program, and is loaded once.
                 self.defaults = Some(Box::leak(Box::new(all)));
                 more.version().to_owned()
+            }
+            _ if name == issuers::AUTHORITIES.0 => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                issuers::add_authorities(list);
+                version
+            }
+            _ if name == issuers::FACTORY.0 => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                issuers::add_factory(issuers::read_factory(file, list)?);
+                version
             }
             _ => {
                 let list = list::parse(file, text, columns)?;
