@@ -266,7 +266,13 @@ fn certificates_that_do_not_belong_on_a_device() {
 fn private_authorities_outside() {
     let outside = |case: Case| rules(&Case { server: OUTSIDE, ..case });
     assert_eq!(outside(Case::default()), ["certificate-private-authority"]);
-    assert!(outside(leaf(|c| c.extensions.push(builder::public_policy()))).is_empty());
+    assert!(
+        outside(leaf(|c| {
+            *c = c.clone().valid("260601120000Z", "261130000000Z");
+            c.extensions.push(builder::public_policy());
+        }))
+        .is_empty()
+    );
     assert!(outside(leaf(|c| c.issuer = builder::name("R3", "Let's Encrypt"))).is_empty());
     let above = Certificate { issuer: builder::name("Root", "DigiCert Inc"), ..Certificate::new("Sample CA") };
     assert!(outside(with(|c| c.chain.push(above))).is_empty());

@@ -111,6 +111,22 @@ fn sequence(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (any.tag() == Tag::Sequence).then_some((any.data, rest))
 }
 
+/// How many attributes a distinguished name has: a SEQUENCE of SETs of them.
+fn attributes(der: &[u8]) -> Option<usize> {
+    let (mut parts, _) = sequence(der)?;
+    let mut count = 0;
+    while !parts.is_empty() {
+        let (_, set, rest) = element(parts)?;
+        parts = rest;
+        let mut inner = set.data;
+        while !inner.is_empty() {
+            (_, _, inner) = element(inner)?;
+            count += 1;
+        }
+    }
+    Some(count)
+}
+
 impl CertificateFacts {
     /// Reads a certificate in DER; `sha256` is the hash of these bytes. Of bytes that are none only hashes
     /// and length are known.
@@ -197,7 +213,10 @@ impl CertificateFacts {
     }
 
     fn name(&mut self, der: &[u8]) -> Name {
-        if let Ok((_, name)) = X509Name::from_der(der) {
+        // The parser passes over what it cannot read: is all of it there?
+        if let Ok((_, name)) = X509Name::from_der(der)
+            && attributes(der) == Some(name.iter_attributes().count())
+        {
             let name = Name::new(&name);
             self.limited |= name.cut;
             return name;
