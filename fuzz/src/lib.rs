@@ -18,6 +18,7 @@ use overhear::base::secret::Reveal;
 use overhear::base::{Timestamp, counters::Counters, limits};
 use overhear::decode::{self, Defragmenter, Kind, Packet};
 use overhear::detect::CaseKey;
+use overhear::fingerprint::x509::{self, CertificateFacts};
 use overhear::flow::Timeouts;
 use overhear::frame::{FrameBatch, FrameMeta, LinkType};
 use overhear::pipeline::chunk::Chunk;
@@ -53,6 +54,7 @@ const OTHERS: &[(&str, Target)] = &[
     ("proof", proof),
     ("lists", list_file),
     ("intel", indicators),
+    ("certificate", certificate),
 ];
 
 /// What the target of a protocol is called before the protocol's name.
@@ -434,6 +436,19 @@ fn list_file(bytes: &[u8]) {
         Err(errors) => assert!(!errors.is_empty() && errors.len() <= limits::LIST_ERRORS_MAX),
         Ok(list) => assert!(list.rows.iter().all(|(line, cells)| *line > 0 && cells.len() == columns.len())),
     }
+}
+
+/// A certificate: whatever stands in it, what is known of it is bounded and can be shown.
+fn certificate(bytes: &[u8]) {
+    let facts = CertificateFacts::read(bytes, &[0; 32]);
+    assert!(facts.length == bytes.len() && facts.names.all.len() <= limits::CERTIFICATE_ALT_NAMES_MAX);
+    let names = [&facts.subject, &facts.issuer].into_iter().flatten().chain(&facts.common_names);
+    for text in names.chain(&facts.names.all).chain(&facts.extended_key_usage) {
+        assert!(text.len() <= 2 * limits::CERTIFICATE_NAME_BYTES_MAX && !text.chars().any(char::is_control), "{text}");
+    }
+    assert!(facts.not_before.is_none_or(|s| s.checked_mul(1_000_000).is_some()));
+    let _ = x509::hosts::covers(&facts, "host.example");
+    let _ = x509::hosts::covers(&facts, &String::from_utf8_lossy(bytes.get(..64).unwrap_or(bytes)));
 }
 
 /// A file of rules.

@@ -16,6 +16,14 @@ use super::{LINKS, protocol_of, samples_data, samples_voice, script};
 #[path = "samples_windows.rs"]
 mod windows;
 
+/// Certificates by OpenSSL.
+const CERTIFICATES: [&[u8]; 4] = [
+    include_bytes!("../../tests/certificates/ca.der"),
+    include_bytes!("../../tests/certificates/leaf.der"),
+    include_bytes!("../../tests/certificates/old.der"),
+    include_bytes!("../../tests/certificates/future.der"),
+];
+
 /// Most bytes of one input to begin with.
 const INPUT_MAX: usize = 64 << 10;
 
@@ -94,6 +102,7 @@ impl Samples {
             "proof" => vec![PROOF.to_vec()],
             "intel" => INTEL.iter().map(|list| list.as_bytes().to_vec()).collect(),
             "lists" => vec![LIST.as_bytes().to_vec()],
+            "certificate" => CERTIFICATES.iter().map(|c| c.to_vec()).collect(),
             // No sample holds SSH.
             "proto_ssh" => vec![ssh()],
             _ if samples_voice::of(target).is_some() => samples_voice::of(target).into_iter().collect(),

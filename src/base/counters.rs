@@ -65,6 +65,16 @@ counters! {
     violations,
     /// Messages cut or skipped because a parser's own limit was hit.
     parser_limits,
+    /// TLS handshakes that a server has answered.
+    tls_handshakes,
+    /// Of these, those whose certificate nobody can see: TLS 1.3 encrypts it.
+    tls_certificates_encrypted,
+    /// Of these, those that go on with an earlier session and show no certificate.
+    tls_certificates_resumed,
+    /// Of these, those whose certificate the capture does not hold, or that are done without one.
+    tls_certificates_missed,
+    /// Certificates of which a part could not be read; each is counted once for the hosts of one shard.
+    certificates_malformed,
     /// Texts and lists of table rows that were cut at their limit (4,096 bytes, 256 items).
     values_cut,
     /// Table rows dropped because memory was short.

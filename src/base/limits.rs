@@ -602,3 +602,34 @@ pub const INTEL_WARNINGS_MAX: usize = 10;
 pub const INTEL_FINDINGS_PER_DEVICE_MAX: usize = 64;
 /// Comparisons of one STIX pattern.
 pub const INTEL_PATTERN_PARTS_MAX: usize = 10_000;
+// Certificates.
+
+/// Bytes of a distinguished name as text.
+pub const CERTIFICATE_NAME_BYTES_MAX: usize = 2048;
+/// Parts of a distinguished name.
+pub const CERTIFICATE_NAME_PARTS_MAX: usize = 64;
+/// Bytes of one value of a name that are read.
+pub const CERTIFICATE_VALUE_BYTES_MAX: usize = 512;
+/// Bytes of an object identifier that is written in numbers.
+pub const CERTIFICATE_OID_BYTES_MAX: usize = 64;
+/// Names of a subjectAltName that are kept.
+pub const CERTIFICATE_ALT_NAMES_MAX: usize = 1024;
+/// Extensions of one certificate that are read.
+pub const CERTIFICATE_EXTENSIONS_MAX: usize = 64;
+/// Purposes of one certificate that are kept.
+pub const CERTIFICATE_USAGES_MAX: usize = 32;
+/// Bytes of a serial number that are shown; RFC 5280 allows 20.
+pub const CERTIFICATE_SERIAL_BYTES_MAX: usize = 64;
+/// Bytes of certificates that one shard remembers, twice: those met lately, and those before them.
+pub const CERTIFICATE_BOOK_BYTES_MAX: usize = 1 << 20;
+/// Hosts and certificates of which one shard remembers that the collector knows them.
+pub const CERTIFICATE_HOSTS_MAX: usize = 16_384;
+/// Certificates of which keys and serial numbers are remembered over the run; one may count up to three
+/// times.
+pub const CERTIFICATES_KEPT_MAX: usize = 60_000;
+/// Hosts that are remembered of each key, and certificates of each serial number.
+pub const CERTIFICATE_KEY_OWNERS_MAX: usize = 64;
+/// Host names in a certificate up to which it stands for one host.
+pub const CERTIFICATE_OWN_NAMES_MAX: usize = 8;
+/// Bits of RSA keys that are tested for common primes, together: 4,096 keys of 2,048 bits.
+pub const CERTIFICATE_MODULI_BITS_MAX: usize = 8 << 20;

@@ -18,6 +18,7 @@ use crate::proto::discovery::dns_event::{self, Answer, Service};
 use crate::proto::registry::Event;
 use crate::proto::remote::ssh::SshConnection;
 use crate::proto::tls::{Handshake, TlsEvent};
+use crate::proto::{dtls, quic};
 use crate::record::clean;
 use crate::signature::intel::{Hit, Intel, Kind};
 
@@ -150,8 +151,11 @@ pub fn event(intel: &Intel, home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, out:
         server_name(intel, &at, source, name, out);
     }
     match event {
-        Event::Tls(TlsEvent::Handshake(handshake)) => tls(intel, &at, handshake, out),
-        Event::Tls(TlsEvent::Certificates { sender, chain, sha256, .. }) => {
+        Event::Tls(TlsEvent::Handshake(handshake))
+        | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. })
+        | Event::Quic(quic::Event::Handshake(handshake)) => tls(intel, &at, handshake, out),
+        Event::Tls(TlsEvent::Certificates { sender, chain, sha256, .. })
+        | Event::Dtls(dtls::Event { tls: TlsEvent::Certificates { sender, chain, sha256, .. }, .. }) => {
             certificates(intel, &at, *sender, chain, sha256, out);
         }
         Event::Ssh(e) => ssh(intel, &at, e.0, out),

@@ -2,6 +2,7 @@
 //! says where it saw it.
 
 pub mod asking;
+pub mod certificates;
 pub mod cleartext;
 pub mod controllers;
 pub mod credentials;

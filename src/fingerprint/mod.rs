@@ -9,6 +9,7 @@ pub mod npf;
 pub mod registry;
 pub mod sslv2;
 pub mod suites;
+pub mod x509;
 
 use md5::{Digest, Md5};
 

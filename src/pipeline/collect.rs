@@ -12,6 +12,7 @@ use super::writer::{EncodeJob, SpareBuffers};
 use crate::base::{Timestamp, counters::Counters, limits::Room};
 use crate::detect::NameMap;
 use crate::detect::asking::AskingServers;
+use crate::detect::certificates::keys::CertificateKeys;
 use crate::detect::findings::FINDINGS;
 use crate::detect::guessing::{Attempt, GuessingJudge};
 use crate::detect::intel::Crowd;
@@ -67,6 +68,7 @@ pub struct Collector {
     asking: AskingServers,
     guessing: GuessingJudge,
     shared: SharedSecrets,
+    certificates: CertificateKeys,
     expect: Option<Expect>,
     suppress: Option<Arc<Suppress>>,
     /// What became of the entries of the list of accepted findings, once concluded.
@@ -123,6 +125,7 @@ impl Collector {
             asking: AskingServers::default(),
             guessing: GuessingJudge::default(),
             shared: SharedSecrets::default(),
+            certificates: CertificateKeys::within(room),
             expect,
             suppress: None,
             tally: Tally::default(),
@@ -221,6 +224,9 @@ impl Collector {
         for attempt in output.attempts.drain(..) {
             self.guessing.attempt(&attempt);
             self.shared.attempt(&self.home, &attempt);
+        }
+        for shown in output.certificates.drain(..) {
+            self.certificates.shown(&self.home, &shown);
         }
         for flow in output.flows.drain(..) {
             self.flow(&flow);
@@ -351,13 +357,15 @@ impl Collector {
                 self.findings.add(sighting);
             }
         }
-        let Self { egress, asking, guessing, shared, findings, devices, buffers, home, .. } = self;
+        let Self { egress, asking, guessing, shared, certificates, findings, devices, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
         asking.finish(&mut |sighting| findings.add(sighting));
         guessing.finish(&mut |sighting| findings.add(sighting));
         devices.settle();
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
         shared.finish(device_of, &mut |sighting| findings.add(sighting));
+        let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
+        certificates.finish(home, device_of, &mut |sighting| findings.add(sighting));
         if let Some(list) = &self.suppress {
             self.tally = findings.suppress(list, devices);
         }
@@ -378,7 +386,8 @@ impl Collector {
                 + self.egress.take_dropped()
                 + self.asking.take_dropped()
                 + self.guessing.take_dropped()
-                + self.shared.take_dropped(),
+                + self.shared.take_dropped()
+                + self.certificates.take_dropped(),
             findings_limited: self.findings.limited(),
             ..Counters::default()
         }

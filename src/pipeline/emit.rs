@@ -1,19 +1,24 @@
 //! From protocol events to rows, sightings, claims and names.
 
+use std::sync::Arc;
+
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
 use crate::base::{Addr, Endpoint, Mac, counters::Counters, hash, limits, secret};
 use crate::detect::asking::{self, Unproven};
+use crate::detect::certificates::{self, Book, CERTIFICATES, Hidden, Known, Shown};
 use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
 use crate::detect::{Party, Sighting, cleartext, events, frames, intel, sighting};
 use crate::device::{Claim, ClaimDedup};
-use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login};
+use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login, Transport};
 use crate::proto::link;
+use crate::proto::quic;
 use crate::proto::registry::Event;
 use crate::proto::text;
+use crate::proto::tls::{Handshake, TlsEvent};
 use crate::proto::web::http;
 use crate::record::{RowWriter, Table, clean};
 
@@ -45,6 +50,10 @@ pub struct Learnt {
     pub logins: LoginJudge,
     /// Claims about devices that were not handed on yet.
     pub claims: ClaimDedup,
+    /// Certificates that were read.
+    pub certificates: Book,
+    /// Room for the chain of one handshake.
+    pub chain: Vec<Arc<Known>>,
 }
 
 /// Takes the events of one flow while its parser runs.
@@ -180,6 +189,15 @@ impl<'a> Emitter<'a> {
         if let Some(lists) = self.options.intel.as_ref().filter(|_| !on_link(cx.flow)) {
             intel::event(lists, &self.options.home, &at, event, &mut self.out.sightings);
         }
+        match (event, certificates::tls(event)) {
+            (_, Some(TlsEvent::Certificates { sender, from_server, chain, sha256 })) => {
+                self.certificates(&at, *sender, *from_server, chain.iter().zip(*sha256));
+            }
+            (_, Some(TlsEvent::Handshake(handshake))) | (Event::Quic(quic::Event::Handshake(handshake)), None) => {
+                self.handshake(&at, handshake);
+            }
+            _ => {}
+        }
         let protocol = event.protocol().spec().name;
         event.facts(&mut |fact| self.fact(&at, protocol, fact));
         event.leases(&mut |about, ip| self.lease(&at, protocol, about, ip));
@@ -211,6 +229,76 @@ impl<'a> Emitter<'a> {
         frames::judge(&at, event, &mut self.out.sightings);
         event.facts(&mut |fact| self.fact(&at, spec.name, fact));
         event.leases(&mut |about, ip| self.lease(&at, spec.name, about, ip));
+    }
+
+    /// Writes down the certificates of one side of a handshake.
+    fn certificates<'c>(
+        &mut self,
+        at: &Cx<'_>,
+        sender: Direction,
+        from_server: bool,
+        chain: impl Iterator<Item = (&'c &'c [u8], &'c [u8; 32])>,
+    ) {
+        let flow = at.flow;
+        let (host, peer) = (certificates::party(flow, sender), certificates::party(flow, sender.other()));
+        let datagrams = flow.transport == Transport::Udp;
+        for (position, (der, sha256)) in chain.enumerate() {
+            let (known, read) = self.learnt.certificates.learn(sha256, der);
+            if read {
+                self.counters().certificates_malformed += u64::from(known.facts.malformed);
+                if known.facts.limited {
+                    at.limit_hit();
+                }
+            }
+            if let Some(rows) = self.out.rows_of(&CERTIFICATES) {
+                certificates::write(rows, at, sender, from_server, position, &known);
+                let cut = rows.take_cut();
+                self.counters().values_cut += cut;
+            }
+            if position == 0 && !datagrams {
+                let names =
+                    [("certificate-subject", &known.facts.subject), ("certificate-issuer", &known.facts.issuer)];
+                for (attribute, name) in names {
+                    let value = name.as_deref().unwrap_or_default().as_bytes();
+                    self.fact(at, "tls", Fact { about: About::Side(sender), attribute, value });
+                }
+            }
+            if self.learnt.certificates.is_new_at(sha256, host.ip, flow.resp_port, from_server) {
+                self.out.certificates.push(Shown {
+                    known,
+                    host,
+                    peer,
+                    from_server,
+                    position: u8::try_from(position).unwrap_or(u8::MAX),
+                    datagrams,
+                    port: flow.resp_port,
+                    flow_id: flow.flow_id,
+                    capture: flow.capture,
+                    packet: at.packet,
+                    ts: at.ts,
+                });
+            }
+        }
+    }
+
+    /// Judges the certificates of a handshake that is over, and counts those that nobody could see.
+    fn handshake(&mut self, at: &Cx<'_>, handshake: &Handshake) {
+        let counters = self.counters();
+        if let Some(hidden) = certificates::hidden(handshake) {
+            counters.tls_handshakes += 1;
+            counters.tls_certificates_encrypted += u64::from(hidden == Hidden::Encrypted);
+            counters.tls_certificates_resumed += u64::from(hidden == Hidden::Resumed);
+            counters.tls_certificates_missed += u64::from(hidden == Hidden::Missed);
+        }
+        if handshake.certificates.is_empty() {
+            return;
+        }
+        let (server, client) = handshake.certificates.split_at(handshake.server_certificates);
+        let Learnt { certificates, chain, .. } = &mut *self.learnt;
+        chain.extend(server.iter().map_while(|sha256| certificates.get(sha256)));
+        let client = client.first().and_then(|sha256| certificates.get(sha256));
+        certificates::judge(&self.options.home, at, handshake, chain, client.as_ref(), &mut self.out.sightings);
+        chain.clear();
     }
 
     /// Turns what an event says of a device into a claim.

@@ -7,6 +7,7 @@ use super::shard::counters_of;
 use super::tables;
 use crate::base::{Addr, Timestamp, counters::Counters};
 use crate::detect::asking::{Server, Unproven};
+use crate::detect::certificates::Shown;
 use crate::detect::{Sighting, guessing::Attempt};
 use crate::device::Claim;
 use crate::record::{RowBuffer, Table};
@@ -39,6 +40,8 @@ pub struct ShardOutput {
     pub unproven: Vec<Unproven>,
     /// Logins that were tried.
     pub attempts: Vec<Attempt>,
+    /// Certificates that hosts showed for the first time.
+    pub certificates: Vec<Shown>,
     /// What was learnt of devices.
     pub claims: Vec<Claim>,
     /// Names that hosts looked up.
@@ -60,6 +63,7 @@ impl Default for ShardOutput {
             asking: BTreeSet::new(),
             unproven: Vec::new(),
             attempts: Vec::new(),
+            certificates: Vec::new(),
             claims: Vec::new(),
             names: Vec::new(),
             resolvers: Vec::new(),
@@ -78,6 +82,7 @@ impl ShardOutput {
         self.asking.clear();
         self.unproven.clear();
         self.attempts.clear();
+        self.certificates.clear();
         self.claims.clear();
         self.names.clear();
         self.resolvers.clear();

@@ -167,6 +167,7 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
         &device::rows::DEVICES,
         &detect::findings::FINDINGS,
         &detect::credentials::CREDENTIALS,
+        &detect::certificates::CERTIFICATES,
         &CAPTURE_STATS,
     ];
     let of_flows =

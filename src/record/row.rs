@@ -17,6 +17,7 @@ mod tag {
     pub const LIST: u8 = 9;
     pub const NAME: u8 = 10;
     pub const SMALL: u8 = 11;
+    pub const MICROS: u8 = 12;
 }
 
 /// One value of a row, borrowed from its buffer.
@@ -34,6 +35,8 @@ pub enum Value<'a> {
     Bool(bool),
     /// A time.
     Time(Timestamp),
+    /// A time beyond what nanoseconds can hold, in microseconds since the epoch.
+    Micros(i64),
     /// An address of a text column, not yet formatted.
     Addr(Addr),
     /// A MAC address of a text column, not yet formatted.
@@ -62,6 +65,8 @@ pub enum RawValue<'a> {
     Bool(bool),
     /// A time.
     Time(Timestamp),
+    /// A time in microseconds since the epoch.
+    Micros(i64),
     /// An address of a text column.
     Addr(Addr),
     /// A MAC address of a text column.
@@ -184,6 +189,7 @@ impl RowBuffer {
             tag::TRUE => (RawValue::Bool(true), at + 1),
             tag::FALSE => (RawValue::Bool(false), at + 1),
             tag::TIME => (RawValue::Time(Timestamp(i64::from_le_bytes(*rest.first_chunk()?))), at + 9),
+            tag::MICROS => (RawValue::Micros(i64::from_le_bytes(*rest.first_chunk()?)), at + 9),
             tag::ADDR => (RawValue::Addr(Addr(*rest.first_chunk()?)), at + 17),
             tag::MAC => (RawValue::Mac(Mac(*rest.first_chunk()?)), at + 7),
             tag::NAME => (RawValue::Name(u32::from_le_bytes(*rest.first_chunk()?)), at + 5),
@@ -340,6 +346,15 @@ impl RowWriter<'_> {
         self
     }
 
+    /// A time in whole seconds since the epoch, which may lie outside the years that a [`Timestamp`] can
+    /// hold (the validity of certificates), or null.
+    pub fn opt_seconds(&mut self, seconds: Option<i64>) -> &mut Self {
+        let Some(micros) = seconds.and_then(|s| s.checked_mul(1_000_000)) else { return self.null() };
+        self.out.push(tag::MICROS);
+        self.out.extend_from_slice(&micros.to_le_bytes());
+        self
+    }
+
     /// An address, formatted when the column is built.
     #[inline]
     pub fn addr(&mut self, a: Addr) -> &mut Self {
@@ -431,6 +446,7 @@ impl<'a> ValueReader<'a> {
             tag::TRUE => Value::Bool(true),
             tag::FALSE => Value::Bool(false),
             tag::TIME => Value::Time(Timestamp(i64::from_le_bytes(self.fixed()?))),
+            tag::MICROS => Value::Micros(i64::from_le_bytes(self.fixed()?)),
             tag::ADDR => Value::Addr(Addr(self.fixed()?)),
             tag::MAC => Value::Mac(Mac(self.fixed()?)),
             tag::NAME => Value::Name(u32::from_le_bytes(self.fixed()?)),

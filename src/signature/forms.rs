@@ -101,8 +101,9 @@ pub fn of_path(path: &[u8]) -> impl Iterator<Item = &'static Form> {
     FORMS.iter().chain(more).filter(move |f| fits(f.path.as_bytes(), path))
 }
 
-/// Whether a path fits a pattern, in which `*` stands for anything.
-fn fits(pattern: &[u8], path: &[u8]) -> bool {
+/// Whether a path, or another text, fits a pattern, in which `*` stands for anything; letters count in either
+/// case.
+pub(super) fn fits(pattern: &[u8], path: &[u8]) -> bool {
     let Some(star) = memchr::memchr(b'*', pattern) else { return path.eq_ignore_ascii_case(pattern) };
     let (before, after) = pattern.split_at(star);
     let after = after.get(1..).unwrap_or_default();

@@ -4,6 +4,7 @@
 pub mod defaults;
 pub mod forms;
 pub mod intel;
+pub mod issuers;
 pub mod labels;
 pub mod list;
 pub mod oui;

@@ -21,6 +21,7 @@ pub const SCHEMA: i64 = 1;
 /// The files that are compiled in.
 const BUILTIN: &[(&str, &str)] = &[
     ("capture.toml", include_str!("../../signatures/rules/capture.toml")),
+    ("certificates.toml", include_str!("../../signatures/rules/certificates.toml")),
     ("cleartext.toml", include_str!("../../signatures/rules/cleartext.toml")),
     ("databases.toml", include_str!("../../signatures/rules/databases.toml")),
     ("discovery.toml", include_str!("../../signatures/rules/discovery.toml")),

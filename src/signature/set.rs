@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::defaults::{self, Defaults};
 use super::forms;
+use super::issuers;
 use super::labels;
 use super::list::{self, List};
 use super::rules::{RuleError, RuleSet, read_text};
@@ -28,6 +29,8 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     (forms::BUILTIN.0, forms::BUILTIN.1, &forms::COLUMNS),
     (software::BUILTIN.0, software::BUILTIN.1, &software::COLUMNS),
     (labels::BUILTIN.0, labels::BUILTIN.1, &labels::COLUMNS),
+    (issuers::AUTHORITIES.0, issuers::AUTHORITIES.1, &issuers::AUTHORITY_COLUMNS),
+    (issuers::FACTORY.0, issuers::FACTORY.1, &issuers::FACTORY_COLUMNS),
 ];
 
 /// The rules and lists in force.
@@ -123,6 +126,10 @@ impl SignatureSet {
     fn check(&mut self, name: &str, file: &Path, text: &str, columns: &[&str]) -> Result<(), Vec<RuleError>> {
         match name {
             CONTROLS => list::parse(file, text, columns).map(|_| ()),
+            _ if name == issuers::AUTHORITIES.0 => list::parse(file, text, columns).map(|_| ()),
+            _ if name == issuers::FACTORY.0 => {
+                issuers::read_factory(file, list::parse(file, text, columns)?).map(|_| ())
+            }
             _ if name == defaults::BUILTIN.0 => Defaults::parse(file, text).map(|_| ()),
             _ if name == software::BUILTIN.0 => software::read(file, list::parse(file, text, columns)?).map(|_| ()),
             _ if name == labels::BUILTIN.0 => labels::read(file, list::parse(file, text, columns)?).map(|_| ()),
@@ -157,6 +164,18 @@ impl SignatureSet {
                 let list = list::parse(file, text, columns)?;
                 let version = list.version.clone();
                 labels::add(labels::read(file, list)?);
+                version
+            }
+            _ if name == issuers::AUTHORITIES.0 => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                issuers::add_authorities(list);
+                version
+            }
+            _ if name == issuers::FACTORY.0 => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                issuers::add_factory(issuers::read_factory(file, list)?);
                 version
             }
             _ => {

@@ -256,6 +256,10 @@ impl Conversation {
         if let Some(h) = &mut self.handshake
             && h.certificates.len() + sha256.len() <= 2 * limits::TLS_CHAIN_MAX
         {
+            // A server sends its own before it asks for the client's.
+            if from_server && h.certificates.len() == h.server_certificates {
+                h.server_certificates += sha256.len();
+            }
             h.certificates.extend_from_slice(&sha256);
         }
         emit(TlsEvent::Certificates { sender: dir, from_server, chain, sha256: &sha256 });

@@ -267,6 +267,8 @@ pub struct Handshake {
     pub signature_scheme: Option<u16>,
     /// SHA-256 of each certificate sent in clear, the server's first.
     pub certificates: Vec<[u8; 32]>,
+    /// How many of them are the server's.
+    pub server_certificates: usize,
     /// Whether the server said that its hello is done: a full handshake (up to TLS 1.2).
     pub hello_done: bool,
     /// Alerts in clear.
@@ -293,6 +295,7 @@ impl Handshake {
             dh_bits: None,
             signature_scheme: None,
             certificates: Vec::new(),
+            server_certificates: 0,
             hello_done: false,
             alerts: Vec::new(),
             heartbeat: None,

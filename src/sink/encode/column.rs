@@ -63,7 +63,7 @@ fn kind(value: RawValue<'_>) -> &'static str {
         RawValue::Int(_) => "a number",
         RawValue::Float(_) => "a float",
         RawValue::Bool(_) => "a truth value",
-        RawValue::Time(_) => "a time",
+        RawValue::Time(_) | RawValue::Micros(_) => "a time",
         RawValue::Addr(_) => "an address",
         RawValue::Mac(_) => "a MAC address",
         RawValue::Name(_) => "a name",
@@ -78,6 +78,7 @@ fn number(ty: Type, value: RawValue<'_>) -> Result<i64, String> {
         (Type::Int32 | Type::Int32List, RawValue::Int(n)) if n == i64::from(n as i32) => Ok(n),
         (Type::Int64 | Type::Int64List, RawValue::Int(n)) => Ok(n),
         (Type::Time, RawValue::Time(t)) => Ok(t.micros()),
+        (Type::Time, RawValue::Micros(us)) => Ok(us),
         _ => Err(wrong(ty, value)),
     }
 }
