@@ -100,7 +100,7 @@ mod tests {
             read += u32::from(book.learn(&hash(n), &[0x30, 0]).1);
             assert!(!book.learn(&hash(0), &[0x30, 0]).1, "{n}");
         }
-        assert_eq!(read, 20_000 - 0);
+        assert_eq!(read, 20_000);
         let most = limits::CERTIFICATE_BOOK_BYTES_MAX / 500;
         assert!(book.current.len() <= most && book.before.len() <= most);
         assert!(book.get(&hash(1)).is_none() && book.get(&hash(19_999)).is_some());

@@ -321,6 +321,11 @@ fn serial_text(bytes: &[u8]) -> String {
     hex(bytes.get(..limits::CERTIFICATE_SERIAL_BYTES_MAX).unwrap_or(bytes))
 }
 
+/// Certificates of any content.
+#[cfg(test)]
+#[path = "../../../tests/certificates/builder.rs"]
+pub(crate) mod builder;
+
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

@@ -1,8 +1,5 @@
 //! Certificates by OpenSSL (`tests/certificates/make.sh`), built ones, and damaged ones.
 
-#[path = "../../../tests/certificates/builder.rs"]
-mod builder;
-
 use sha2::Sha256;
 
 use super::*;
