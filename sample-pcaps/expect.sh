@@ -77,6 +77,8 @@ def tshark(path):
     command += ["--disable-protocol", "rtsp", "--disable-protocol", "snmp"]
     # DNS over QUIC has the port of DNS over DTLS.
     command += ["-d", "udp.port==853,quic"]
+    # The port of AJP carries TLS here.
+    command += ["-d", "tcp.port==8009,tls"]
     for field in FIELDS:
         command += ["-e", field]
     text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout

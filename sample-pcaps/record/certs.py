@@ -92,7 +92,7 @@ for name, options in {
     "sha1": {"digest": hashes.SHA1()},
     "as-ca": {"ca": True},
     "wildcard": {"common": "*.office.example", "names": ("*.office.example",)},
-    "factory": {"common": "HIKVISION", "names": (), "own": True, "organisation": "Hangzhou Hikvision Digital Technology Co.,Ltd."},
+    "factory": {"common": "axis-b8a44f0c9131", "names": (), "own": True, "organisation": "Axis Communications AB"},
 }.items():
     key = rsa.generate_private_key(65537, 2048)
     write(name, key, certificate(key, **options), [] if options.get("own") else [ca])

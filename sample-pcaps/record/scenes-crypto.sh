@@ -53,7 +53,7 @@ scene_weaktls() {
     ask 8004 "${any[@]}"
     ask 8005 -cipher NULL-SHA256:@SECLEVEL=0
     ask 8006 -cipher DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0
-    ask 8007 -cipher ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0 -curves prime192v1
+    ask 8007 -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0 -curves prime192v1
     ask 8008 -cipher ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0 -sigalgs RSA+SHA1
     printf 'GET / HTTP/1.0\r\n\r\n' | at facility timeout 5 gnutls-cli --insecure -p 8009 \
         --priority 'NORMAL:+RSA:+SHA1:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+3DES-CBC' $CAMERA >"$WORK/log/gnutls-cli-3des" 2>&1 || true

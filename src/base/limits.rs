@@ -198,6 +198,8 @@ pub const TLS_ALERTS_MAX: usize = 8;
 pub const TLS_RECORDS_UNDECIDED_MAX: u32 = 16;
 /// Secrets of TLS sessions that a run may be given (key logs, decryption secrets in captures): some 200 bytes each.
 pub const TLS_KEYS_MAX: usize = 4 << 20;
+/// Longest NPF string that is written; the usual ones have some 300 bytes, with SSH 2000.
+pub const NPF_BYTES_MAX: usize = 8192;
 /// Fingerprints of SYNs that a shard tells apart.
 pub const SYN_PRINTS_MAX: usize = 4096;
 /// Decrypted bytes of one direction that wait for the rest of a message.

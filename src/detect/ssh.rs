@@ -315,6 +315,7 @@ mod tests {
             ciphers: [own(cipher), own(cipher)],
             macs: [own(mac), own(mac)],
             compression: [own("none"), own("none")],
+            languages: Default::default(),
         }
     }
 

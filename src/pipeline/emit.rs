@@ -93,10 +93,10 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Takes the events of what keys made readable: they were not in clear on the network.
-    pub fn inside(&mut self, read: impl FnOnce(&mut Self)) {
+    /// Takes the events of what runs inside of TLS: where keys made it readable, it was not in clear on the network.
+    pub fn inside(&mut self, in_clear: bool, read: impl FnOnce(&mut Self)) {
         let before = (self.server_name.take(), self.service.take(), self.upgraded);
-        self.inside = true;
+        self.inside = !in_clear;
         read(self);
         self.inside = false;
         self.note_inner_service(self.service);

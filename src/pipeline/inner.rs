@@ -1,4 +1,5 @@
-//! Reading what keys made readable: the plain text inside of TLS is a stream of its own, with a protocol of its own.
+//! Reading what keys made readable, or what a cipher suite without encryption left so: the plain text inside of TLS is
+//! a stream of its own, with a protocol of its own.
 
 use std::sync::Arc;
 
@@ -26,15 +27,17 @@ struct Side {
 pub(super) struct Inner {
     reader: Reader,
     sides: [Side; 2],
+    /// Whether it was on the network as it is: nothing was encrypted.
+    in_clear: bool,
 }
 
 impl Inner {
-    pub(super) fn new(view: &FlowView, keys: &Arc<KeyStore>) -> Self {
+    pub(super) fn new(view: &FlowView, keys: &Arc<KeyStore>, in_clear: bool) -> Self {
         let all = Protocol::over(Transport::Tcp) & !Protocol::Tls.bit();
         // From its first byte on, whatever the capture holds of the flow: records are opened from the handshake on.
         let view = FlowView { from_start: true, ..*view };
         let reader = Reader::new(view, all, keys.clone());
-        Self { reader, sides: Default::default() }
+        Self { reader, sides: Default::default(), in_clear }
     }
 
     /// Bytes of memory that it takes.
@@ -64,7 +67,7 @@ impl Inner {
         let tail = std::mem::take(&mut side.tail);
         let other = std::mem::take(&mut self.side(dir.other()).tail);
         let mut other_taken = None;
-        emit.inside(|emit| {
+        emit.inside(self.in_clear, |emit| {
             let taken = self.reader.read(dir, Chunk::Bytes(&tail), at, &other, &mut other_taken, emit);
             self.apply(dir, tail, taken);
             self.apply(dir.other(), other, other_taken.unwrap_or(Taken::Some { consumed: 0, needed: 0 }));
@@ -102,7 +105,7 @@ impl Inner {
     /// No more bytes will come in a direction.
     pub(super) fn end(&mut self, dir: Direction, at: (Timestamp, u64), emit: &mut Emitter<'_>) {
         let tail = std::mem::take(&mut self.side(dir).tail);
-        emit.inside(|emit| self.reader.end(dir, &tail, at, emit));
+        emit.inside(self.in_clear, |emit| self.reader.end(dir, &tail, at, emit));
         emit.counters().parser_limits += self.reader.limited.take();
         emit.note_inner_service(self.reader.service());
     }

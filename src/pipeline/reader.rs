@@ -301,8 +301,8 @@ impl Reader {
         let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
         let (had_event, inner) = (&mut self.had_event, &mut self.inner);
         let progress = parser.on_data(cx, dir, bytes, &mut |event| {
-            if let Event::Tls(TlsEvent::Plain { sender, bytes }) = event {
-                let inner = inner.get_or_insert_with(|| Box::new(Inner::new(cx.flow, &self.keys)));
+            if let Event::Tls(TlsEvent::Plain { sender, bytes, in_clear }) = event {
+                let inner = inner.get_or_insert_with(|| Box::new(Inner::new(cx.flow, &self.keys, in_clear)));
                 inner.read(sender, bytes, at, emit);
                 return;
             }

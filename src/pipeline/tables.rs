@@ -101,7 +101,7 @@ pub static FLOWS: Table = Table {
         Column::repeating(
             "inner_service",
             Type::Text,
-            "Application protocol inside of TLS, where keys that were brought made it readable; null otherwise",
+            "Application protocol inside of TLS, where keys that were brought made it readable, or the cipher suite encrypts nothing; null otherwise",
         ),
         Column::repeating(
             "orig_npf",

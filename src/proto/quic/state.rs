@@ -10,7 +10,7 @@ use super::protect::{Keys, Role};
 use super::version::{self, Scheme};
 use crate::base::{Reader, limits};
 use crate::fingerprint::hello::{ClientHello, Dialect, ServerHello};
-use crate::fingerprint::ja4;
+use crate::fingerprint::{ja4, npf};
 use crate::proto::api::{Cx, Direction};
 use crate::proto::tls::{Alert, ClientFacts, Handshake, ServerFacts};
 
@@ -367,7 +367,8 @@ impl State {
 
     fn client_hello(&mut self, cx: &Cx<'_>, dir: Direction, version: u32, body: &[u8], emit: &mut Emit<'_>) {
         let Ok(hello) = ClientHello::parse(body, Dialect::Tls) else { return };
-        let facts = ClientFacts::new(&hello, ja4::Carrier::Quic);
+        let mut facts = ClientFacts::new(&hello, ja4::Carrier::Quic);
+        facts.npf = (!hello.damaged).then(|| npf::quic(version, &hello)).filter(|s| s.len() <= limits::NPF_BYTES_MAX);
         let parameters = Parameters::of(&hello, version::has_short_parameters(version));
         for v in parameters.versions.as_chunks::<4>().0.iter().map(|v| u32::from_be_bytes(*v)) {
             if !version::is_reserved(v) {

@@ -11,6 +11,7 @@
 use crate::base::secret::Reveal;
 use crate::base::{ReadError, Reader, Timestamp, limits};
 use crate::fingerprint::hassh::hassh;
+use crate::fingerprint::npf;
 use crate::proto::api::{About, AppParser, Cx, Direction, Event, Fact, Probe, Progress, Spec, Transport};
 use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
@@ -37,6 +38,8 @@ pub static TABLE: Table = Table {
             Type::Text,
             "Negotiated MAC from client to server; null where the cipher authenticates itself",
         ),
+        Column::repeating("npf_client", Type::Text, "NPF string of the client: version line and what it offers"),
+        Column::repeating("npf_server", Type::Text, "NPF string of the server, likewise"),
     ],
 };
 
@@ -56,6 +59,8 @@ pub struct KexInit {
     pub macs: [Vec<u8>; 2],
     /// Compression, likewise.
     pub compression: [Vec<u8>; 2],
+    /// Languages, likewise: nobody sends any.
+    pub languages: [Vec<u8>; 2],
 }
 
 impl KexInit {
@@ -73,10 +78,16 @@ impl KexInit {
             ciphers: [list("ciphers c2s")?, list("ciphers s2c")?],
             macs: [list("macs c2s")?, list("macs s2c")?],
             compression: [list("compression c2s")?, list("compression s2c")?],
+            languages: Default::default(),
         };
-        list("languages c2s")?;
-        list("languages s2c")?;
+        let out = Self { languages: [list("languages c2s")?, list("languages s2c")?], ..out };
         Ok(out)
+    }
+
+    /// All lists, in the order of the message.
+    fn lists(&self) -> [&[u8]; 10] {
+        let [[c0, c1], [m0, m1], [z0, z1], [l0, l1]] = [&self.ciphers, &self.macs, &self.compression, &self.languages];
+        [&self.kex, &self.host_key, c0, c1, m0, m1, z0, z1, l0, l1]
     }
 
     /// HASSH of these lists for one direction: 0 from client to server, 1 back.
@@ -87,6 +98,12 @@ impl KexInit {
         };
         hassh(&self.kex, &pick(&self.ciphers), &pick(&self.macs), &pick(&self.compression))
     }
+}
+
+/// NPF string of a side.
+fn npf(server: bool, banner: Option<&[u8]>, lists: Option<&KexInit>) -> Option<String> {
+    let text = npf::ssh(server, banner?, lists.map(KexInit::lists).as_ref());
+    Some(text).filter(|s| s.len() <= limits::NPF_BYTES_MAX)
 }
 
 /// What is known of a connection.
@@ -209,6 +226,8 @@ impl Event for SshEvent<'_> {
         row.opt_bytes(c.host_key_algorithm());
         row.opt_bytes(c.cipher(Direction::Orig));
         row.opt_bytes(c.mac(Direction::Orig));
+        row.opt_text(npf(false, c.client_banner.as_deref(), c.client.as_ref()).as_deref());
+        row.opt_text(npf(true, c.server_banner.as_deref(), c.server.as_ref()).as_deref());
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {

@@ -172,8 +172,9 @@ impl Conversation {
             }
             kind::SERVER_HELLO => {
                 if let Ok(hello) = ServerHello::parse(body) {
-                    if let Some(opener) = &mut self.opener {
-                        opener.server_hello(&hello);
+                    match &mut self.opener {
+                        Some(opener) => opener.server_hello(&hello),
+                        None => self.opener = Opener::without_keys(&hello, dir.other()).map(Box::new),
                     }
                     self.server_hello(cx, dir, ServerFacts::new(&hello), hello.group, emit);
                 }

@@ -4,7 +4,7 @@ use super::super::api::{Direction, Event};
 use crate::base::secret::Reveal;
 use crate::base::{Timestamp, limits};
 use crate::fingerprint::hello::{ClientHello, ServerHello};
-use crate::fingerprint::{hex, ja3, ja4, registry, sslv2, suites};
+use crate::fingerprint::{hex, ja3, ja4, npf, registry, sslv2, suites};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 use crate::signature::labels;
@@ -73,6 +73,8 @@ pub static TABLE: Table = Table {
             Type::Bool,
             "Whether the server answers with renegotiation_info (RFC 5746); null in TLS 1.3, which has no renegotiation",
         ),
+        Column::repeating("npf", Type::Text, "NPF string of the ClientHello (tls/1, dtls/1, quic)"),
+        Column::repeating("npf_server", Type::Text, "NPF string of the ServerHello"),
     ],
 };
 
@@ -139,6 +141,9 @@ pub struct ClientFacts {
     pub ja3_raw: Option<String>,
     /// JA4 and its raw form; `None` where the hello is damaged.
     pub ja4: Option<ja4::Ja4>,
+    /// NPF string; of a hello in QUIC it is made where the version is known. `None` where the hello is damaged, or the
+    /// string longer than [`limits::NPF_BYTES_MAX`].
+    pub npf: Option<String>,
 }
 
 impl ClientFacts {
@@ -163,6 +168,9 @@ impl ClientFacts {
             ja3: ja3_raw.as_deref().map(ja3::digest),
             ja3_raw,
             ja4: (!hello.damaged).then(|| ja4::ja4(hello, carrier)),
+            npf: (!hello.damaged && carrier != ja4::Carrier::Quic)
+                .then(|| npf::tls(hello, carrier == ja4::Carrier::Dtls))
+                .filter(|s| s.len() <= limits::NPF_BYTES_MAX),
         }
     }
 
@@ -206,6 +214,8 @@ pub struct ServerFacts {
     pub retry: bool,
     /// JA3S; `None` where the hello is damaged or of SSL 2.
     pub ja3s: Option<String>,
+    /// NPF string, likewise.
+    pub npf: Option<String>,
     /// Whether it answers with renegotiation_info (RFC 5746); `None` where the hello is damaged or the
     /// version has no renegotiation, or is SSL 2.
     pub secure_renegotiation: Option<bool>,
@@ -230,6 +240,7 @@ impl ServerFacts {
             resumes: hello.pre_shared_key && !hello.retry,
             retry: hello.retry,
             ja3s: (!hello.damaged).then(|| ja3::digest(&ja3::ja3s_raw(hello))),
+            npf: (!hello.damaged).then(|| npf::tls_server(hello)).filter(|s| s.len() <= limits::NPF_BYTES_MAX),
             secure_renegotiation: (!hello.damaged && !registry::is_tls13(hello.negotiated()))
                 .then_some(hello.renegotiation_info),
             encrypt_then_mac: hello.encrypt_then_mac,
@@ -337,13 +348,15 @@ pub enum TlsEvent<'e> {
         /// SHA-256 of each.
         sha256: &'e [[u8; 32]],
     },
-    /// Application data that keys made readable: not an event of its own, the engine reads it as the stream of
-    /// another protocol.
+    /// Application data that keys made readable, or that was not encrypted: not an event of its own, the engine reads
+    /// it as the stream of another protocol.
     Plain {
         /// Who sent it.
         sender: Direction,
         /// The plain text of a record.
         bytes: &'e [u8],
+        /// Whether it was on the network as it stands here: the cipher suite encrypts nothing.
+        in_clear: bool,
     },
 }
 
@@ -403,6 +416,8 @@ impl Event for TlsEvent<'_> {
         let compression = server.filter(|s| s.version != 0x0002 && !registry::is_tls13(s.version) && !s.retry);
         row.opt_text(compression.map(|s| registry::compression_name(s.compression)).as_deref());
         row.opt_bool(server.and_then(|s| s.secure_renegotiation));
+        row.opt_text(client.and_then(|c| c.npf.as_deref()));
+        row.opt_text(server.and_then(|s| s.npf.as_deref()));
     }
 
     fn server_name(&self) -> Option<(&'static str, &[u8])> {

@@ -155,7 +155,10 @@ impl TlsParser {
         }
         let opened = self.conversation.opener().and_then(|opener| opener.open(dir, head, payload));
         match opened {
-            Some((content::DATA, plain)) => emit(TlsEvent::Plain { sender: dir, bytes: &plain }),
+            Some((content::DATA, plain)) => {
+                let in_clear = self.conversation.opener().is_some_and(|opener| opener.is_in_clear());
+                emit(TlsEvent::Plain { sender: dir, bytes: &plain, in_clear });
+            }
             Some((content::HANDSHAKE, plain)) if header.ty == content::DATA => {
                 self.conversation.opened(dir, &plain, emit);
             }

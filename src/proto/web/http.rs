@@ -271,6 +271,8 @@ impl Http {
             version: head.version(),
             at: (cx.ts, cx.packet),
             depth: self.depth,
+            // A client mostly asks as it did before.
+            npf: if self.depth == 1 { RequestHead::npf(bytes) } else { None },
             body_len: framing.announced(),
             body_open: framing != Framing::None,
             logins: logins(&head, self.ntlm),

@@ -296,6 +296,7 @@ impl Http2 {
             version: "2",
             at: (cx.ts, cx.packet),
             depth: self.depth,
+            npf: None,
             body_len: framing.announced(),
             body_open: !end,
             logins,

@@ -49,6 +49,11 @@ pub static TABLE: Table = Table {
         Column::repeating("title", Type::Text, "Title of the page, from the first 8 KiB of its body as sent"),
         Column::new("response_packet", Type::Int64, "Packet that completed the response's head"),
         Column::new("rtt_us", Type::Int64, "Time from the request's head to the response's head, in microseconds"),
+        Column::repeating(
+            "npf",
+            Type::Text,
+            "NPF string of the request, which tells the client's software; of the first of a connection (HTTP/1)",
+        ),
     ],
 };
 
@@ -85,6 +90,8 @@ pub struct Exchange<'e> {
     pub response_body_len: Option<u64>,
     /// Number of the request on its connection, from 1.
     pub depth: u32,
+    /// NPF string of the first request of a connection.
+    pub npf: Option<&'e str>,
     /// Scheme of the authorization, else of the challenge.
     pub auth_scheme: Option<&'e [u8]>,
     /// Realm of the challenge.
@@ -238,6 +245,7 @@ impl crate::proto::api::Event for Event<'_> {
         count(row, e.response_at.map(|a| a.1));
         let asked = e.method.is_some();
         row.opt_int(e.response_at.filter(|_| asked).map(|a| a.0.since(e.at.0) / 1000));
+        row.opt_text(e.npf);
     }
 
     fn login(&self) -> Option<Login<'_>> {

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use super::http_body::Coding;
 use super::http_login::{is_key_field, session_cookie};
 use crate::base::limits;
+use crate::fingerprint::npf;
 use crate::proto::digest::parameter;
 use crate::proto::ntlm;
 use crate::proto::text;
@@ -148,6 +149,19 @@ impl<'a> RequestHead<'a> {
             head.field(header.name.as_bytes(), header.value);
         }
         Some(head)
+    }
+
+    /// NPF string of a head that can be read as the standard says.
+    pub fn npf(bytes: &[u8]) -> Option<String> {
+        let mut headers = [const { MaybeUninit::uninit() }; limits::HTTP_HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut []);
+        let status = config().parse_request_with_uninit_headers(&mut request, bytes, &mut headers).ok()?;
+        if !status.is_complete() {
+            return None;
+        }
+        let version = [b"HTTP/1.", &[b'0' + request.version?][..]].concat();
+        let fields = request.headers.iter().map(|h| (h.name.as_bytes(), h.value));
+        Some(npf::http(request.method?.as_bytes(), &version, fields)).filter(|s| s.len() <= limits::NPF_BYTES_MAX)
     }
 
     /// Attackers and simple devices send what no library takes (blanks in the address, odd bytes in

@@ -58,6 +58,8 @@ pub struct Request {
     pub at: (Timestamp, u64),
     /// Its number on the connection.
     pub depth: u32,
+    /// NPF string of its head, where it is the first.
+    pub npf: Option<String>,
     /// Bytes of its body.
     pub body_len: Option<u64>,
     /// Whether its body is still coming.
@@ -152,6 +154,7 @@ impl Request {
             version: self.version,
             request_body_len: self.body_len,
             depth: self.depth,
+            npf: self.npf.as_deref(),
             server_side: server,
             is_proxied: self.is_proxied(),
             ..Exchange::default()
@@ -334,6 +337,7 @@ mod tests {
             version: "1.1",
             at: (Timestamp(0), 1),
             depth: 1,
+            npf: None,
             body_len: None,
             body_open: false,
             logins: Vec::new(),

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use self::keylog::{Key, Secrets};
 use self::record::RecordKeys;
-use self::suite::{Suite, expand_label, prf};
+use self::suite::{Cipher, Suite, expand_label, prf};
 use super::super::api::Direction;
 use super::messages::kind;
 use super::records::content;
@@ -43,6 +43,7 @@ pub struct Opener {
     client_random: Vec<u8>,
     client_side: Direction,
     suite: Option<Suite>,
+    in_clear: bool,
     /// The client's and the server's.
     sides: [Side; 2],
 }
@@ -51,7 +52,26 @@ impl Opener {
     /// For a session of which the ClientHello was seen.
     pub fn new(secrets: Secrets, client_random: &[u8], client_side: Direction) -> Self {
         let client_random = client_random.to_vec();
-        Self { secrets, client_random, client_side, suite: None, sides: Default::default() }
+        Self { secrets, client_random, client_side, suite: None, in_clear: false, sides: Default::default() }
+    }
+
+    /// For a cipher suite that only authenticates (RFC 5246, appendix A.5; RFC 4492): its records are read without
+    /// any key. `None` of every other suite.
+    pub fn without_keys(hello: &ServerHello<'_>, client_side: Direction) -> Option<Self> {
+        let version = hello.negotiated();
+        let suite = Suite::of(hello.cipher, version).filter(|s| s.cipher == Cipher::Null && version < 0x0304)?;
+        let mut opener = Self::new(Secrets::default(), &[], client_side);
+        for side in &mut opener.sides {
+            side.pending = Some(RecordKeys::unverified(suite, version)?);
+        }
+        opener.suite = Some(suite).filter(|_| hello.compression == 0 && !hello.retry);
+        opener.in_clear = true;
+        opener.suite.is_some().then_some(opener)
+    }
+
+    /// Whether nothing is encrypted.
+    pub const fn is_in_clear(&self) -> bool {
+        self.in_clear
     }
 
     /// The client random that the keys are of.

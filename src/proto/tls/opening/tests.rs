@@ -262,3 +262,19 @@ fn messages_are_put_together_and_bounded() {
     assert_eq!(seen, [(8, vec![0, 0]), (11, vec![1, 2, 3])]);
     assert!(!o.messages(Direction::Orig, &vec![0xff; limits::TLS_MESSAGE_BYTES_MAX + 1], |_, _| ()));
 }
+
+#[test]
+fn a_suite_without_encryption_is_read_without_keys() {
+    let hello = ServerHello { version: 0x0303, cipher: 0x003b, random: &[5; 32], ..Default::default() };
+    let mut o = Opener::without_keys(&hello, Direction::Orig).unwrap();
+    assert!(o.is_in_clear() && o.is_of_use() && !o.opens(Direction::Orig));
+    o.change_cipher(Direction::Orig);
+    let payload = [&b"GET / HTTP/1.1"[..], &[9; 32]].concat();
+    let got = o.open(Direction::Orig, &header(DATA, payload.len()), &payload);
+    assert_eq!(got, Some((DATA, b"GET / HTTP/1.1".to_vec())), "without its MAC of 32 bytes");
+    assert_eq!(o.open(Direction::Orig, &header(DATA, 31), &[9; 31]), None, "shorter than a MAC");
+    for (version, cipher) in [(0x0303, 0x002f), (0x0303, 0x0000), (0x0304, 0xc0b4), (0x0300, 0x003b)] {
+        let hello = ServerHello { version, cipher, ..Default::default() };
+        assert!(Opener::without_keys(&hello, Direction::Orig).is_none(), "{version:04x} {cipher:04x}");
+    }
+}
