@@ -200,7 +200,8 @@ pub fn tcp(syn: &Syn<'_>) -> String {
 }
 
 /// The options of a TCP header as they go into a fingerprint: largest segment and scale of the window as a whole, of the
-/// others the kind; up to the end of the list or the first that is cut.
+/// others the kind; up to the first that is cut. Padding behind the end of
+/// the list counts byte by byte, as in Mercury.
 pub fn options<'a>(list: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let mut rest = list;
     std::iter::from_fn(move || {
@@ -212,7 +213,7 @@ pub fn options<'a>(list: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
             (_, None) => return None,
         };
         let (option, after) = rest.split_at_checked(len)?;
-        rest = if *kind == 0 { &[] } else { after };
+        rest = after;
         if matches!(kind, 2 | 3) { Some(option) } else { option.get(..1) }
     })
 }
