@@ -70,6 +70,7 @@ const LOGINS: &[(&str, &[&str])] = &[
     ("ftp-upload-passive.pcap", &["wrong-Guess-0", "Sample-Scan-2"]),
     ("ftp-active.pcap", &["Sample-Scan-2"]),
     ("http-basic-camera.pcap", &["wrong-Guess-0", "Sample-Cam-3"]),
+    ("tls-keys.pcapng", &["wrong-Guess-1.2", "wrong-Guess-1.3", "Sample-Cam-3"]),
     ("mirror-two-vlans.pcap", &["Sample-Cam-3"]),
     ("mirror-vxlan.pcap", &["Sample-Cam-3", "Sample-Printer-1"]),
     ("mirror-gre.pcap", &["Sample-Cam-3"]),

@@ -226,9 +226,9 @@ pub fn http<'a>(method: &[u8], version: &[u8], headers: impl Iterator<Item = (&'
     out.push('(');
     for (name, value) in headers {
         let is = |known: &&[u8]| name.eq_ignore_ascii_case(known);
-        if HTTP_WHOLE.iter().any(|known| is(known)) {
+        if HTTP_WHOLE.iter().any(&is) {
             element(&mut out, &[name, b": ", value].concat());
-        } else if HTTP_NAMES.iter().any(|known| is(known)) {
+        } else if HTTP_NAMES.iter().any(is) {
             element(&mut out, name);
         }
     }

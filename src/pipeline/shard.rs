@@ -163,13 +163,13 @@ impl Shard {
             Admitted::Packet { slot, side, .. } => {
                 if packet.protocol == protocol::TCP && packet.tcp.has(TcpFields::SYN) {
                     match syns.number(packet, slab) {
-                        Ok(number) => {
+                        Some(number) => {
                             if let Some(flow) = table.get_mut(slot) {
                                 // Whoever opened it: sides may still be turned round.
                                 flow.app.note_syn(packet.tcp.has(TcpFields::ACK), number);
                             }
                         }
-                        Err(()) => counters.parser_limits += 1,
+                        None => counters.parser_limits += 1,
                     }
                 }
                 if matches!(packet.protocol, protocol::TCP | protocol::UDP) {

@@ -22,8 +22,8 @@ pub struct SynPrints {
 }
 
 impl SynPrints {
-    /// The number of a SYN's fingerprint; `Err` where there are too many to keep another.
-    pub fn number(&mut self, packet: &Packet, slab: &[u8]) -> Result<SynNumber, ()> {
+    /// The number of a SYN's fingerprint; `None` where there are too many to keep another.
+    pub fn number(&mut self, packet: &Packet, slab: &[u8]) -> Option<SynNumber> {
         let end = packet.payload_offset as usize;
         let len = usize::from(packet.tcp.header_len).saturating_sub(20);
         let options = slab.get(end.saturating_sub(len)..end).unwrap_or_default();
@@ -37,15 +37,15 @@ impl SynPrints {
         };
         let key = key(&syn);
         if let Some(number) = self.known.get(&key) {
-            return Ok(*number);
+            return Some(*number);
         }
         if self.texts.len() >= limits::SYN_PRINTS_MAX {
-            return Err(());
+            return None;
         }
         self.texts.push(npf::tcp(&syn).into());
         let number = SynNumber::try_from(self.texts.len()).unwrap_or(0);
         self.known.insert(key, number);
-        Ok(number)
+        Some(number)
     }
 
     /// The text of a number.
@@ -119,11 +119,11 @@ mod tests {
         for window in 0..limits::SYN_PRINTS_MAX as u16 {
             let mut p = packet(&[]);
             p.tcp.window = window;
-            assert!(prints.number(&p, &[0; 20]).is_ok());
+            assert!(prints.number(&p, &[0; 20]).is_some());
         }
         let mut p = packet(&[]);
         p.ip_version = 6;
-        assert_eq!(prints.number(&p, &[0; 20]), Err(()));
-        assert!(prints.number(&packet(&[]), &[0; 20]).is_err() || prints.texts.len() == limits::SYN_PRINTS_MAX);
+        assert_eq!(prints.number(&p, &[0; 20]), None);
+        assert_eq!(prints.texts.len(), limits::SYN_PRINTS_MAX);
     }
 }

@@ -222,8 +222,7 @@ impl Text {
 
     fn escaped(&mut self, bytes: &[u8], style: Style, dots: bool) {
         // Nearly all labels are as they are written.
-        let plain = |c: &u8| matches!(c, b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'_' | b'a'..=b'z');
-        if bytes.iter().all(plain)
+        if bytes.iter().all(|c| matches!(c, b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'_' | b'a'..=b'z'))
             && let Some(room) = self.buffer.get_mut(self.len..self.len + bytes.len())
         {
             room.copy_from_slice(bytes);

@@ -116,8 +116,14 @@ pub struct BadLine {
 pub struct KeyStore {
     /// Those that the user gave for all captures.
     given: Option<Arc<Self>>,
-    sessions: RwLock<HashMap<[u8; RANDOM], Vec<(Since, Label, Key)>, ahash::RandomState>>,
+    sessions: RwLock<Sessions>,
 }
+
+/// What is known of each session, by client random.
+type Sessions = HashMap<[u8; RANDOM], Vec<(Since, Label, Key)>, ahash::RandomState>;
+
+/// What a line says: which secret of which session.
+type Line = (Label, [u8; RANDOM], Key);
 
 impl KeyStore {
     /// For the secrets of captures beside those that the user gave.
@@ -188,7 +194,7 @@ impl KeyStore {
 }
 
 /// Reads one line: `None` for an empty one, a comment, or a label that opens no records.
-fn parse(line: &[u8]) -> Result<Option<(Label, [u8; RANDOM], Key)>, &'static str> {
+fn parse(line: &[u8]) -> Result<Option<Line>, &'static str> {
     let line = line.trim_ascii();
     if line.is_empty() || line.starts_with(b"#") {
         return Ok(None);
@@ -218,7 +224,7 @@ fn parse(line: &[u8]) -> Result<Option<(Label, [u8; RANDOM], Key)>, &'static str
 
 /// Bytes of hex digits, of at most 128.
 fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
-    if digits.is_empty() || digits.len() > 128 || digits.len() % 2 != 0 {
+    if digits.is_empty() || digits.len() > 128 || !digits.len().is_multiple_of(2) {
         return None;
     }
     let digit = |c: &u8| char::from(*c).to_digit(16).and_then(|d| u8::try_from(d).ok());

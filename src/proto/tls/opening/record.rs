@@ -246,3 +246,6 @@ impl RecordKeys {
         Some(bytes)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
