@@ -24,6 +24,7 @@ pub mod remote;
 pub mod testing;
 pub mod text;
 pub mod tls;
+mod unchanged;
 pub mod voice;
 pub mod web;
 pub mod windows;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::unchanged::{Search, unless_known};
 use crate::base::{Secret, limits, secret::BLANK};
 
 /// Finds lines in bytes that are presented again with more behind them. Remembers how far it has
@@ -215,6 +216,10 @@ pub fn without_secret<'a>(reply: &'a [u8], secret: Secret<'_>) -> Cow<'a, [u8]> 
 /// is blanked, behind a bare `password` what looks like one, and what a sentence says to be one. For texts
 /// of a line; what speaks at length is for [`super::prose`].
 pub fn without_settings(text: &[u8]) -> Cow<'_, [u8]> {
+    unless_known(Search::Settings, text, without_any_settings)
+}
+
+fn without_any_settings(text: &[u8]) -> Cow<'_, [u8]> {
     if !contains_word(text) {
         return without_assigned(text);
     }

@@ -6,6 +6,7 @@ use super::http_keys::{KEY_BYTES_MAX, is_password_key, last_part, without_number
 use super::http_words;
 use crate::base::secret::BLANK;
 use crate::proto::text;
+use crate::proto::unchanged::{Search, unless_known};
 
 /// Whether the value of this query parameter is a secret that no table should show.
 pub(super) fn is_secret_key(key: &[u8]) -> bool {
@@ -69,7 +70,7 @@ const NESTED_BYTES_MAX: usize = 2048;
 /// An address without its secrets: user information, the values of secret parameters in query, fragment
 /// and path, keys that stand in the path, and the same in addresses and texts that parameters hold.
 pub fn blanked(uri: &[u8]) -> Cow<'_, [u8]> {
-    blanked_at(uri, 0)
+    unless_known(Search::Address, uri, |uri| blanked_at(uri, 0))
 }
 
 /// The authority that a proxy is asked to connect to (RFC 9112, section 3.2.3), without user information.
