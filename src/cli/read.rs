@@ -88,12 +88,13 @@ pub fn signatures(folder: &Path) -> Result<Arc<SignatureSet>, u8> {
 }
 
 /// The secrets in key logs. A line that says nothing is told and left out; a file without any secret is an error.
-fn tls_keys(paths: &[std::path::PathBuf]) -> Result<Option<Arc<KeyStore>>, u8> {
+fn tls_keys(paths: &[std::path::PathBuf], memory: usize) -> Result<Option<Arc<KeyStore>>, u8> {
     const SHOWN: usize = 5;
+    let store = KeyStore::within(memory / 8);
     if paths.is_empty() {
-        return Ok(None);
+        // Captures may hold secrets, which stand over these.
+        return Ok(Some(Arc::new(store)));
     }
-    let store = KeyStore::default();
     for path in paths {
         let fail = |what: &dyn std::fmt::Display| {
             complain(format_args!("--tls-keys {}: {what}", path.display()));
@@ -171,7 +172,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
             CaseKey::from_file(&bytes)
         }
     };
-    let tls_keys = tls_keys(&common.tls_keys)?;
+    let tls_keys = tls_keys(&common.tls_keys, common.memory)?;
     const SECOND: i64 = 1_000_000_000;
     let timeouts = Timeouts {
         tcp: i64::from(common.tcp_timeout) * SECOND,

@@ -15,8 +15,13 @@ pub const TLS_ALERTS_MAX: usize = 8;
 /// Records of application data in one direction after which a handshake that could not be followed
 /// to its end is given up, so that an encrypted flow costs nothing.
 pub const TLS_RECORDS_UNDECIDED_MAX: u32 = 16;
-/// Secrets of TLS sessions that a run may be given (key logs, decryption secrets in captures): some 200 bytes each.
+/// Secrets of TLS sessions that a run may be given (key logs, decryption secrets in captures), where an eighth of
+/// `--memory` has room for them.
 pub const TLS_KEYS_MAX: usize = 4 << 20;
+/// Bytes that one of them takes.
+pub const TLS_KEY_BYTES: usize = 256;
+/// Secrets of one session: six that differ, and what may be said otherwise a second time.
+pub const TLS_KEYS_PER_SESSION_MAX: usize = 16;
 /// Longest NPF string that is written; the usual ones have some 300 bytes, with SSH 2000.
 pub const NPF_BYTES_MAX: usize = 8192;
 /// Fingerprints of SYNs that a shard tells apart.

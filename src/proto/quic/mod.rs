@@ -255,6 +255,7 @@ impl AppParser for Quic {
         if self.done {
             return Progress::Finished;
         }
+        let derived = self.derived;
         let Some(learnt) = self.datagram(&cx, dir, bytes, emit).or(self.state.as_ref().map(|_| false)) else {
             return Progress::Violation("no QUIC packet");
         };
@@ -262,12 +263,19 @@ impl AppParser for Quic {
             state.facts.datagrams = state.facts.datagrams.saturating_add(1);
         }
         self.idle = if learnt { 0 } else { self.idle + 1 };
+        // What looks like a new connection is a try, not silence: forged ones must not hide the one that follows.
+        if self.derived > derived {
+            self.idle = 0;
+        }
         let exhausted = self.derived > limits::QUIC_KEYS_MAX || self.connections > limits::QUIC_CONNECTIONS_MAX;
-        if exhausted {
+        let settled = self.state.as_ref().is_some_and(|s| s.is_settled());
+        let idle = self.idle >= limits::QUIC_IDLE_DATAGRAMS_MAX;
+        // Behind a handshake that was missed all have a short header; with a long one something may be given up.
+        let long = bytes.first().is_some_and(|b| b & 0x80 != 0);
+        if exhausted || idle && !settled && long {
             cx.limit_hit();
         }
-        let settled = self.state.as_ref().is_some_and(|s| s.is_settled());
-        if exhausted || settled || self.idle >= limits::QUIC_IDLE_DATAGRAMS_MAX {
+        if exhausted || settled || idle {
             self.finish(emit);
             self.done = true;
             self.scratch = Vec::new();

@@ -45,12 +45,12 @@ impl Label {
 
 /// A secret: at most 64 bytes.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Key(Vec<u8>);
+pub struct Key(Box<[u8]>);
 
 impl Key {
     /// A secret that was derived from another.
-    pub const fn of(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+    pub fn of(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
     }
 
     /// The bytes.
@@ -111,31 +111,51 @@ pub struct BadLine {
     pub reason: &'static str,
 }
 
-/// All secrets of a run or of one timeline, by client random: at most [`limits::TLS_KEYS_MAX`] of them.
-#[derive(Debug, Default)]
+/// All secrets of a run or of one timeline, by client random: as many as there is room for, and at most
+/// [`limits::TLS_KEYS_MAX`].
+#[derive(Debug)]
 pub struct KeyStore {
     /// Those that the user gave for all captures.
     given: Option<Arc<Self>>,
+    most: usize,
     sessions: RwLock<Sessions>,
 }
 
-/// What is known of each session, by client random.
-type Sessions = HashMap<[u8; RANDOM], Vec<(Since, Label, Key)>, ahash::RandomState>;
+/// What is known of each session.
+#[derive(Debug, Default)]
+struct Sessions {
+    /// By client random.
+    by_random: HashMap<[u8; RANDOM], Vec<(Since, Label, Key)>, ahash::RandomState>,
+    /// Secrets of all.
+    count: usize,
+}
+
+impl Default for KeyStore {
+    fn default() -> Self {
+        Self { given: None, most: limits::TLS_KEYS_MAX, sessions: RwLock::default() }
+    }
+}
 
 /// What a line says: which secret of which session.
 type Line = (Label, [u8; RANDOM], Key);
 
 impl KeyStore {
+    /// With room for as many secrets as fit into so many bytes.
+    pub fn within(bytes: usize) -> Self {
+        Self { most: (bytes / limits::TLS_KEY_BYTES).min(limits::TLS_KEYS_MAX), ..Self::default() }
+    }
+
     /// For the secrets of captures beside those that the user gave.
     pub fn over(given: Option<Arc<Self>>) -> Self {
-        Self { given, ..Self::default() }
+        let most = given.as_ref().map_or(limits::TLS_KEYS_MAX, |given| given.most);
+        Self { given, most, ..Self::default() }
     }
 
     /// Reads a key log; answers with how many secrets it holds. What cannot be read is told line by line, and
     /// what comes behind the limit is left out and told once.
     pub fn read(&self, log: &[u8], since: Since, bad: &mut dyn FnMut(BadLine)) -> usize {
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        let mut left = limits::TLS_KEYS_MAX.saturating_sub(sessions.values().map(Vec::len).sum());
+        let Sessions { by_random, count } = &mut *sessions;
         let mut read = 0;
         for (i, line) in log.split(|b| *b == b'\n').enumerate() {
             let parsed = match parse(line) {
@@ -146,17 +166,24 @@ impl KeyStore {
                     continue;
                 }
             };
-            if left == 0 {
-                bad(BadLine { line: i + 1, reason: "more secrets than a run may have: the rest is left out" });
+            if *count >= self.most {
+                bad(BadLine { line: i + 1, reason: "more secrets than there is room for: the rest is left out" });
                 break;
             }
             let (label, random, key) = parsed;
-            let known = sessions.entry(random).or_default();
+            let known = by_random.entry(random).or_default();
             // Logs of long-lived programs say the same again and again.
-            if !known.iter().any(|(s, l, k)| *s == since && *l == label && *k == key) {
-                known.push((since, label, key));
-                left -= 1;
+            if known.iter().any(|(s, l, k)| *s == since && *l == label && *k == key) {
+                read += 1;
+                continue;
             }
+            if known.len() >= limits::TLS_KEYS_PER_SESSION_MAX {
+                bad(BadLine { line: i + 1, reason: "more secrets of one session than any has" });
+                continue;
+            }
+            known.reserve_exact(1);
+            known.push((since, label, key));
+            *count += 1;
             read += 1;
         }
         read
@@ -174,7 +201,7 @@ impl KeyStore {
 
     fn add(&self, random: &[u8; RANDOM], capture: u32, packet: u64, found: &mut Secrets) {
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
-        for (since, label, key) in sessions.get(random).into_iter().flatten() {
+        for (since, label, key) in sessions.by_random.get(random).into_iter().flatten() {
             if !since.covers(capture, packet) {
                 continue;
             }
@@ -219,7 +246,7 @@ fn parse(line: &[u8]) -> Result<Option<Line>, &'static str> {
     if !fits {
         return Err("a secret of a length that this label does not have");
     }
-    Ok(Some((label, random, Key(secret))))
+    Ok(Some((label, random, Key::of(secret))))
 }
 
 /// Bytes of hex digits, of at most 128.
@@ -278,6 +305,30 @@ mod tests {
         assert!(store.find(&[7; 32], 2, 10).is_none());
         assert!(store.find(&[7; 32], 2, 11).is_some());
         assert!(store.find(&[7; 32], 1, 11).is_none(), "another capture");
+    }
+
+    #[test]
+    fn a_log_of_one_session_or_of_many_pieces_costs_linear_time_and_bounded_memory() {
+        let store = KeyStore::within(10 * limits::TLS_KEY_BYTES);
+        let mut bad = Vec::new();
+        let same: String = (0..200).map(|n| format!("CLIENT_RANDOM {} {}\n", hex(7, 32), hex(n, 48))).collect();
+        assert_eq!(store.read(same.as_bytes(), Since::Always, &mut |b| bad.push(b)), 10);
+        assert_eq!(bad.len(), 1, "there is no room for more");
+        let store = KeyStore::default();
+        assert_eq!(store.read(same.as_bytes(), Since::Always, &mut |b| bad.push(b)), limits::TLS_KEYS_PER_SESSION_MAX);
+        // As a capture with a block of secrets before every packet has it: what it takes must not grow with what is there.
+        let take = |blocks: u32| {
+            let store = KeyStore::default();
+            let start = std::time::Instant::now();
+            for n in 0..blocks {
+                let line = format!("CLIENT_RANDOM {}{n:08x} {}", hex(9, 28), hex(1, 48));
+                assert_eq!(store.read(line.as_bytes(), Since::Packet { capture: 0, packet: 1 }, &mut |_| ()), 1);
+            }
+            start.elapsed()
+        };
+        let best = |blocks| (0..3).map(|_| take(blocks)).min().unwrap_or_default();
+        let (few, many) = (best(4000), best(16_000));
+        assert!(many < few * 12, "four times as many took {few:?} and {many:?}");
     }
 
     #[test]
