@@ -45,11 +45,6 @@ pub static CREDENTIALS: Table = Table {
             Type::Text,
             "The exchange as a line that a password cracker reads; null unless revealing was asked for",
         ),
-        Column::repeating(
-            "decrypted",
-            Type::Bool,
-            "Whether keys that were brought (--tls-keys, or secrets in the capture) made it readable: it was not in clear then",
-        ),
     ],
 };
 
@@ -129,6 +124,7 @@ pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>
         row.int(flow.flow_id).name(flow.capture).time(login.ts).count(login.packet);
         row.addr(flow.orig_ip).int(flow.orig_port).addr(flow.resp_ip).int(flow.resp_port);
     }
+    row.bool(beside.decrypted);
     row.text(protocol).text(login.mechanism);
     match reveal {
         Reveal::No => row.opt_bytes(shown_user(protocol, login).as_deref()),
@@ -151,7 +147,6 @@ pub fn write(out: &mut RowBuffer, cx: &Cx<'_>, protocol: &str, login: &Login<'_>
         Some(crackable) => row.text(&clean(&crackable.line)),
         None => row.null(),
     };
-    row.opt_bool(Some(beside.decrypted));
 }
 
 #[cfg(test)]

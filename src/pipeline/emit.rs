@@ -370,6 +370,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn row(&mut self, table: &'static Table, at: Cx<'_>, write: impl FnOnce(&mut RowWriter<'_>, &EngineOptions)) {
+        let inside = self.inside;
         let Some(rows) = self.out.rows_of(table) else { return };
         let FlowView { flow_id, capture, orig_ip, orig_port, resp_ip, resp_port, .. } = *at.flow;
         let mut row = rows.row(at.ts, at.packet);
@@ -385,6 +386,7 @@ impl<'a> Emitter<'a> {
                 .addr(resp_ip)
                 .int(resp_port);
         }
+        row.bool(inside);
         write(&mut row, self.options);
         let cut = rows.take_cut();
         self.counters().values_cut += cut;

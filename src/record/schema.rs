@@ -99,4 +99,9 @@ pub const FLOW_PREFIX: &[Column] = &[
     Column::new("orig_port", Type::Int32, "Port of the originator; for ICMP the type"),
     Column::repeating("resp_ip", Type::Text, "Address of the responder"),
     Column::repeating("resp_port", Type::Int32, "Port of the responder; for ICMP the code"),
+    Column::repeating(
+        "decrypted",
+        Type::Bool,
+        "Whether keys that were brought (--tls-keys, or secrets in the capture) made it readable: it was not in clear then",
+    ),
 ];
