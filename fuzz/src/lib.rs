@@ -18,6 +18,7 @@ use overhear::base::secret::Reveal;
 use overhear::base::{Timestamp, counters::Counters, limits};
 use overhear::decode::{self, Defragmenter, Kind, Packet};
 use overhear::detect::CaseKey;
+use overhear::fingerprint::hello::ServerHello;
 use overhear::fingerprint::x509::{self, CertificateFacts};
 use overhear::flow::Timeouts;
 use overhear::frame::{FrameBatch, FrameMeta, LinkType};
@@ -28,8 +29,11 @@ use overhear::pipeline::shard::{Router, Shard};
 use overhear::pipeline::tables;
 use overhear::policy::suppress::{Subject, Tally};
 use overhear::policy::{Expect, HomeNet, Suppress};
+use overhear::proto::api::Direction;
 use overhear::proto::proof::{Digest, Kerberos, KerberosMessage, Ntlm, Proof};
 use overhear::proto::registry::Protocol;
+use overhear::proto::tls::opening::Opener;
+use overhear::proto::tls::opening::keylog::{KeyStore, Since};
 use overhear::record::RowBuffer;
 use overhear::signature::RuleSet;
 use overhear::signature::defaults::Defaults;
@@ -55,6 +59,7 @@ const OTHERS: &[(&str, Target)] = &[
     ("lists", list_file),
     ("intel", indicators),
     ("certificate", certificate),
+    ("tls_keys", tls_keys),
 ];
 
 /// What the target of a protocol is called before the protocol's name.
@@ -436,6 +441,46 @@ fn list_file(bytes: &[u8]) {
         Err(errors) => assert!(!errors.is_empty() && errors.len() <= limits::LIST_ERRORS_MAX),
         Ok(list) => assert!(list.rows.iter().all(|(line, cells)| *line > 0 && cells.len() == columns.len())),
     }
+}
+
+/// A key log, and records that are opened with what stands in it: two bytes for the suite, the log up to a zero byte, then
+/// records.
+fn tls_keys(bytes: &[u8]) {
+    let Some((&[version, cipher], rest)) = bytes.split_first_chunk::<2>() else { return };
+    let (log, mut records) = rest.split_at(rest.iter().position(|b| *b == 0).unwrap_or(rest.len()));
+    let store = KeyStore::default();
+    store.read(log, Since::Always, &mut |bad| assert!(bad.line > 0 && !bad.reason.is_empty()));
+    // The session of the first line that names one, else of a fixed one.
+    let random: Vec<u8> = log
+        .split(|b| b.is_ascii_whitespace())
+        .find(|word| word.len() == 64)
+        .map(|word| {
+            word.chunks(2).map(|pair| u8::from_str_radix(&String::from_utf8_lossy(pair), 16).unwrap_or(0)).collect()
+        })
+        .unwrap_or_else(|| vec![7; 32]);
+    let secrets = store.find(&random, 0, 1).unwrap_or_default();
+    let mut opener = Opener::new(secrets, &random, Direction::Orig);
+    let version = 0x0301 + u16::from(version % 4);
+    let suites = [
+        0x002f, 0x0035, 0x000a, 0x0005, 0x003b, 0x009c, 0xc02f, 0xc030, 0xcca8, 0xc09e, 0xc0a2, 0x1301, 0x1303, 0x1305,
+    ];
+    let cipher = suites.get(usize::from(cipher) % suites.len()).copied().unwrap_or(0x1301);
+    opener.server_hello(&ServerHello { version, cipher, random: &[5; 32], ..ServerHello::default() });
+    for dir in [Direction::Orig, Direction::Resp] {
+        opener.change_cipher(dir);
+    }
+    while let Some((head, behind)) = records.split_first_chunk::<5>() {
+        let len = (usize::from(head[3]) << 8 | usize::from(head[4])).min(behind.len());
+        let (payload, after) = behind.split_at(len);
+        let dir = if head[0] & 0x80 == 0 { Direction::Orig } else { Direction::Resp };
+        if let Some((_, plain)) = opener.open(dir, head, payload) {
+            assert!(plain.len() <= payload.len());
+            opener.messages(dir, &plain, |_, _| ());
+        }
+        opener.messages(dir, payload, |_, _| ());
+        records = after;
+    }
+    assert!(opener.heap() < 1 << 20);
 }
 
 /// A certificate: whatever stands in it, what is known of it is bounded and can be shown.

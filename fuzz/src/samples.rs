@@ -102,6 +102,7 @@ impl Samples {
             "proof" => vec![PROOF.to_vec()],
             "intel" => INTEL.iter().map(|list| list.as_bytes().to_vec()).collect(),
             "lists" => vec![LIST.as_bytes().to_vec()],
+            "tls_keys" => vec![key_log()],
             "certificate" => CERTIFICATES.iter().map(|c| c.to_vec()).collect(),
             // No sample holds SSH.
             "proto_ssh" => vec![ssh()],
@@ -126,6 +127,21 @@ impl Samples {
         let fitting = self.flows.iter().filter(|(tcp, _, first)| over(*tcp) && is(first));
         fitting.map(|(_, script, _)| script.clone()).collect()
     }
+}
+
+/// A key log with a secret of each sort, and two records behind it.
+fn key_log() -> Vec<u8> {
+    let mut out = vec![2, 3];
+    let labels = [("CLIENT_RANDOM", 48), ("CLIENT_TRAFFIC_SECRET_0", 32), ("SERVER_HANDSHAKE_TRAFFIC_SECRET", 32)];
+    for (label, len) in labels {
+        out.extend(format!("{label} {} {}\n", "07".repeat(32), "09".repeat(len)).bytes());
+    }
+    out.push(0);
+    for (ty, len) in [(23_u8, 64_u8), (0x96, 48)] {
+        out.extend([ty, 3, 3, 0, len]);
+        out.extend(vec![0x5a; usize::from(len)]);
+    }
+    out
 }
 
 /// Banners and the first key exchange packet of both sides (RFC 4253, sections 4.2, 6 and 7.1).

@@ -57,8 +57,9 @@ const fn obsolete_version(version: u16) -> Option<&'static str> {
         0x0300 => Some("SSLv3"),
         0x0301 => Some("TLSv1.0"),
         0x0302 => Some("TLSv1.1"),
-        // 0x0100 is what OpenSSL sent before DTLS was numbered.
-        0xfeff | 0x0100 => Some("DTLSv1.0"),
+        0xfeff => Some("DTLSv1.0"),
+        // What OpenSSL sent before DTLS was numbered.
+        0x0100 => Some("DTLSv0.9"),
         _ => None,
     }
 }
