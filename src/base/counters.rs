@@ -65,6 +65,10 @@ counters! {
     violations,
     /// Messages cut or skipped because a parser's own limit was hit.
     parser_limits,
+    /// ClientHellos to which the capture shows no answer: one direction is missing, or nobody answered.
+    tls_hellos_unanswered,
+    /// ClientHellos with an encrypted one inside (ECH): the name that they show need not be the one that is asked for.
+    tls_hellos_ech,
     /// TLS handshakes that a server has answered.
     tls_handshakes,
     /// Of these, those whose certificate nobody can see: TLS 1.3 encrypts it.

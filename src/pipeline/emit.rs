@@ -284,6 +284,8 @@ impl<'a> Emitter<'a> {
     /// Judges the certificates of a handshake that is over, and counts those that nobody could see.
     fn handshake(&mut self, at: &Cx<'_>, handshake: &Handshake) {
         let counters = self.counters();
+        counters.tls_hellos_unanswered += u64::from(handshake.server.is_none());
+        counters.tls_hellos_ech += u64::from(handshake.client.as_ref().is_some_and(|c| c.ech));
         if let Some(hidden) = certificates::hidden(handshake) {
             counters.tls_handshakes += 1;
             counters.tls_certificates_encrypted += u64::from(hidden == Hidden::Encrypted);
