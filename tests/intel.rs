@@ -91,9 +91,32 @@ fn lists_of_all_formats_load_together_and_find_nothing_where_nothing_is() {
     assert!(matches!(run.code, Some(exit::COMPLETE | exit::PARTIAL)), "{}", run.stderr);
     let formats: Vec<_> =
         document(&out)["intel"].as_array().into_iter().flatten().map(|l| l["format"].clone()).collect();
-    assert_eq!(formats, ["lines", "misp", "lines", "lines", "lines", "stix"]);
+    assert_eq!(formats, ["lines", "misp", "lines", "lines", "lines", "stix", "lines"]);
     // The samples' servers outside are in a network that one of these lists has.
     assert!(found(&out).iter().all(|row| row[0] == "intel-ip" && row[4].contains("203.0.113.")), "{:#?}", found(&out));
+}
+
+#[test]
+fn an_indicator_counts_in_its_own_time_only() {
+    let (folder, out) = scratch();
+    let indicator = |name: &str, address: &str, from: &str, until: &str| {
+        format!(
+            r#"{{"type": "indicator", "name": "{name}", "pattern": "[ipv4-addr:value = '{address}']",
+            "valid_from": "{from}", "valid_until": "{until}"}}"#
+        )
+    };
+    let objects = [
+        indicator("ended", "203.0.113.77", "2009-01-01T00:00:00Z", "2010-01-01T00:00:00Z"),
+        indicator("to come", "203.0.113.10", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+        indicator("holds", "203.0.113.11", "2009-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    ];
+    let list = folder.path().join("stix.json");
+    fs::write(&list, format!(r#"{{"type": "bundle", "objects": [{}]}}"#, objects.join(","))).expect("a file");
+    read(args(&[&list], &[]), &out);
+    let rows = found(&out);
+    assert!(!rows.is_empty() && rows.iter().all(|row| row[4].contains("stix.json (holds)")), "{rows:#?}");
+    let report = &document(&out)["intel"][0];
+    assert_eq!((&report["timed"], &report["entries"]["address"]), (&3.into(), &3.into()), "{report}");
 }
 
 #[test]

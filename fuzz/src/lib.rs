@@ -418,10 +418,11 @@ fn indicators(bytes: &[u8]) {
     // What the parsers take for names and addresses is looked up again where it was listed.
     let lists = intel::of_bytes("list", bytes, ROOM);
     assert!(lists.memory() <= ROOM && lists.reports().len() == 1);
+    let listed = lists.at(Timestamp(0));
     for word in text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '#' | ';')) {
-        let _ = lists.name(word.as_bytes());
+        let _ = listed.name(word.as_bytes());
         if let Ok(ip) = word.parse() {
-            let _ = lists.service(ip, 443);
+            let _ = listed.service(ip, 443);
         }
         let _ = Key::parse(word, intel::Kind::Md5);
     }
@@ -429,7 +430,7 @@ fn indicators(bytes: &[u8]) {
         && let Ok(key) = Key::parse(first, intel::Kind::Md5)
         && key.kind == intel::Kind::Domain
     {
-        assert!(lists.name(key.bytes()).is_some(), "{first:?} was listed");
+        assert!(listed.name(key.bytes()).is_some(), "{first:?} was listed");
     }
 }
 

@@ -202,13 +202,14 @@ const DEFAULTS: &str = "# schema: 1\n# version: 1\n# date: 2026-11-25\n# source:
 
 /// Parts of an exchange, a zero byte between them.
 const PROOF: &[u8] = b"SHA-256\0n=user,r=rOprNGfwEbeRWgbNEkqO\0r=rOprNGfw,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4\0auth\0MD5\x006629fae49393a05397450978507c4ef1\0admin\0\x17";
-const INTEL: [&str; 6] = [
+const INTEL: [&str; 7] = [
     include_str!("../../tests/intel/plain.txt"),
     include_str!("../../tests/intel/misp.json"),
     include_str!("../../tests/intel/stix.json"),
     include_str!("../../tests/intel/c2.csv"),
     include_str!("../../tests/intel/sslbl-ja3.csv"),
     include_str!("../../tests/intel/sslbl-certificates.csv"),
+    include_str!("../../tests/intel/threatfox.csv"),
 ];
 const LIST: &str = include_str!("../../signatures/lists/controls.tsv");
 const SUPPRESS: &str = r#"

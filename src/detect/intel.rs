@@ -20,7 +20,7 @@ use crate::proto::remote::ssh::SshConnection;
 use crate::proto::tls::{Handshake, TlsEvent};
 use crate::proto::{dtls, quic};
 use crate::record::clean;
-use crate::signature::intel::{Hit, Intel, Kind};
+use crate::signature::intel::{At as Lists, Hit, Intel, Kind};
 
 /// What every rule here begins with.
 pub const PREFIX: &str = "intel-";
@@ -56,11 +56,13 @@ fn on_lists(hit: &Hit<'_>, shown: bool) -> String {
 pub fn flow(intel: &Intel, home: &HomeNet, r: &FlowRecord, service: Option<&'static str>, out: &mut Vec<Sighting>) {
     let orig = Party { ip: r.orig_ip, mac: r.orig.mac };
     let resp = Party { ip: r.resp_ip, mac: r.resp.mac };
+    // What was listed while the flow lasted counts, for how little of it ever.
+    let lists = intel.between(r.ts_start, r.ts_end);
     let exchanged = r.orig.bytes > 0 && r.resp.bytes > 0;
     let outside = |ip: Addr| !ip.is_unspecified() && !ip.is_multicast() && !home.is_home(ip);
-    let sought = outside(r.resp_ip).then(|| intel.service(r.resp_ip, r.resp_port)).flatten();
+    let sought = outside(r.resp_ip).then(|| lists.service(r.resp_ip, r.resp_port)).flatten();
     // Who is called from outside did not choose the caller.
-    let called = || (outside(r.orig_ip) && exchanged).then(|| intel.address(r.orig_ip)).flatten();
+    let called = || (outside(r.orig_ip) && exchanged).then(|| lists.address(r.orig_ip)).flatten();
     let (hit, device, peer, inward) = match sought {
         Some(hit) => (hit, orig, resp, false),
         None => match called() {
@@ -144,33 +146,34 @@ impl At<'_> {
 
 /// Judges an event by the names, fingerprints and certificates in it.
 pub fn event(intel: &Intel, home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, out: &mut Vec<Sighting>) {
+    let lists = &intel.at(cx.ts);
     let at = At { home, flow: cx.flow, ts: cx.ts, packet: cx.packet, service: event.protocol().spec().name };
     if let Some((source, name)) = event.server_name()
         && at.concerns(Direction::Orig)
     {
-        server_name(intel, &at, source, name, out);
+        server_name(lists, &at, source, name, out);
     }
     match event {
         Event::Tls(TlsEvent::Handshake(handshake))
         | Event::Dtls(dtls::Event { tls: TlsEvent::Handshake(handshake), .. })
-        | Event::Quic(quic::Event::Handshake(handshake)) => tls(intel, &at, handshake, out),
+        | Event::Quic(quic::Event::Handshake(handshake)) => tls(lists, &at, handshake, out),
         Event::Tls(TlsEvent::Certificates { sender, chain, sha256, .. })
         | Event::Dtls(dtls::Event { tls: TlsEvent::Certificates { sender, chain, sha256, .. }, .. }) => {
-            certificates(intel, &at, *sender, chain, sha256, out);
+            certificates(lists, &at, *sender, chain, sha256, out);
         }
-        Event::Ssh(e) => ssh(intel, &at, e.0, out),
-        Event::Dns(e) if e.service == Service::Dns => dns(intel, &at, e, out),
+        Event::Ssh(e) => ssh(lists, &at, e.0, out),
+        Event::Dns(e) if e.service == Service::Dns => dns(lists, &at, e, out),
         _ => {}
     }
 }
 
 /// A server's name that was asked for, or an address in its place.
-fn server_name(intel: &Intel, at: &At<'_>, source: &'static str, name: &[u8], out: &mut Vec<Sighting>) {
+fn server_name(lists: &Lists<'_>, at: &At<'_>, source: &'static str, name: &[u8], out: &mut Vec<Sighting>) {
     let address = || {
         let ip: Addr = std::str::from_utf8(name).ok()?.parse().ok()?;
-        (!at.home.is_home(ip)).then(|| intel.address(ip)).flatten()
+        (!at.home.is_home(ip)).then(|| lists.address(ip)).flatten()
     };
-    let Some(hit) = intel.name(name).or_else(address) else { return };
+    let Some(hit) = lists.name(name).or_else(address) else { return };
     let name = shown(&String::from_utf8_lossy(name));
     let what = match source {
         "sni" => "TLS server name",
@@ -182,11 +185,11 @@ fn server_name(intel: &Intel, at: &At<'_>, source: &'static str, name: &[u8], ou
 }
 
 /// The fingerprint of a TLS client.
-fn tls(intel: &Intel, at: &At<'_>, handshake: &Handshake, out: &mut Vec<Sighting>) {
+fn tls(lists: &Lists<'_>, at: &At<'_>, handshake: &Handshake, out: &mut Vec<Sighting>) {
     let Some(client) = handshake.client.as_ref().filter(|_| at.concerns(handshake.client_side)) else { return };
     let ja4 = client.ja4.as_ref().map(|j| j.hash.as_str());
     for (kind, word, text) in [(Kind::Ja3, "JA3", client.ja3.as_deref()), (Kind::Ja4, "JA4", ja4)] {
-        let Some(hit) = text.and_then(|text| intel.fingerprint(kind, text)) else { continue };
+        let Some(hit) = text.and_then(|text| lists.fingerprint(kind, text)) else { continue };
         let name = client.server_name.as_deref().map(|n| shown(&String::from_utf8_lossy(n)));
         let asked = name.as_ref().map(|n| format!(", server name {n}")).unwrap_or_default();
         let evidence = format!("{word} {} {}{asked}", hit.entry, on_lists(&hit, true));
@@ -197,7 +200,7 @@ fn tls(intel: &Intel, at: &At<'_>, handshake: &Handshake, out: &mut Vec<Sighting
 
 /// Certificates that a side sent: the device is who sent them where that is inside, else who got them.
 fn certificates(
-    intel: &Intel,
+    lists: &Lists<'_>,
     at: &At<'_>,
     sender: Direction,
     chain: &[&[u8]],
@@ -205,7 +208,7 @@ fn certificates(
     out: &mut Vec<Sighting>,
 ) {
     for (der, sha256) in chain.iter().zip(sha256) {
-        let Some(hit) = intel.certificate(sha256, der) else { continue };
+        let Some(hit) = lists.certificate(sha256, der) else { continue };
         let side = if at.home.is_home(at.party(sender).ip) { sender } else { sender.other() };
         let hash = if hit.kind == Kind::Sha1 { "SHA-1" } else { "SHA-256" };
         let from = at.party(sender).ip;
@@ -215,14 +218,14 @@ fn certificates(
 }
 
 /// The fingerprints of both sides of an SSH connection.
-fn ssh(intel: &Intel, at: &At<'_>, connection: &SshConnection, out: &mut Vec<Sighting>) {
-    if !intel.has(Kind::Hassh) && !intel.has(Kind::Md5) {
+fn ssh(lists: &Lists<'_>, at: &At<'_>, connection: &SshConnection, out: &mut Vec<Sighting>) {
+    if !lists.has(Kind::Hassh) && !lists.has(Kind::Md5) {
         return;
     }
     for (side, word, text) in
         [(Direction::Orig, "HASSH", connection.hassh()), (Direction::Resp, "HASSHServer", connection.hassh_server())]
     {
-        let Some(hit) = text.as_deref().and_then(|text| intel.fingerprint(Kind::Hassh, text)) else { continue };
+        let Some(hit) = text.as_deref().and_then(|text| lists.fingerprint(Kind::Hassh, text)) else { continue };
         // A server outside is somebody's whom a device inside chose to call.
         let device = match side {
             Direction::Resp if at.home.is_home(at.party(side).ip) => Direction::Resp,
@@ -236,7 +239,7 @@ fn ssh(intel: &Intel, at: &At<'_>, connection: &SshConnection, out: &mut Vec<Sig
 }
 
 /// A question of DNS, and what the answer gives.
-fn dns(intel: &Intel, at: &At<'_>, e: &dns_event::Event<'_>, out: &mut Vec<Sighting>) {
+fn dns(lists: &Lists<'_>, at: &At<'_>, e: &dns_event::Event<'_>, out: &mut Vec<Sighting>) {
     if !at.concerns(Direction::Orig) {
         return;
     }
@@ -251,14 +254,14 @@ fn dns(intel: &Intel, at: &At<'_>, e: &dns_event::Event<'_>, out: &mut Vec<Sight
             out.push(Sighting { peer, peer_name, weight, ..sighting });
         }
     };
-    if let Some(hit) = e.query.and_then(|name| intel.name(name.as_bytes())) {
+    if let Some(hit) = e.query.and_then(|name| lists.name(name.as_bytes())) {
         let is_entry = asked.eq_ignore_ascii_case(&hit.entry);
         let evidence = format!("DNS question for {asked} {}", on_lists(&hit, is_entry));
         told(hit, None, WEIGHT_EXCHANGED, evidence);
     }
     e.answers(&mut |answer| match answer {
         Answer::Name(name) => {
-            if let Some(hit) = intel.name(name.as_bytes()) {
+            if let Some(hit) = lists.name(name.as_bytes()) {
                 let name = shown(name.strip_suffix('.').unwrap_or(name));
                 let listed = on_lists(&hit, name.eq_ignore_ascii_case(&hit.entry));
                 let evidence = format!("DNS answer for {asked} leads to {name}, which {listed}");
@@ -267,7 +270,7 @@ fn dns(intel: &Intel, at: &At<'_>, e: &dns_event::Event<'_>, out: &mut Vec<Sight
         }
         Answer::Addr(ip) => {
             if !at.home.is_home(ip)
-                && let Some(hit) = intel.address(ip)
+                && let Some(hit) = lists.address(ip)
             {
                 let listed = on_lists(&hit, hit.kind == Kind::Address);
                 let evidence = format!("DNS answer for {asked} gives {ip}, which {listed}");

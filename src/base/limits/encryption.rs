@@ -85,6 +85,8 @@ pub const INTEL_ENTRIES_MAX: usize = 64 << 20;
 pub const INTEL_FILES_MAX: usize = 1024;
 /// Different notes (a list and what it says of an entry) that are kept; entries beyond keep the list alone.
 pub const INTEL_NOTES_MAX: usize = 1 << 17;
+/// Different times that entries hold for; entries with one beyond are left out.
+pub const INTEL_SPANS_MAX: usize = 1 << 20;
 /// Characters of a note or a title.
 pub const INTEL_LABEL_CHARS_MAX: usize = 120;
 /// Bytes of a line of a list.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! MISP  {"Event": {"info": ..., "Attribute": [{"type", "value", "to_ids", ...}], "Object": [{"Attribute": []}]}}
-//! STIX  {"type": "bundle", "objects": [{"type": "indicator", "pattern": ..., "name": ...}]}
+//! STIX  {"type": "bundle", "objects": [{"type": "indicator", "pattern": ..., "name": ..., "valid_until": ...}]}
 //! ```
 //! One object is held at a time, and of it only what is wanted. Events may also stand in a list, or below
 //! `response`, as servers of MISP give them.
@@ -15,22 +15,26 @@ use std::rc::Rc;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::key::{Key, Kind};
-use super::load::Loader;
+use super::load::{Loader, Place};
 use super::pattern;
+use super::span::Span;
 use crate::base::limits;
 
 /// Reads a list to its end, or to where it is broken.
 pub(super) fn read(input: &mut impl BufRead, to: &mut Loader) -> std::io::Result<()> {
-    let line = Rc::new(Cell::new(1));
-    let source = Lean { inner: input, line: line.clone(), state: State::Outside, seen: 0 };
+    let place = Rc::new(Cell::new(Place { line: 1, column: 0 }));
+    let source = Lean { inner: input, place: place.clone(), state: State::Outside, seen: 0 };
     let mut json = serde_json::Deserializer::from_reader(source);
-    let seed = Item { to, line: &line, family: Family::Any };
+    let seed = Item { to, place: &place, family: Family::Any };
     let result = seed.deserialize(&mut json).and_then(|()| json.end());
     match result {
         Ok(()) => Ok(()),
         Err(e) if e.is_io() => Err(e.into()),
         Err(e) => {
-            to.refuse(e.line() as u64, &format!("the rest cannot be read: {e}"));
+            // Its own place counts only what was passed on.
+            let reason = e.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            to.refuse(place.get(), format_args!("the rest cannot be read: {reason}"));
             Ok(())
         }
     }
@@ -52,10 +56,11 @@ enum State {
 }
 
 /// Passes JSON on and leaves out the rest of texts that are too long, so that nothing in a file can make
-/// the parser hold more. Counts lines; the parser asks for one byte at a time, so the count is exact.
+/// the parser hold more. Counts lines and bytes of them; the parser asks for one byte at a time, so the
+/// count is exact.
 struct Lean<'r, R> {
     inner: &'r mut R,
-    line: Rc<Cell<u64>>,
+    place: Rc<Cell<Place>>,
     state: State,
     seen: usize,
 }
@@ -66,9 +71,11 @@ impl<R: BufRead> Read for Lean<'_, R> {
         loop {
             let Some(byte) = self.inner.fill_buf()?.first().copied() else { return Ok(0) };
             self.inner.consume(1);
-            if byte == b'\n' {
-                self.line.set(self.line.get() + 1);
-            }
+            let Place { line, column } = self.place.get();
+            self.place.set(match byte {
+                b'\n' => Place { line: line + 1, column: 0 },
+                _ => Place { line, column: column + 1 },
+            });
             if self.passes(byte) {
                 *place = byte;
                 return Ok(1);
@@ -109,14 +116,25 @@ impl<R> Lean<'_, R> {
 enum Family {
     Any,
     Misp,
+    /// Of MISP, where each object is an attribute.
+    Attribute,
     Stix,
 }
 
 /// A value that may be, or hold, entries.
 struct Item<'t> {
     to: &'t mut Loader,
-    line: &'t Cell<u64>,
+    place: &'t Cell<Place>,
     family: Family,
+}
+
+impl Item<'_> {
+    /// What is no object tells nothing; where an attribute or an object should be, it is broken.
+    fn scalar(self) {
+        if matches!(self.family, Family::Attribute | Family::Stix) {
+            self.to.refuse(self.place.get(), "not an object");
+        }
+    }
 }
 
 /// The fields of an object that are wanted.
@@ -131,6 +149,10 @@ struct Fields {
     pattern_type: Option<String>,
     name: Option<String>,
     revoked: Option<bool>,
+    valid_from: Option<String>,
+    valid_until: Option<String>,
+    /// One of them that is of another type than it should be.
+    wrong: Option<&'static str>,
 }
 
 impl<'de> DeserializeSeed<'de> for Item<'_> {
@@ -149,25 +171,26 @@ impl<'de> Visitor<'de> for Item<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Self { to, line, family } = self;
-        while items.next_element_seed(Item { to: &mut *to, line, family })?.is_some() {}
+        let Self { to, place, family } = self;
+        while items.next_element_seed(Item { to: &mut *to, place, family })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { to, line, family } = self;
-        let start = line.get();
+        let Self { to, place, family } = self;
+        let start = place.get();
         let mut fields = Fields::default();
         while let Some(key) = map.next_key::<String>()? {
-            let slot = match key.as_str() {
-                "Event" | "response" | "Attribute" | "Object" if family != Family::Stix => {
+            let (slot, wrong) = match key.as_str() {
+                below @ ("Event" | "response" | "Attribute" | "Object") if family != Family::Stix => {
                     to.format("misp");
-                    map.next_value_seed(Item { to: &mut *to, line, family: Family::Misp })?;
+                    let family = if below == "Attribute" { Family::Attribute } else { Family::Misp };
+                    map.next_value_seed(Item { to: &mut *to, place, family })?;
                     continue;
                 }
                 "objects" if family == Family::Any => {
                     to.format("stix");
-                    map.next_value_seed(Item { to: &mut *to, line, family: Family::Stix })?;
+                    map.next_value_seed(Item { to: &mut *to, place, family: Family::Stix })?;
                     continue;
                 }
                 "info" if family == Family::Misp => {
@@ -185,19 +208,23 @@ impl<'de> Visitor<'de> for Item<'_> {
                     }
                     continue;
                 }
-                "type" => &mut fields.kind,
-                "value" => &mut fields.value,
-                "comment" => &mut fields.comment,
-                "pattern" => &mut fields.pattern,
-                "pattern_type" => &mut fields.pattern_type,
-                "name" => &mut fields.name,
+                "type" => (&mut fields.kind, Some("its type is no text")),
+                "value" => (&mut fields.value, Some("its value is no text")),
+                "comment" => (&mut fields.comment, None),
+                "pattern" => (&mut fields.pattern, Some("its pattern is no text")),
+                "pattern_type" => (&mut fields.pattern_type, Some("its pattern_type is no text")),
+                "name" => (&mut fields.name, None),
+                "valid_from" => (&mut fields.valid_from, Some("valid_from is no text")),
+                "valid_until" => (&mut fields.valid_until, Some("valid_until is no text")),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
             };
-            if let Loose::Text(text) = map.next_value::<Loose>()? {
-                *slot = Some(text);
+            match map.next_value::<Loose>()? {
+                Loose::Text(text) => *slot = Some(text),
+                Loose::Null => {}
+                Loose::Bool(_) | Loose::Other => fields.wrong = fields.wrong.or(wrong),
             }
         }
         fields.told(start, family, to);
@@ -205,22 +232,27 @@ impl<'de> Visitor<'de> for Item<'_> {
     }
 
     fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        self.scalar();
         Ok(())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        self.scalar();
         Ok(())
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.scalar();
         Ok(())
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        self.scalar();
         Ok(())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.scalar();
         Ok(())
     }
 
@@ -229,38 +261,56 @@ impl<'de> Visitor<'de> for Item<'_> {
     }
 }
 
+/// Types of attributes of MISP that are matched.
+const ATTRIBUTES: [&str; 13] = [
+    "ip-src",
+    "ip-dst",
+    "ip-src|port",
+    "ip-dst|port",
+    "domain",
+    "hostname",
+    "hostname|port",
+    "domain|ip",
+    "ja3-fingerprint-md5",
+    "hassh-md5",
+    "hasshserver-md5",
+    "x509-fingerprint-sha1",
+    "x509-fingerprint-sha256",
+];
+
 impl Fields {
-    /// What an object that began in a line tells.
-    fn told(self, line: u64, family: Family, to: &mut Loader) {
+    /// What an object that began in a place tells.
+    fn told(self, at: Place, family: Family, to: &mut Loader) {
         match (family, self.kind.as_deref()) {
-            (Family::Misp, Some(kind)) if self.value.is_some() => {
-                if self.to_ids == Some(false) || self.deleted == Some(true) {
-                    to.report().inactive += 1;
-                } else {
-                    self.attribute(kind, line, to);
-                }
-            }
+            (Family::Attribute, kind) => match kind {
+                _ if self.to_ids == Some(false) || self.deleted == Some(true) => to.report().inactive += 1,
+                Some(kind) if !ATTRIBUTES.contains(&kind) => to.report().other += 1,
+                Some(kind) if self.value.is_some() => self.attribute(kind, at, to),
+                Some(_) => to.refuse(at, self.wrong.unwrap_or("an attribute without a value")),
+                None => to.refuse(at, self.wrong.unwrap_or("an attribute without a type")),
+            },
+            (Family::Stix, None) => to.refuse(at, self.wrong.unwrap_or("an object without a type")),
             // An indicator may also stand alone.
             (Family::Stix | Family::Any, Some("indicator")) => {
                 to.format("stix");
                 if self.revoked == Some(true) {
                     to.report().inactive += 1;
                 } else {
-                    self.indicator(line, to);
+                    self.indicator(at, to);
                 }
             }
             _ => {}
         }
     }
 
-    /// An attribute of MISP.
-    fn attribute(&self, kind: &str, line: u64, to: &mut Loader) {
+    /// An attribute of MISP, of one of these types.
+    fn attribute(&self, kind: &str, at: Place, to: &mut Loader) {
         let value = self.value.as_deref().unwrap_or_default();
         let label = self.comment.as_deref().unwrap_or_default();
         let (left, right) = value.split_once('|').unwrap_or((value, ""));
         let mut take = |key: Result<Key, &'static str>| match key {
             Ok(key) => to.add(&key, label),
-            Err(reason) => to.refuse(line, reason),
+            Err(reason) => to.refuse(at, reason),
         };
         match kind {
             "ip-src" | "ip-dst" | "ip-src|port" => take(Key::parse_address(left)),
@@ -282,10 +332,22 @@ impl Fields {
     }
 
     /// An indicator of STIX.
-    fn indicator(&self, line: u64, to: &mut Loader) {
-        let Some(pattern) = self.pattern.as_deref() else {
-            to.refuse(line, "an indicator without a pattern");
+    fn indicator(&self, at: Place, to: &mut Loader) {
+        if let Some(wrong) = self.wrong {
+            to.refuse(at, wrong);
             return;
+        }
+        let Some(pattern) = self.pattern.as_deref() else {
+            to.refuse(at, "an indicator without a pattern");
+            return;
+        };
+        // One whose end cannot be read is not taken for one without an end.
+        let span = match Span::parse(self.valid_from.as_deref(), self.valid_until.as_deref()) {
+            Ok(span) => span,
+            Err(reason) => {
+                to.refuse(at, reason);
+                return;
+            }
         };
         let parts = Some(pattern).filter(|_| matches!(self.pattern_type.as_deref(), None | Some("stix")));
         let Some(parts) = parts.and_then(pattern::parse) else {
@@ -294,10 +356,10 @@ impl Fields {
         };
         to.report().other += parts.other;
         for key in &parts.keys {
-            to.add(key, self.name.as_deref().unwrap_or_default());
+            to.add_for(key, self.name.as_deref().unwrap_or_default(), span);
         }
         for reason in parts.broken {
-            to.refuse(line, reason);
+            to.refuse(at, reason);
         }
     }
 }
@@ -307,6 +369,7 @@ impl Fields {
 enum Loose {
     Text(String),
     Bool(bool),
+    Null,
     Other,
 }
 
@@ -353,7 +416,7 @@ impl<'de> serde::Deserialize<'de> for Loose {
             }
 
             fn visit_unit<E>(self) -> Result<Loose, E> {
-                Ok(Loose::Other)
+                Ok(Loose::Null)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Loose, A::Error> {

@@ -150,7 +150,21 @@ impl Key {
         if numeric && let Some(found) = address(text) {
             return found;
         }
-        domain(text)
+        Self::nearly(text).map_or_else(|| domain(text), Err)
+    }
+
+    /// Why a text is none that was meant to be an address or a hash, as far as its form shows it.
+    pub(super) fn nearly(text: &str) -> Option<&'static str> {
+        const HEX_LEAST: usize = 24;
+        if let Some(found) = address(text) {
+            return found.err();
+        }
+        let dots = text.bytes().filter(|b| *b == b'.').count();
+        if dots == 3 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b':' | b'/')) {
+            return Some("not an address or network");
+        }
+        let hash = text.len() >= HEX_LEAST && text.bytes().all(|b| b.is_ascii_hexdigit());
+        (hash && fingerprint(text, Kind::Md5).is_none()).then_some("not 32, 40 or 64 hex digits")
     }
 
     /// Likewise where it is known to be an address or a network, with or without a port.
@@ -323,7 +337,7 @@ mod tests {
             ("http://bad.example/x", "URL"),
             ("b\u{fc}cher.example", "xn--"),
             ("bad domain.example", "not an address"),
-            ("0149f47eabf9a20d0893e2a44e5a632", "one label"),
+            ("0149f47eabf9a20d0893e2a44e5a632", "hex digits"),
             ("a..example", "not an address"),
         ] {
             assert!(kind(text).unwrap_err().contains(says), "{text}: {:?}", kind(text));

@@ -6,20 +6,17 @@
 //! 203.0.113.0/24 ; SBL1                         a JA3, JA4 or HASSH, a certificate's hash;
 //! bad.example   # what it is                    what follows is said of it
 //! 0.0.0.0 tracker.example                       as in a hosts file
-//! 2020-09-04 06:27:53,<SHA-1>,Vawtrak C&C       CSV: the first cell that is an entry, and the last
-//! "<MD5>","2017-07-14 18:08:15",...,"Dridex"    one that is no time or number
+//! 2020-09-04 06:27:53,<SHA-1>,Vawtrak C&C       CSV
 //! ```
-//! The CSV lists of abuse.ch (SSLBL: JA3 and certificates, Feodo Tracker) are of this form. A header that
-//! speaks of JA3 or of HASSH says what 32 hex digits are.
+//! A comment that names columns says what the cells of CSV are; one that speaks of JA3 or of HASSH says
+//! what 32 hex digits are where no column does.
 
 use std::io::BufRead;
 
+use super::csv::{self, Columns, Row};
 use super::key::{Key, Kind};
-use super::load::Loader;
+use super::load::{Loader, Place};
 use crate::base::limits;
-
-/// Cells of a row that are looked at.
-const CELLS_MAX: usize = 32;
 
 /// Reads a list to its end.
 pub(super) fn read(input: &mut impl BufRead, to: &mut Loader) -> std::io::Result<()> {
@@ -34,12 +31,12 @@ pub(super) fn read(input: &mut impl BufRead, to: &mut Loader) -> std::io::Result
             Some(fits) => fits,
         };
         if !fits {
-            to.refuse(number, "the line is too long");
+            to.refuse(Place::line(number), "the line is too long");
             continue;
         }
         match std::str::from_utf8(&line) {
             Ok(text) => state.line(text.trim(), number, to),
-            Err(_) => to.refuse(number, "not UTF-8 text"),
+            Err(_) => to.refuse(Place::line(number), "not UTF-8 text"),
         }
     }
 }
@@ -74,13 +71,15 @@ struct State {
     /// What 32 hex digits are.
     md5: Kind,
     speaks_of: (bool, bool),
+    /// What the cells of CSV are.
+    columns: Option<Columns>,
     /// Whether there was a row that is no comment.
     any: bool,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { md5: Kind::Md5, speaks_of: (false, false), any: false }
+        Self { md5: Kind::Md5, speaks_of: (false, false), columns: None, any: false }
     }
 }
 
@@ -94,12 +93,16 @@ impl State {
         let end = line.find(|c: char| c.is_whitespace() || matches!(c, '#' | ';')).unwrap_or(line.len());
         let (entry, label) = line.split_at_checked(end).unwrap_or((line, ""));
         // A comma in what is said of an entry makes no row of CSV.
-        if line.contains(',') && Key::parse(entry, self.md5).is_err() {
-            match self.cells(line) {
-                Ok((key, label)) => to.add(&key, label),
-                // The names of the columns.
-                Err(_) if first && is_header(line) => self.header(line),
-                Err(reason) => to.refuse(number, reason),
+        if line.contains(',') && (self.columns.is_some() || Key::parse(entry, self.md5).is_err()) {
+            if first && self.named(line) {
+                return;
+            }
+            match csv::row(line, self.columns.as_ref(), self.md5) {
+                Ok(Row::Entry(key, label)) => to.add(&key, &label),
+                Ok(Row::Other) => to.report().other += 1,
+                // Names of columns that say nothing here.
+                Err(_) if first && csv::split(line).is_ok_and(|cells| csv::are_names(&cells)) => self.header(line),
+                Err(reason) => to.refuse(Place::line(number), reason),
             }
             return;
         }
@@ -112,18 +115,29 @@ impl State {
                 Ok(key) => to.add(&key, label.trim_start_matches(['#', ' ', '\t'])),
                 // Every hosts file names the host itself.
                 Err(_) if matches!(name, "localhost" | "local" | "broadcasthost") || name.starts_with("ip6-") => {}
-                Err(reason) => to.refuse(number, reason),
+                Err(reason) => to.refuse(Place::line(number), reason),
             }
             return;
         }
         match Key::parse(entry, self.md5) {
             Ok(key) => to.add(&key, label),
-            Err(reason) => to.refuse(number, reason),
+            Err(reason) => to.refuse(Place::line(number), reason),
         }
+    }
+
+    /// Whether a line names columns that say what is listed.
+    fn named(&mut self, line: &str) -> bool {
+        let found = Columns::named(line);
+        let any = found.is_some();
+        self.columns = found.or_else(|| self.columns.take());
+        any
     }
 
     /// A comment or the names of the columns: whether they speak of JA3 or HASSH.
     fn header(&mut self, line: &str) {
+        if self.named(line.trim_start_matches(['#', ';'])) {
+            return;
+        }
         let line = line.to_ascii_lowercase();
         self.speaks_of.0 |= line.contains("ja3");
         self.speaks_of.1 |= line.contains("hassh");
@@ -133,48 +147,6 @@ impl State {
             _ => Kind::Md5,
         };
     }
-
-    /// A row of CSV: the entry, and what is said of it.
-    fn cells<'l>(&self, line: &'l str) -> Result<(Key, &'l str), &'static str> {
-        let mut found: Option<(usize, Key)> = None;
-        let mut first_reason = None;
-        let mut label = "";
-        for (at, cell) in line.split(',').map(unquoted).enumerate().take(CELLS_MAX) {
-            if found.is_none() {
-                match Key::parse(cell, self.md5) {
-                    Ok(key) => {
-                        found = Some((at, key));
-                        continue;
-                    }
-                    Err(reason) if at == 0 => first_reason = Some(reason),
-                    Err(_) => {}
-                }
-            }
-            // What says most stands last: the reason of the listing, the name of the malware.
-            if cell.contains(|c: char| c.is_alphabetic()) && found.is_some() {
-                label = cell;
-            }
-        }
-        let Some((at, mut key)) = found else { return Err(first_reason.unwrap_or("no cell is an entry")) };
-        // The port that stands behind an address.
-        if key.kind == Kind::Address
-            && let Some(port) = line.split(',').nth(at + 1).map(unquoted)
-            && let Ok(port) = port.parse::<u16>()
-            && let Some(ip) = key.bytes().first_chunk()
-            && port > 0
-        {
-            key = Key::endpoint(crate::base::Addr(*ip), port);
-        }
-        Ok((key, label))
-    }
-}
-
-/// Whether a row of CSV looks like names of columns: words without dots and digits at their beginning.
-fn is_header(line: &str) -> bool {
-    line.split(',').map(unquoted).all(|cell| {
-        cell.starts_with(|c: char| c.is_ascii_alphabetic())
-            && cell.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ' ' | '(' | ')'))
-    })
 }
 
 /// A cell without space and quotes around it.

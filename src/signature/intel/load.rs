@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::key::{Key, Kind};
+use super::span::Span;
 use super::table::BYTES_WHILE_LOADING;
 use super::{Intel, ListReport, Note, clean, json, lines};
 use crate::base::limits;
@@ -97,15 +98,36 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
+/// Entries that a note with a time takes the room of while lists are loaded: the note and the time, each also
+/// as a key.
+const TIMED_ENTRIES: usize = 8;
+
+/// Where in a list something stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Counted from 1; 0 for the list as a whole.
+    pub line: u64,
+    /// Bytes of the line up to it, itself among them; 0 for the line as a whole.
+    pub column: u64,
+}
+
+impl Place {
+    /// A line.
+    pub(super) const fn line(line: u64) -> Self {
+        Self { line, column: 0 }
+    }
+}
+
 /// Takes the entries of all lists.
 pub(super) struct Loader {
     intel: Intel,
-    notes: HashMap<(u32, Box<str>), u32, ahash::RandomState>,
+    /// Numbers of the notes; one without a label has an empty one.
+    notes: HashMap<(u32, u32, Box<str>), u32, ahash::RandomState>,
+    spans: HashMap<Span, u32, ahash::RandomState>,
+    timed_notes: usize,
     entries_max: usize,
     /// The list that is read.
     report: ListReport,
-    /// Number of the note without a label of that list, once there is one.
-    bare: Option<u32>,
     /// Warnings about its rows.
     told: usize,
     counts: [u64; Kind::ALL.len()],
@@ -116,9 +138,10 @@ impl Loader {
         Self {
             intel: Intel::default(),
             notes: HashMap::default(),
+            spans: HashMap::default(),
+            timed_notes: 0,
             entries_max: (memory / BYTES_WHILE_LOADING).min(limits::INTEL_ENTRIES_MAX),
             report: ListReport::default(),
-            bare: None,
             told: 0,
             counts: [0; Kind::ALL.len()],
         }
@@ -131,7 +154,6 @@ impl Loader {
     /// Reads one list; what it is follows from its content.
     pub(super) fn read(&mut self, name: &str, input: impl Read) -> std::io::Result<()> {
         self.report = ListReport { file: name.to_owned(), ..ListReport::default() };
-        self.bare = None;
         self.told = 0;
         self.counts = [0; Kind::ALL.len()];
         let mut input = BufReader::with_capacity(READ_BYTES, Hashing { inner: input, hash: Sha256::new(), bytes: 0 });
@@ -145,7 +167,7 @@ impl Loader {
             input.consume(3);
         }
         if !is_text {
-            self.refuse(0, "not a text file");
+            self.refuse(Place::line(0), "not a text file");
         } else if matches!(first, Some(b'{' | b'[')) {
             json::read(&mut input, self)?;
         } else {
@@ -204,22 +226,33 @@ impl Loader {
     }
 
     /// A broken row.
-    pub(super) fn refuse(&mut self, line: u64, reason: &str) {
+    pub(super) fn refuse(&mut self, at: Place, reason: impl std::fmt::Display) {
         self.report.refused += 1;
         if self.told < limits::INTEL_WARNINGS_MAX {
             self.told += 1;
-            let place = if line > 0 { format!(":{line}") } else { String::new() };
-            self.intel.warnings.push(format!("{}{place}: {}", self.report.file, clean(reason)));
+            let place = match at {
+                Place { line: 0, .. } => String::new(),
+                Place { line, column: 0 } => format!(":{line}"),
+                Place { line, column } => format!(":{line}:{column}"),
+            };
+            self.intel.warnings.push(format!("{}{place}: {}", self.report.file, clean(&reason.to_string())));
         }
     }
 
-    /// An entry, with what the list says of it.
+    /// An entry that holds for ever, with what the list says of it.
     pub(super) fn add(&mut self, key: &Key, label: &str) {
-        if self.intel.table.len() >= self.entries_max {
+        self.add_for(key, label, Span::ALWAYS);
+    }
+
+    /// An entry that holds for a time.
+    pub(super) fn add_for(&mut self, key: &Key, label: &str, span: Span) {
+        let room = self.intel.table.len() + self.timed_notes * TIMED_ENTRIES < self.entries_max;
+        let Some(span_number) = room.then(|| self.span(span)).flatten() else {
             self.report.left_out += 1;
             return;
-        }
-        let note = self.note(label);
+        };
+        self.report.timed += u64::from(span != Span::ALWAYS);
+        let note = self.note(label, span_number);
         let intel = &mut self.intel;
         intel.table.push(key, note);
         for counts in [&mut intel.kinds, &mut self.counts] {
@@ -235,27 +268,46 @@ impl Loader {
         }
     }
 
+    /// The number of a time; `None` where there are too many different ones.
+    fn span(&mut self, span: Span) -> Option<u32> {
+        let spans = &mut self.intel.spans;
+        if spans.is_empty() {
+            spans.push(Span::ALWAYS);
+        }
+        if span == Span::ALWAYS {
+            return Some(0);
+        }
+        if let Some(known) = self.spans.get(&span) {
+            return Some(*known);
+        }
+        let number = spans.len() as u32;
+        (self.spans.len() < limits::INTEL_SPANS_MAX).then(|| {
+            spans.push(span);
+            self.spans.insert(span, number);
+            number
+        })
+    }
+
     /// The number of a note on the list that is read.
-    fn note(&mut self, label: &str) -> u32 {
+    fn note(&mut self, label: &str, span: u32) -> u32 {
         let list = self.intel.lists.len() as u32;
-        let label = label.trim();
-        let full = self.notes.len() >= limits::INTEL_NOTES_MAX;
-        if !label.is_empty() {
-            let label: Box<str> = clean(label).into();
-            if let Some(known) = self.notes.get(&(list, label.clone())) {
+        let mut key = (list, span, Box::from(clean(label)));
+        if let Some(known) = self.notes.get(&key) {
+            return *known;
+        }
+        // Those without a label are as few as lists, and those with a time are paid for.
+        if self.notes.len() >= limits::INTEL_NOTES_MAX && !key.2.is_empty() {
+            key.2 = Box::default();
+            if let Some(known) = self.notes.get(&key) {
                 return *known;
             }
-            if !full {
-                let number = self.intel.notes.len() as u32;
-                self.intel.notes.push(Note { list, label: Some(label.clone()) });
-                self.notes.insert((list, label), number);
-                return number;
-            }
         }
-        *self.bare.get_or_insert_with(|| {
-            self.intel.notes.push(Note { list, label: None });
-            (self.intel.notes.len() - 1) as u32
-        })
+        let number = self.intel.notes.len() as u32;
+        let label = Some(key.2.clone()).filter(|label| !label.is_empty());
+        self.intel.notes.push(Note { list, span, label });
+        self.notes.insert(key, number);
+        self.timed_notes += usize::from(span != 0);
+        number
     }
 
     pub(super) fn finish(mut self) -> Intel {

@@ -2,16 +2,18 @@
 //! domains, fingerprints of TLS and SSH software, hashes of certificates.
 //!
 //! ```text
-//! files -> lines, JSON -> Key -> Table (16 bytes an entry) -> one look-up for a flow or an event
+//! files -> lines, CSV, JSON -> Key -> Table (16 bytes an entry) -> one look-up for a flow or an event
 //! ```
-//! An entry is kept as a keyed hash and the number of a note: which list, and what the list says of it.
-//! What was found is known from what was looked up, so no entry needs to be kept as text.
+//! An entry is kept as a keyed hash and the number of a note: which list, what the list says of it, and for
+//! what time it holds. What was found is known from what was looked up, so no entry needs to be kept as text.
 
+mod csv;
 mod json;
 mod key;
 mod lines;
 mod load;
 mod pattern;
+mod span;
 mod table;
 
 use std::fmt::Write as _;
@@ -20,10 +22,11 @@ use serde::{Deserialize, Serialize};
 
 pub use key::{Key, Kind};
 pub use load::{load, of_bytes};
+use span::Span;
 use table::{Slot, Table};
 
 use crate::base::net::Network;
-use crate::base::{Addr, limits};
+use crate::base::{Addr, Timestamp, limits};
 
 /// What became of one file, for `run.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,9 @@ pub struct ListReport {
     pub inactive: u64,
     /// STIX patterns that say more than is understood.
     pub not_understood: u64,
+    /// Entries that hold for a time only.
+    #[serde(default)]
+    pub timed: u64,
     /// Entries for which there was no memory.
     pub left_out: u64,
 }
@@ -56,6 +62,8 @@ pub struct ListReport {
 #[derive(Debug)]
 struct Note {
     list: u32,
+    /// Number of the time that it holds for.
+    span: u32,
     label: Option<Box<str>>,
 }
 
@@ -64,6 +72,8 @@ struct Note {
 pub struct Intel {
     table: Table,
     notes: Vec<Note>,
+    /// Times that entries hold for. The first is always, and there from the first note on.
+    spans: Vec<Span>,
     lists: Vec<ListReport>,
     /// Entries by kind, in the order of [`Kind::ALL`].
     kinds: [u64; Kind::ALL.len()],
@@ -83,7 +93,15 @@ pub struct Hit<'a> {
     /// The entry: an address, a network, a domain, a fingerprint.
     pub entry: String,
     slots: &'a [Slot],
+    at: At<'a>,
+}
+
+/// The lists as they hold at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
     intel: &'a Intel,
+    first: Timestamp,
+    last: Timestamp,
 }
 
 /// Lists that a hit names; of the others it says how many they are.
@@ -93,9 +111,9 @@ impl Hit<'_> {
     /// The lists that have it, with what they say of it: `feed.csv (Dridex), own.txt`.
     pub fn lists(&self) -> String {
         let mut out = String::new();
-        for slot in self.slots.iter().take(NAMED_MAX) {
-            let Some(note) = self.intel.notes.get(slot.note as usize) else { continue };
-            let Some(list) = self.intel.lists.get(note.list as usize) else { continue };
+        let mut notes = self.slots.iter().filter_map(|slot| self.at.note(slot));
+        for note in notes.by_ref().take(NAMED_MAX) {
+            let Some(list) = self.at.intel.lists.get(note.list as usize) else { continue };
             let name = list.file.rsplit(['/', '\\']).next().unwrap_or_default();
             let comma = if out.is_empty() { "" } else { ", " };
             // Writing to a string cannot fail.
@@ -104,8 +122,9 @@ impl Hit<'_> {
                 None => write!(out, "{comma}{}", clean(name)),
             };
         }
-        if self.slots.len() > NAMED_MAX {
-            let _ = write!(out, " and {} more", self.slots.len() - NAMED_MAX);
+        let more = notes.count();
+        if more > 0 {
+            let _ = write!(out, " and {more} more");
         }
         out
     }
@@ -130,7 +149,8 @@ impl Intel {
     /// Bytes that the lists take.
     pub fn memory(&self) -> usize {
         let labels = self.notes.iter().filter_map(|n| n.label.as_deref()).map(str::len).sum::<usize>();
-        self.table.memory() + self.notes.capacity() * size_of::<Note>() + labels
+        let spans = self.spans.capacity() * size_of::<Span>();
+        self.table.memory() + self.notes.capacity() * size_of::<Note>() + spans + labels
     }
 
     /// What became of each file.
@@ -143,14 +163,39 @@ impl Intel {
         &self.warnings
     }
 
-    fn hit(&self, kind: Kind, bytes: &[u8], entry: impl FnOnce() -> String) -> Option<Hit<'_>> {
-        let slots = self.table.find(kind.tag(), bytes);
-        (!slots.is_empty()).then(|| Hit { kind, entry: entry(), slots, intel: self })
+    /// The lists as they hold at the time of a packet.
+    pub const fn at(&self, ts: Timestamp) -> At<'_> {
+        self.between(ts, ts)
+    }
+
+    /// The lists as they hold in some part of the time between two packets, with both.
+    pub const fn between(&self, first: Timestamp, last: Timestamp) -> At<'_> {
+        At { intel: self, first, last }
+    }
+}
+
+impl<'a> At<'a> {
+    /// Whether any list has entries of a kind, for whatever time.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.intel.has(kind)
+    }
+
+    /// The note of an entry that holds at this time.
+    fn note(&self, slot: &Slot) -> Option<&'a Note> {
+        let note = self.intel.notes.get(slot.note as usize)?;
+        let span = self.intel.spans.get(note.span as usize)?;
+        span.meets(self.first, self.last).then_some(note)
+    }
+
+    fn hit(&self, kind: Kind, bytes: &[u8], entry: impl FnOnce() -> String) -> Option<Hit<'a>> {
+        let slots = self.intel.table.find(kind.tag(), bytes);
+        let holds = slots.iter().any(|slot| self.note(slot).is_some());
+        holds.then(|| Hit { kind, entry: entry(), slots, at: *self })
     }
 
     /// The entry for an address: itself, or the narrowest network that it lies in.
-    pub fn address(&self, ip: Addr) -> Option<Hit<'_>> {
-        let [v4, v6] = self.prefixes;
+    pub fn address(&self, ip: Addr) -> Option<Hit<'a>> {
+        let [v4, v6] = self.intel.prefixes;
         let mut lengths = if ip.is_v4() { v4 } else { v6 };
         while lengths != 0 {
             let bits = 128 - lengths.leading_zeros() as u8;
@@ -172,8 +217,8 @@ impl Intel {
         None
     }
 
-    /// The entry for a service: the address with its port, else as [`Intel::address`].
-    pub fn service(&self, ip: Addr, port: u16) -> Option<Hit<'_>> {
+    /// The entry for a service: the address with its port, else as [`At::address`].
+    pub fn service(&self, ip: Addr, port: u16) -> Option<Hit<'a>> {
         let with_port = || {
             let entry = || if ip.is_v4() { format!("{ip}:{port}") } else { format!("[{ip}]:{port}") };
             self.hit(Kind::Endpoint, Key::endpoint(ip, port).bytes(), entry)
@@ -182,9 +227,9 @@ impl Intel {
     }
 
     /// The entry for a name: itself, or the longest domain that it lies in.
-    pub fn name(&self, name: &[u8]) -> Option<Hit<'_>> {
+    pub fn name(&self, name: &[u8]) -> Option<Hit<'a>> {
         let name = name.strip_suffix(b".").unwrap_or(name);
-        if self.label_counts == 0 {
+        if self.intel.label_counts == 0 {
             return None;
         }
         let mut lower = [0; 256];
@@ -196,7 +241,7 @@ impl Intel {
         let mut labels = rest.split(|b| *b == b'.').count();
         while labels >= 2 {
             if labels <= key::LABELS_MAX
-                && self.label_counts >> labels & 1 != 0
+                && self.intel.label_counts >> labels & 1 != 0
                 && let Some(hit) = self.hit(Kind::Domain, rest, || String::from_utf8_lossy(rest).into_owned())
             {
                 return Some(hit);
@@ -209,7 +254,7 @@ impl Intel {
     }
 
     /// The entry for a JA3, JA4 or HASSH in the form that the tables have it in.
-    pub fn fingerprint(&self, kind: Kind, text: &str) -> Option<Hit<'_>> {
+    pub fn fingerprint(&self, kind: Kind, text: &str) -> Option<Hit<'a>> {
         let either = if kind == Kind::Ja4 { kind } else { Kind::Md5 };
         [kind, either].into_iter().find_map(|k| {
             let found = self.has(k).then(|| self.hit(k, text.as_bytes(), || text.to_owned()))??;
@@ -219,7 +264,7 @@ impl Intel {
 
     /// The entry for a certificate: by its SHA-256, or by the SHA-1 of its DER form, which is computed
     /// only where some list has such entries.
-    pub fn certificate(&self, sha256: &[u8; 32], der: &[u8]) -> Option<Hit<'_>> {
+    pub fn certificate(&self, sha256: &[u8; 32], der: &[u8]) -> Option<Hit<'a>> {
         let by = |kind: Kind, hash: &[u8]| {
             let text: String = hash.iter().map(|b| format!("{b:02x}")).collect();
             self.hit(kind, text.as_bytes(), || text.clone())

@@ -84,9 +84,8 @@ impl Table {
         let hash = self.hash(tag, bytes);
         let Some(part) = self.parts.get(Self::part(hash)) else { return &[] };
         let start = part.partition_point(|slot| slot.hash < hash);
-        let from = part.get(start..).unwrap_or_default();
-        let len = from.iter().take_while(|slot| slot.hash == hash).count();
-        from.get(..len).unwrap_or_default()
+        let end = start + part.get(start..).unwrap_or_default().partition_point(|slot| slot.hash == hash);
+        part.get(start..end).unwrap_or_default()
     }
 }
 
