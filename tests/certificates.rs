@@ -168,53 +168,93 @@ fn a_server_that_many_ask_has_one_finding() {
 
 #[test]
 fn keys_of_several_devices_are_compared() {
-    // Two devices with one key, and two with keys that share the prime 2^521 - 1.
-    let shared = Certificate::self_signed("phone");
-    let mersenne = {
-        let mut prime = vec![0xff_u8; 66];
-        prime[0] = 1;
+    // Two devices with one key, and two with keys that share the prime 2^521 - 1: its products with the next primes
+    // of that sort, 2^607 - 1 and 2^1279 - 1.
+    let mersenne = |bits: usize| {
+        let mut prime = vec![0xff_u8; bits.div_ceil(8)];
+        prime[0] = ((1_u32 << (bits % 8)) - 1) as u8;
         prime
     };
-    let times = |factor: u32| {
-        // Schoolbook multiplication by a small prime.
-        let mut carry = 0_u64;
-        let mut out: Vec<u8> = mersenne
-            .iter()
-            .rev()
-            .map(|b| {
-                let n = u64::from(*b) * u64::from(factor) + carry;
-                carry = n >> 8;
-                n as u8
-            })
-            .collect();
-        while carry > 0 {
-            out.push(carry as u8);
-            carry >>= 8;
+    let times = |bits: usize| {
+        // Schoolbook multiplication.
+        let (a, b) = (mersenne(521), mersenne(bits));
+        let mut product = vec![0_u8; a.len() + b.len()];
+        for (i, x) in a.iter().rev().enumerate() {
+            let mut carry = 0_u32;
+            for (j, y) in b.iter().rev().chain([&0]).enumerate() {
+                let place = &mut product[i + j];
+                carry += u32::from(*x) * u32::from(*y) + u32::from(*place);
+                *place = carry as u8;
+                carry >>= 8;
+            }
         }
-        out.reverse();
-        out
+        product.reverse();
+        product.into_iter().skip_while(|b| *b == 0).collect::<Vec<u8>>()
     };
+    let shared = Certificate::self_signed("phone");
     let key =
         |name: &str, key: Vec<u8>| Certificate { key, serial: vec![name.len() as u8 + 9], ..Certificate::new(name) };
     let (_temp, out) = run(&[
         Server { completed: false, ..server([192, 168, 7, 2], &shared) },
         Server { completed: false, ..server([192, 168, 7, 3], &shared) },
-        Server { completed: false, ..server([192, 168, 7, 4], &key("a", rsa(&times(65_537)))) },
-        Server { completed: false, ..server([192, 168, 7, 5], &key("bb", rsa(&times(1_000_003)))) },
+        Server { completed: false, ..server([192, 168, 7, 4], &key("a", rsa(&times(607)))) },
+        Server { completed: false, ..server([192, 168, 7, 5], &key("bb", rsa(&times(1279)))) },
         Server { completed: false, ..server([192, 168, 7, 6], &key("ccc", rsa(&modulus(4, 256)))) },
     ]);
     let got: Vec<_> = findings(&out).into_iter().map(|f| (f[0].clone(), f[1].clone())).collect();
     let want = [
-        ("certificate-broken-key", "192.168.7.4"),
-        ("certificate-broken-key", "192.168.7.5"),
         ("certificate-key-shared", "192.168.7.2"),
         ("certificate-key-shared", "192.168.7.3"),
         ("certificate-self-signed", "192.168.7.2"),
         ("certificate-self-signed", "192.168.7.3"),
         ("certificate-shared-prime", "192.168.7.4"),
         ("certificate-shared-prime", "192.168.7.5"),
+        ("certificate-weak-key", "192.168.7.4"),
+        ("certificate-weak-key", "192.168.7.5"),
     ];
     assert_eq!(got, want.map(|(rule, ip)| (rule.to_owned(), ip.to_owned())));
+}
+
+#[test]
+fn two_damaged_copies_of_a_key_share_nothing() {
+    let copy = |host: u8, bit: usize| {
+        let mut bytes = modulus(4, 256);
+        bytes[255 - bit / 8] ^= 1 << (bit % 8);
+        server([192, 168, 7, host], &Certificate { key: rsa(&bytes), serial: vec![host], ..Certificate::new("a") })
+    };
+    // 2^8 - 2^2 is a multiple of 3, and so on.
+    let all: Vec<_> = (2..60_u8).map(|host| copy(host, usize::from(host) * 6 + 2)).collect();
+    let (_temp, out) = run(&all);
+    assert_eq!(findings(&out), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn a_fleet_with_one_key_is_counted_to_the_last_device() {
+    let shared = Certificate::self_signed("printer");
+    let all: Vec<_> = (0..200).map(|n| Server { completed: false, ..server([192, 168, 8, n], &shared) }).collect();
+    let (_temp, out) = run(&all);
+    let found = findings(&out);
+    let found: Vec<_> = found.iter().filter(|f| f[0] == "certificate-key-shared").collect();
+    let devices: std::collections::BTreeSet<&str> = found.iter().map(|f| f[1].as_str()).collect();
+    assert_eq!((found.len(), devices.len()), (200, 200));
+    let list: Vec<String> = (0..8).map(|n| format!("192.168.8.{n} (port 443)")).collect();
+    let want = format!("CN=printer: one key on 200 devices: {} and 192 more", list.join(", "));
+    assert!(found.iter().all(|f| f[2] == want), "{}", found[0][2]);
+}
+
+#[test]
+fn names_beyond_those_of_a_row_are_counted() {
+    let cut = |count: usize| {
+        let names: Vec<String> = (0..count).map(|n| format!("h{n}.example")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let c = Certificate { extensions: vec![builder::hosts(&names)], ..Certificate::self_signed("a.example") };
+        let (_temp, out) = run(&[server([192, 168, 7, 2], &c)]);
+        let names = table(&out, "certificates").column("san")[0].split('|').count();
+        (names, table(&out, "capture_stats").column("values_cut")[0].clone())
+    };
+    assert_eq!(cut(256), (256, String::from("0")));
+    assert_eq!(cut(257), (256, String::from("1")));
+    assert_eq!(cut(1024), (256, String::from("1")));
 }
 
 #[test]

@@ -125,9 +125,12 @@ pub const CERTIFICATE_HOSTS_MAX: usize = 16_384;
 /// Certificates of which keys and serial numbers are remembered over the run; one may count up to three
 /// times.
 pub const CERTIFICATES_KEPT_MAX: usize = 60_000;
-/// Hosts that are remembered of each key, and certificates of each serial number.
-pub const CERTIFICATE_KEY_OWNERS_MAX: usize = 64;
+/// Certificates that are remembered of each serial number.
+pub const CERTIFICATE_SERIALS_MAX: usize = 64;
 /// Host names in a certificate up to which it stands for one host.
 pub const CERTIFICATE_OWN_NAMES_MAX: usize = 8;
 /// Bits of RSA keys that are tested for common primes, together: 4,096 keys of 2,048 bits.
 pub const CERTIFICATE_MODULI_BITS_MAX: usize = 8 << 20;
+/// Steps (words of the one number times words of the other) of telling apart the RSA keys of which all primes are
+/// in others, too: 32,768 pairs of keys of 2,048 bits.
+pub const CERTIFICATE_PRIMES_WORK_MAX: usize = 32 << 20;

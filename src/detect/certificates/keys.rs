@@ -70,10 +70,12 @@ fn front(text: &str, chars: usize) -> Box<str> {
 struct Key {
     /// Who showed it first, at any place of a chain.
     first: Kept,
-    /// The modulus of an RSA key.
+    /// The modulus of an RSA key; empty where it is not tested.
     modulus: Box<[u8]>,
     /// Hosts inside that showed it as their own.
     owners: BTreeMap<Party, Kept>,
+    /// Whether there was no room for more of them.
+    more: bool,
 }
 
 /// A serial number, and what has it: one certificate for each key.
@@ -123,14 +125,14 @@ impl CertificateKeys {
             if !self.has_room() {
                 return;
             }
-            let mut modulus = key.modulus.clone();
+            let mut modulus = if primes::may_be_modulus(&key.modulus) { key.modulus.clone() } else { Box::default() };
             self.bits += modulus.len() * 8;
             if self.bits > limits::CERTIFICATE_MODULI_BITS_MAX {
                 self.bits -= modulus.len() * 8;
                 self.dropped += 1;
                 modulus = Box::default();
             }
-            self.keys.insert(spki, Key { first: Kept::new(shown), modulus, owners: BTreeMap::new() });
+            self.keys.insert(spki, Key { first: Kept::new(shown), modulus, owners: BTreeMap::new(), more: false });
         }
         if !is_own(shown) || !home.is_home(shown.host.ip) {
             return;
@@ -138,12 +140,13 @@ impl CertificateKeys {
         let Some(key) = self.keys.get_mut(&spki) else { return };
         if let Some(known) = key.owners.get_mut(&shown.host) {
             known.earliest(shown);
-        } else if key.owners.len() >= limits::CERTIFICATE_KEY_OWNERS_MAX {
-            self.dropped += 1;
-        } else if self.has_room()
-            && let Some(key) = self.keys.get_mut(&spki)
-        {
-            key.owners.insert(shown.host, Kept::new(shown));
+        } else {
+            let fits = self.has_room();
+            let Some(key) = self.keys.get_mut(&spki) else { return };
+            if fits {
+                key.owners.insert(shown.host, Kept::new(shown));
+            }
+            key.more |= !fits;
         }
     }
 
@@ -173,7 +176,7 @@ impl CertificateKeys {
             number: number.as_str().into(),
             all: Vec::new(),
         });
-        if entry.all.len() < limits::CERTIFICATE_KEY_OWNERS_MAX {
+        if entry.all.len() < limits::CERTIFICATE_SERIALS_MAX {
             entry.all.push(Kept::new(shown));
         } else {
             self.dropped += 1;
@@ -195,7 +198,7 @@ impl CertificateKeys {
         for key in keys.values() {
             key_shared(key, &device_of, add);
         }
-        shared_primes(home, &keys, add);
+        self.dropped += shared_primes(home, &keys, add);
     }
 
     /// Certificates that were not compared with all others because of a limit.
@@ -277,16 +280,21 @@ fn key_shared(key: &Key, device_of: &impl Fn(Party, Timestamp) -> Option<String>
     let mut hosts: Vec<(Addr, u16)> = devices.values().map(|s| (s.host.ip, s.port)).collect();
     hosts.sort_unstable();
     let list: Vec<_> = hosts.iter().take(DEVICES_SHOWN).map(|(ip, port)| format!("{ip} (port {port})")).collect();
-    let more = if hosts.len() > DEVICES_SHOWN { " ..." } else { "" };
+    let list = list.join(", ");
+    let others = hosts.len().saturating_sub(DEVICES_SHOWN);
+    let rest = if others > 0 { format!(" and {others} more") } else { String::new() };
+    // Where the room was used up there are others, of which nothing is known.
+    let least = if key.more { "at least " } else { "" };
     for kept in devices.values() {
-        let evidence = format!("{}: one key on {} devices: {}{more}", kept.subject, devices.len(), list.join(", "));
+        let evidence = format!("{}: one key on {least}{} devices: {list}{rest}", kept.subject, devices.len());
         // One finding for the key, whatever certificates it stands in.
         let detail = Cow::Owned(kept.spki.clone().into());
         add(Sighting { detail, ..sighting("certificate-key-shared", kept.host, None, kept, evidence) });
     }
 }
 
-fn shared_primes(home: &HomeNet, keys: &BTreeMap<[u8; 32], Key>, add: &mut dyn FnMut(Sighting)) {
+/// Says how many pairs were left out.
+fn shared_primes(home: &HomeNet, keys: &BTreeMap<[u8; 32], Key>, add: &mut dyn FnMut(Sighting)) -> u64 {
     // A modulus may stand in several keys, with another exponent or algorithm.
     let mut moduli: BTreeMap<&[u8], &Kept> = BTreeMap::new();
     for key in keys.values().filter(|k| !k.modulus.is_empty()) {
@@ -297,14 +305,15 @@ fn shared_primes(home: &HomeNet, keys: &BTreeMap<[u8; 32], Key>, add: &mut dyn F
     }
     let numbers: Vec<&[u8]> = moduli.keys().copied().collect();
     let shared = primes::sharing(&numbers);
-    let count = shared.iter().filter(|s| **s).count();
-    for (kept, _) in moduli.values().zip(&shared).filter(|(_, shares)| **shares) {
+    let count = shared.shares.iter().filter(|s| **s).count();
+    for (kept, _) in moduli.values().zip(&shared.shares).filter(|(_, shares)| **shares) {
         let evidence = format!(
             "{}: RSA key of {} bits has a prime in common with another key ({count} such keys in the run)",
             kept.subject, kept.bits
         );
         add(about(home, "certificate-shared-prime", kept, evidence));
     }
+    shared.left_out
 }
 
 #[cfg(test)]
@@ -417,8 +426,20 @@ mod tests {
         );
         let own = |f: &mut CertificateFacts| (f.serial, f.self_issued) = (Some("01".into()), Some(true));
         assert!(found(vec![shown(77, 1, own), shown(15, 2, own)], by_mac).is_empty());
-        // 15 = 3 * 5, 21 = 3 * 7, 143 = 11 * 13.
-        let got = found(vec![shown(15, 1, |_| ()), shown(21, 2, |_| ()), shown(143, 3, |_| ())], by_mac);
+        // Primes 2^512 - 569 ...
+        let key = |a: u32, b: u32| {
+            let prime = |n: u32| (dashu_int::UBig::ONE << 512) - dashu_int::UBig::from(n);
+            let modulus = (prime(a) * prime(b)).to_be_bytes();
+            move |f: &mut CertificateFacts| f.key.as_mut().unwrap().modulus = modulus.clone()
+        };
+        let all = vec![
+            shown(15, 1, key(569, 875)),
+            shown(21, 2, key(569, 629)),
+            shown(143, 3, key(975, 1695)),
+            // The same modulus in another certificate, with another exponent.
+            shown(144, 4, key(975, 1695)),
+        ];
+        let got = found(all, by_mac);
         assert_eq!(
             got.iter().map(|g| (g.0, g.1)).collect::<Vec<_>>(),
             [1, 2].map(|n| { ("certificate-shared-prime", Addr::v4([10, 0, 0, n])) })
@@ -426,16 +447,54 @@ mod tests {
     }
 
     #[test]
+    fn two_damaged_copies_share_no_prime() {
+        let copy = |host: u8, bit: usize| {
+            let mut modulus = crate::fingerprint::x509::builder::modulus(7, 256);
+            modulus[255 - bit / 8] ^= 1 << (bit % 8);
+            shown(host, host, move |f| f.key.as_mut().unwrap().modulus = modulus.into())
+        };
+        let all: Vec<_> = (1..200).map(|n| copy(n, usize::from(n) * 9 + 1)).collect();
+        assert_eq!(found(all, by_mac), []);
+    }
+
+    #[test]
+    fn all_devices_with_a_key_are_counted_and_told() {
+        let mut keys = CertificateKeys::default();
+        let device = |n: u32| {
+            let [_, a, b, c] = n.to_be_bytes();
+            Shown { host: Party { ip: Addr::v4([10, a, b, c]), mac: Mac([2, 0, 0, a, b, c]) }, ..shown(15, 1, |_| ()) }
+        };
+        (0..20_000).rev().for_each(|n| keys.shown(&HomeNet::default(), &device(n)));
+        let mut got = Vec::new();
+        keys.finish(&HomeNet::default(), by_mac, &mut |s| got.push((s.device.ip, s.evidence)));
+        assert_eq!((got.len(), keys.take_dropped()), (20_000, 0));
+        assert_eq!((got[0].0, got[19_999].0), (Addr::v4([10, 0, 0, 0]), Addr::v4([10, 0, 78, 31])));
+        let want = "CN=d1: one key on 20000 devices: 10.0.0.0 (port 443), 10.0.0.1 (port 443), 10.0.0.2 (port 443), 10.0.0.3 (port 443), 10.0.0.4 (port 443), 10.0.0.5 (port 443), 10.0.0.6 (port 443), 10.0.0.7 (port 443) and 19992 more";
+        assert!(got.iter().all(|(_, evidence)| evidence == want), "{}", got[0].1);
+        // Without room for all of them it says so.
+        let mut keys = CertificateKeys::within(Room::for_memory(0));
+        let room = Room::for_memory(0).of(limits::CERTIFICATES_KEPT_MAX) as u32;
+        (0..room + 10).for_each(|n| keys.shown(&HomeNet::default(), &device(n)));
+        let mut got = Vec::new();
+        keys.finish(&HomeNet::default(), by_mac, &mut |s| got.push(s.evidence));
+        // The key and its serial number take a place each.
+        assert_eq!((got.len(), keys.take_dropped()), (room as usize - 2, 12));
+        assert!(got[0].starts_with(&format!("CN=d1: one key on at least {} devices: ", room - 2)), "{}", got[0]);
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut keys = CertificateKeys::default();
         let home = HomeNet::default();
+        let numbers = (1..=255).map(|last| -> Box<[u8]> { [&[0x80][..], &[0; 2046], &[last]].concat().into() });
+        let odd = numbers.into_iter().find(|n| primes::may_be_modulus(n)).unwrap();
         for n in 0..limits::CERTIFICATES_KEPT_MAX {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_be_bytes());
             let change = |f: &mut CertificateFacts| {
                 f.serial = Some(n.to_string());
                 f.key.as_mut().unwrap().spki_sha256 = hash;
-                f.key.as_mut().unwrap().modulus = vec![1; 2048].into();
+                f.key.as_mut().unwrap().modulus = odd.clone();
             };
             keys.shown(&home, &shown(1, 1, change));
         }

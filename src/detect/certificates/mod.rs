@@ -23,7 +23,7 @@ use crate::record::{Column, RowBuffer, Table, Type};
 /// One row per certificate that a handshake shows.
 pub static CERTIFICATES: Table = Table {
     name: "certificates",
-    doc: "Certificates: one row for each that a TLS handshake shows in clear (up to TLS 1.2)",
+    doc: "Certificates: one row for each that a TLS handshake shows, in clear (up to TLS 1.2) or opened with the keys of its session (TLS 1.3)",
     prefix: &[],
     columns: &[
         Column::repeating("sha256", Type::Text, "SHA-256 of the certificate in DER, in hex"),
@@ -55,7 +55,7 @@ pub static CERTIFICATES: Table = Table {
         Column::repeating(
             "san",
             Type::TextList,
-            "Further names (subjectAltName): host names, addresses, mail addresses and URIs as they are, others with their sort before them (dirName:, otherName:)",
+            "Further names (subjectAltName): host names, addresses, mail addresses and URIs as they are, others with their sort before them (dirName:, otherName:); the first 256",
         ),
         Column::repeating(
             "key_type",

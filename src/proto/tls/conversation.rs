@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Alert, ClientFacts, Handshake, ServerFacts, TlsEvent};
-use super::messages::{self, kind};
+use super::messages::{self, Chain, kind};
 use super::opening::Opener;
 use super::opening::keylog::KeyStore;
 use crate::base::limits;
@@ -112,15 +112,17 @@ impl Conversation {
     }
 
     /// A handshake message that TLS 1.3 encrypts, opened with keys.
-    pub fn opened(&mut self, dir: Direction, plain: &[u8], emit: &mut Emit<'_>) -> bool {
-        let Some(mut opener) = self.opener.take() else { return true };
+    pub fn opened(&mut self, cx: Cx<'_>, dir: Direction, plain: &[u8], emit: &mut Emit<'_>) {
+        let Some(mut opener) = self.opener.take() else { return };
         let fits = opener.messages(dir, plain, |ty, body| {
             if ty == kind::CERTIFICATE {
-                self.certificates(dir, &messages::chain_13(body), emit);
+                self.chain(cx, dir, &messages::chain_13(body), emit);
             }
         });
+        if !fits {
+            cx.limit_hit();
+        }
         self.opener = Some(opener);
-        fits
     }
 
     /// One side.
@@ -185,7 +187,7 @@ impl Conversation {
                 }
             }
             kind::HELLO_VERIFY_REQUEST if self.carriage.dialect == Dialect::Dtls => self.verify_request(dir, emit),
-            kind::CERTIFICATE => self.certificates(dir, &messages::chain(body), emit),
+            kind::CERTIFICATE => self.chain(cx, dir, &messages::chain(body), emit),
             kind::SERVER_KEY_EXCHANGE => self.key_exchange(dir, body),
             kind::SERVER_HELLO_DONE => {
                 if let Some(h) = self.handshake.as_mut().filter(|h| h.client_side != dir) {
@@ -247,21 +249,30 @@ impl Conversation {
         }
     }
 
+    fn chain(&mut self, cx: Cx<'_>, dir: Direction, chain: &Chain<'_>, emit: &mut Emit<'_>) {
+        if chain.cut {
+            cx.limit_hit();
+        }
+        self.certificates(cx, dir, &chain.certificates, emit);
+    }
+
     /// A chain of certificates.
-    pub fn certificates(&mut self, dir: Direction, chain: &[&[u8]], emit: &mut Emit<'_>) {
+    pub fn certificates(&mut self, cx: Cx<'_>, dir: Direction, chain: &[&[u8]], emit: &mut Emit<'_>) {
         if chain.is_empty() {
             return;
         }
         let sha256: Vec<[u8; 32]> = chain.iter().map(|der| Sha256::digest(der).into()).collect();
         let from_server = self.handshake.as_ref().map_or(dir == Direction::Resp, |h| h.client_side != dir);
-        if let Some(h) = &mut self.handshake
-            && h.certificates.len() + sha256.len() <= 2 * limits::TLS_CHAIN_MAX
-        {
-            // A server sends its own before it asks for the client's.
-            if from_server && h.certificates.len() == h.server_certificates {
-                h.server_certificates += sha256.len();
+        if let Some(h) = &mut self.handshake {
+            if h.certificates.len() + sha256.len() <= 2 * limits::TLS_CHAIN_MAX {
+                // A server sends its own before it asks for the client's.
+                if from_server && h.certificates.len() == h.server_certificates {
+                    h.server_certificates += sha256.len();
+                }
+                h.certificates.extend_from_slice(&sha256);
+            } else {
+                cx.limit_hit();
             }
-            h.certificates.extend_from_slice(&sha256);
         }
         emit(TlsEvent::Certificates { sender: dir, from_server, chain, sha256: &sha256 });
     }

@@ -335,7 +335,7 @@ impl Handshake {
 pub enum TlsEvent<'e> {
     /// A handshake, complete or given up: a row.
     Handshake(&'e Handshake),
-    /// A chain of certificates sent in clear (up to TLS 1.2), as it was seen. The hashes are in
+    /// A chain of certificates, sent in clear (up to TLS 1.2) or opened with keys. The hashes are in
     /// the handshake's row as well.
     Certificates {
         /// Who sent it.

@@ -42,39 +42,52 @@ pub const fn is_read(ty: u8) -> bool {
     )
 }
 
-/// The certificates of a Certificate message (RFC 5246, section 7.4.2), in DER; those that are
-/// whole where the list is damaged.
-pub fn chain(body: &[u8]) -> Vec<&[u8]> {
-    let mut out = Vec::new();
+/// The certificates of a Certificate message, in DER, the sender's own first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chain<'a> {
+    /// Those that were read.
+    pub certificates: Vec<&'a [u8]>,
+    /// Whether there are more than [`limits::TLS_CHAIN_MAX`], which are passed over.
+    pub cut: bool,
+}
+
+impl<'a> Chain<'a> {
+    /// Adds one; says whether there was room.
+    fn add(&mut self, der: &'a [u8]) -> bool {
+        self.cut = self.certificates.len() >= limits::TLS_CHAIN_MAX;
+        if !self.cut {
+            self.certificates.push(der);
+        }
+        !self.cut
+    }
+}
+
+/// The certificates of a Certificate message (RFC 5246, section 7.4.2); those that are whole where the list is
+/// damaged.
+pub fn chain(body: &[u8]) -> Chain<'_> {
+    let mut out = Chain::default();
     let mut r = Reader::new(body);
     let Ok(len) = r.be24("certificates length") else { return out };
     let len = usize::try_from(len).unwrap_or(usize::MAX).min(r.remaining());
     let Ok(mut list) = r.sub("certificates", len) else { return out };
-    while out.len() < limits::TLS_CHAIN_MAX
-        && let Ok(len) = list.be24("certificate length")
-        && let Ok(der) = list.take("certificate", usize::try_from(len).unwrap_or(usize::MAX))
-    {
-        out.push(der);
-    }
+    while let Ok(mut der) = list.vec24("certificate")
+        && out.add(der.rest())
+    {}
     out
 }
 
 /// The certificates of a Certificate message of TLS 1.3 (RFC 8446, section 4.4.2), likewise; each has extensions behind it.
-pub fn chain_13(body: &[u8]) -> Vec<&[u8]> {
-    let mut out = Vec::new();
+pub fn chain_13(body: &[u8]) -> Chain<'_> {
+    let mut out = Chain::default();
     let mut r = Reader::new(body);
     if r.vec8("request context").is_err() {
         return out;
     }
     let Ok(mut list) = r.vec24("certificates") else { return out };
-    while out.len() < limits::TLS_CHAIN_MAX
-        && let Ok(mut der) = list.vec24("certificate")
-    {
-        out.push(der.rest());
-        if list.vec16("extensions").is_err() {
-            break;
-        }
-    }
+    while let Ok(mut der) = list.vec24("certificate")
+        && out.add(der.rest())
+        && list.vec16("extensions").is_ok()
+    {}
     out
 }
 
@@ -134,18 +147,31 @@ mod tests {
     #[test]
     fn a_chain_is_read_as_far_as_it_is_whole() {
         let body = [0, 0, 9, 0, 0, 2, 0x30, 0, 0, 0, 1, 0x31];
-        assert_eq!(chain(&body), [&[0x30, 0][..], &[0x31]]);
-        assert_eq!(chain(&body[..11]), [&[0x30, 0][..]]);
-        assert!(chain(&[]).is_empty());
-        assert_eq!(chain(&[0, 0, 3].iter().copied().chain([0; 300]).collect::<Vec<_>>()).len(), 1);
+        assert_eq!(chain(&body).certificates, [&[0x30, 0][..], &[0x31]]);
+        assert_eq!(chain(&body[..11]).certificates, [&[0x30, 0][..]]);
+        assert!(chain(&[]).certificates.is_empty());
+        assert_eq!(chain(&[0, 0, 3].iter().copied().chain([0; 300]).collect::<Vec<_>>()).certificates.len(), 1);
     }
 
     #[test]
     fn a_chain_of_tls_1_3_has_a_context_and_extensions() {
         let body = [1, 9, 0, 0, 15, 0, 0, 2, 0x30, 0, 0, 1, 7, 0, 0, 1, 0x31, 0, 1, 8];
-        assert_eq!(chain_13(&body), [&[0x30, 0][..], &[0x31]]);
+        assert_eq!(chain_13(&body).certificates, [&[0x30, 0][..], &[0x31]]);
         for end in 0..body.len() {
-            assert!(chain_13(&body[..end]).is_empty(), "a list that is cut is not whole: {end}");
+            assert!(chain_13(&body[..end]).certificates.is_empty(), "a list that is cut is not whole: {end}");
+        }
+    }
+
+    #[test]
+    fn a_chain_that_is_too_long_says_so() {
+        for (count, cut) in [(limits::TLS_CHAIN_MAX, false), (limits::TLS_CHAIN_MAX + 1, true), (1000, true)] {
+            let list =
+                |one: &[u8]| [&(one.len() as u32 * count as u32).to_be_bytes()[1..], &one.repeat(count)].concat();
+            let old = list(&[0, 0, 1, 0x30]);
+            let new = [&[0][..], &list(&[0, 0, 1, 0x30, 0, 0])].concat();
+            for chain in [chain(&old), chain_13(&new)] {
+                assert_eq!((chain.certificates.len(), chain.cut), (count.min(limits::TLS_CHAIN_MAX), cut));
+            }
         }
     }
 

@@ -19,7 +19,7 @@ pub mod records;
 mod side;
 
 pub use facts::{Alert, ClientFacts, Handshake, Heartbeat, ServerFacts, TABLE, TlsEvent};
-pub use messages::{KeyShare, chain, key_share};
+pub use messages::{Chain, KeyShare, chain, key_share};
 
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ impl TlsParser {
             && opener.opens(dir)
             && header.ty != content::CHANGE_CIPHER_SPEC
         {
-            return self.open(dir, bytes, &header, emit);
+            return self.open(cx, dir, bytes, &header, emit);
         }
         // What stands behind the header is needed of alerts, and of handshake records that may be
         // encrypted: those are told by the first six bytes of the message.
@@ -140,7 +140,7 @@ impl TlsParser {
     }
 
     /// An encrypted record for which there are keys.
-    fn open(&mut self, dir: Direction, bytes: &[u8], header: &Header, emit: &mut Emit<'_>) -> Step {
+    fn open(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], header: &Header, emit: &mut Emit<'_>) -> Step {
         let total = HEADER + header.len;
         let Some((head, payload)) = bytes.get(..total).and_then(<[u8]>::split_first_chunk::<HEADER>) else {
             return Step::Need(total);
@@ -160,7 +160,7 @@ impl TlsParser {
                 emit(TlsEvent::Plain { sender: dir, bytes: &plain, in_clear });
             }
             Some((content::HANDSHAKE, plain)) if header.ty == content::DATA => {
-                self.conversation.opened(dir, &plain, emit);
+                self.conversation.opened(cx, dir, &plain, emit);
             }
             _ => {}
         }
@@ -225,6 +225,7 @@ impl TlsParser {
         let total = 4 + usize::try_from(len).unwrap_or(MESSAGE_MAX);
         if !messages::is_known(ty) || total > MESSAGE_MAX {
             side.record_left = 0;
+            self.passed_over(cx, dir, ty);
             return Step::Pass(left);
         }
         if !messages::is_read(ty) || total > limits::TLS_MESSAGE_BYTES_MAX {
@@ -263,6 +264,7 @@ impl TlsParser {
             if !messages::is_known(ty) || total > MESSAGE_MAX {
                 side.message = Vec::new();
                 let left = std::mem::take(&mut side.record_left);
+                self.passed_over(cx, dir, ty);
                 return Step::Pass(n + left);
             }
             if !messages::is_read(ty) || total > limits::TLS_MESSAGE_BYTES_MAX {
@@ -283,6 +285,16 @@ impl TlsParser {
         self.message(cx, dir, n, (ty, message.get(4..).unwrap_or_default()), emit)
     }
 
+    /// A message that is no message, or a longer one than is believed. Where the whole direction up to here was in
+    /// clear it is the latter.
+    fn passed_over(&mut self, cx: Cx<'_>, dir: Direction, ty: u8) {
+        let half = self.conversation.half(dir);
+        let encrypted = half.cipher_changed || half.lost || !cx.flow.from_start;
+        if messages::is_read(ty) && !encrypted {
+            cx.limit_hit();
+        }
+    }
+
     /// A hello of SSL 2 at the start of a direction.
     fn sslv2(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut Emit<'_>) -> Step {
         let (hello, used) = match sslv2::parse(bytes) {
@@ -301,7 +313,7 @@ impl TlsParser {
                 let facts = ServerFacts { version, resumes: session_hit, ..ServerFacts::default() };
                 self.conversation.server_hello(cx, dir, facts, None, emit);
                 if !certificate.is_empty() {
-                    self.conversation.certificates(dir, &[certificate], emit);
+                    self.conversation.certificates(cx, dir, &[certificate], emit);
                 }
                 if session_hit || self.peek(dir.other()).ended {
                     self.conversation.give_up(emit);

@@ -286,6 +286,43 @@ fn a_gap_leaves_open_what_it_hid() {
     assert_eq!(verdict(&seen), ("false".into(), "true".into()));
 }
 
+/// Limits that are hit where a flow begins with these bytes, one side after the other.
+fn limits_hit(from_start: bool, sides: &[(Direction, Vec<u8>)]) -> u64 {
+    let flow = crate::proto::api::FlowView { transport: Transport::Tcp, from_start, ..crate::proto::testing::flow() };
+    let limited = crate::proto::api::LimitCount::default();
+    let cx = Cx { ts: crate::base::Timestamp(0), packet: 1, flow: &flow, limited: &limited };
+    let mut parser = TlsParser::default();
+    for (dir, bytes) in sides {
+        parser.on_data(cx, *dir, bytes, &mut |_| ());
+    }
+    limited.take()
+}
+
+#[test]
+fn what_limits_pass_over_is_counted() {
+    use Direction::{Orig, Resp};
+    let begun = || vec![(Orig, clear(1, &hello(None))), (Resp, clear(2, &server_hello(&[], 0xc02f, &[])))];
+    let with = |from_start, bytes: Vec<u8>| limits_hit(from_start, &[begun(), vec![(Resp, bytes)]].concat());
+    let chain = |count: usize| {
+        let list = [0, 0, 1, 0x30].repeat(count);
+        clear(11, &[&(list.len() as u32).to_be_bytes()[1..], &list].concat())
+    };
+    assert_eq!(with(true, chain(limits::TLS_CHAIN_MAX)), 0);
+    assert_eq!(with(true, chain(limits::TLS_CHAIN_MAX + 1)), 1, "certificates beyond those that are read");
+    let chains = |count: usize| with(true, chain(limits::TLS_CHAIN_MAX).repeat(count));
+    assert_eq!((chains(2), chains(3)), (0, 1), "hashes beyond those that are kept");
+    // The front of a message of so many bytes.
+    let long = |ty: u8, len: u32| record(22, &[&[ty][..], &len.to_be_bytes()[1..], &[7; 100]].concat());
+    assert_eq!(with(true, long(11, 200_000)), 1);
+    assert_eq!(with(true, long(11, 300_000)), 1, "longer than any that is believed");
+    assert_eq!(with(true, [record(22, &[11, 4]), record(22, &[0, 0, 1])].concat()), 1, "its header in two records");
+    assert_eq!(with(true, long(15, 300_000)), 0, "nothing is read of it");
+    assert_eq!(with(true, long(99, 300_000)), 0, "no message");
+    assert_eq!(with(true, [CCS.to_vec(), long(11, 300_000)].concat()), 0, "encrypted");
+    assert_eq!(with(false, long(11, 300_000)), 0, "it may be encrypted");
+    assert_eq!(limits_hit(true, &[(Orig, long(1, 300_000))]), 1);
+}
+
 #[test]
 fn hellos_of_ssl_2() {
     let seen = Script::new()
