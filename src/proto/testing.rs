@@ -442,3 +442,23 @@ fn shown(value: Value<'_>, ty: Type, column: &str, more: &mut ValueReader<'_>) -
         (value, ty) => panic!("{column} is {} and got {value:?}", ty.name()),
     })
 }
+
+/// Asserts that twice the input takes about twice the time: with quadratic work it would be four times. The best of
+/// as many runs as it needs counts, as others use the machine.
+#[cfg(test)] // it reads the clock
+#[track_caller]
+pub fn grows_evenly<T>(what: &str, count: usize, make: impl Fn(usize) -> T, work: impl Fn(&T)) {
+    let inputs = [make(count), make(2 * count)];
+    let mut best = [f64::MAX; 2];
+    for round in 1..=100 {
+        for (input, best) in inputs.iter().zip(&mut best) {
+            let begun = std::time::Instant::now();
+            work(input);
+            *best = best.min(begun.elapsed().as_secs_f64());
+        }
+        if round >= 3 && best[1] < 3.0 * best[0] {
+            return;
+        }
+    }
+    panic!("{what}: {count} take {} s, twice as many {} s", best[0], best[1]);
+}

@@ -323,6 +323,7 @@ mod tests {
     use super::*;
     use crate::detect::certificates::Known;
     use crate::fingerprint::x509::{AltNames, CertificateFacts, PublicKey};
+    use crate::proto::testing::grows_evenly;
 
     fn shown(spki: u8, host: u8, change: impl FnOnce(&mut CertificateFacts)) -> Shown {
         let mut facts = CertificateFacts {
@@ -480,6 +481,20 @@ mod tests {
         // The key and its serial number take a place each.
         assert_eq!((got.len(), keys.take_dropped()), (room as usize - 2, 12));
         assert!(got[0].starts_with(&format!("CN=d1: one key on at least {} devices: ", room - 2)), "{}", got[0]);
+    }
+
+    #[test]
+    fn twice_the_devices_take_twice_the_time() {
+        let make = |count: u32| -> Vec<Shown> {
+            let party = |n: u32| {
+                let [_, a, b, c] = n.to_be_bytes();
+                Party { ip: Addr::v4([10, a, b, c]), mac: Mac([2, 0, 0, a, b, c]) }
+            };
+            let one = shown(15, 1, |_| ());
+            (0..count).map(|n| Shown { host: party(n), ..one.clone() }).collect()
+        };
+        let work = |all: &Vec<Shown>| assert_eq!(found(all.clone(), by_mac).len(), all.len());
+        grows_evenly("devices with one key", 2000, |n| make(n as u32), work);
     }
 
     #[test]

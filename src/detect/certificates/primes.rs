@@ -38,7 +38,7 @@ pub fn may_be_modulus(bytes: &[u8]) -> bool {
     let bits = bytes.first().map_or(0, |first| bytes.len() * 8 - first.leading_zeros() as usize);
     BITS.contains(&bits) && bytes.last().is_some_and(|last| last % 2 == 1) && {
         let rest = bytes.iter().fold(0_u128, |rest, b| (rest << 8 | u128::from(*b)) % u128::from(FIRST_PRODUCT)) as u64;
-        FIRST_PRIMES.iter().all(|prime| rest % prime != 0)
+        FIRST_PRIMES.iter().all(|prime| !rest.is_multiple_of(*prime))
     }
 }
 

@@ -3,6 +3,7 @@
 use sha2::Sha256;
 
 use super::*;
+use crate::proto::testing::grows_evenly;
 use builder::{Certificate, extension, rsa, tlv};
 
 const CA: &[u8] = include_bytes!("../../../tests/certificates/ca.der");
@@ -149,6 +150,23 @@ fn many_names_are_bounded() {
     assert_eq!(hosts::covers(&c, "elsewhere.example"), None, "names were left out");
     let many = vec![builder::authority(); limits::CERTIFICATE_EXTENSIONS_MAX + 1];
     assert!(read(&Certificate { extensions: many, ..Certificate::new("a") }.der()).limited);
+}
+
+#[test]
+fn twice_the_names_take_twice_the_time() {
+    let make = |count: usize| {
+        let names: Vec<String> = (0..count).map(|n| format!("h{n:05}.example")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Certificate { extensions: vec![builder::hosts(&names)], ..Certificate::new("a") }.der()
+    };
+    let work = |der: &Vec<u8>| (0..4).for_each(|_| drop(read(der)));
+    grows_evenly("names that are kept", 500, make, work);
+    grows_evenly("names beyond", 8000, make, work);
+    let asked = |der: &Vec<u8>| {
+        let c = read(der);
+        (0..100).for_each(|n| assert_ne!(hosts::covers(&c, &format!("x{n}.example")), Some(true)));
+    };
+    grows_evenly("names that are compared", 500, make, asked);
 }
 
 #[test]

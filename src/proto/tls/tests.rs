@@ -6,7 +6,7 @@ use super::*;
 use crate::base::hash::mix;
 use crate::fingerprint::hello::tests::client_hello;
 use crate::fingerprint::sslv2::tests::{client_bytes, server_bytes};
-use crate::proto::testing::{Seen, followed, probe_all};
+use crate::proto::testing::{Seen, followed, grows_evenly, probe_all};
 
 type Script = crate::proto::testing::Script;
 
@@ -321,6 +321,30 @@ fn what_limits_pass_over_is_counted() {
     assert_eq!(with(true, [CCS.to_vec(), long(11, 300_000)].concat()), 0, "encrypted");
     assert_eq!(with(false, long(11, 300_000)), 0, "it may be encrypted");
     assert_eq!(limits_hit(true, &[(Orig, long(1, 300_000))]), 1);
+}
+
+#[test]
+fn twice_the_input_takes_twice_the_time() {
+    use Direction::{Orig, Resp};
+    let play = |sides: &Vec<(Direction, Vec<u8>)>| {
+        limits_hit(true, sides);
+    };
+    grows_evenly("hellos", 1000, |n| vec![(Orig, clear(1, &hello(None)).repeat(n))], play);
+    let answered = |n| (0..n).flat_map(|_| [(Orig, clear(1, &hello(None))), (Resp, flight())]).collect();
+    grows_evenly("hellos with answers", 500, answered, play);
+    let list = |der: &[u8], count: usize| {
+        let list = [&(der.len() as u32).to_be_bytes()[1..], der].concat().repeat(count);
+        [&(list.len() as u32).to_be_bytes()[1..], &list].concat()
+    };
+    let records = |message: &[u8]| message.chunks(16_000).flat_map(|part| record(22, part)).collect::<Vec<u8>>();
+    let begun = |bytes: Vec<u8>| vec![(Orig, clear(1, &hello(None))), (Resp, bytes)];
+    let chains = |n| begun(records(&message(11, &list(&[0x30; 1000], 30))).repeat(n));
+    grows_evenly("chains", 60, chains, play);
+    grows_evenly("a chain", 16, |n| begun(records(&message(11, &list(&[0x30; 3900], n))).repeat(20)), play);
+    grows_evenly("a chain beyond the limit", 20_000, |n| begun(records(&message(11, &list(&[], n))).repeat(20)), play);
+    // A message in records of one byte.
+    let pieces = |n| begun(message(11, &list(&[0x30; 100], n)).chunks(1).flat_map(|b| record(22, b)).collect());
+    grows_evenly("records", 300, pieces, play);
 }
 
 #[test]
