@@ -99,24 +99,39 @@ fn lists_of_all_formats_load_together_and_find_nothing_where_nothing_is() {
 #[test]
 fn an_indicator_counts_in_its_own_time_only() {
     let (folder, out) = scratch();
-    let indicator = |name: &str, address: &str, from: &str, until: &str| {
+    let indicator = |name: &str, compared: &str, from: &str, until: &str| {
         format!(
-            r#"{{"type": "indicator", "name": "{name}", "pattern": "[ipv4-addr:value = '{address}']",
+            r#"{{"type": "indicator", "name": "{name}", "pattern": "[{compared}]",
             "valid_from": "{from}", "valid_until": "{until}"}}"#
         )
     };
     let objects = [
-        indicator("ended", "203.0.113.77", "2009-01-01T00:00:00Z", "2010-01-01T00:00:00Z"),
-        indicator("to come", "203.0.113.10", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
-        indicator("holds", "203.0.113.11", "2009-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+        indicator("ended", "ipv4-addr:value = '203.0.113.77'", "2009-01-01T00:00:00Z", "2010-01-01T00:00:00Z"),
+        indicator(
+            "ended",
+            "domain-name:value = 'printer-update.example'",
+            "2009-01-01T00:00:00Z",
+            "2010-01-01T00:00:00Z",
+        ),
+        indicator(
+            "holds",
+            "domain-name:value = 'fw.printer-update.example'",
+            "2009-01-01T00:00:00Z",
+            "2200-01-01T00:00:00Z",
+        ),
+        indicator("to come", "ipv4-addr:value = '203.0.113.10'", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+        indicator("holds", "ipv4-addr:value = '203.0.113.11'", "2009-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
     ];
     let list = folder.path().join("stix.json");
     fs::write(&list, format!(r#"{{"type": "bundle", "objects": [{}]}}"#, objects.join(","))).expect("a file");
     read(args(&[&list], &[]), &out);
     let rows = found(&out);
-    assert!(!rows.is_empty() && rows.iter().all(|row| row[4].contains("stix.json (holds)")), "{rows:#?}");
+    assert!(rows.iter().all(|row| row[4].contains("stix.json (holds)")), "{rows:#?}");
+    for rule in ["intel-ip", "intel-domain"] {
+        assert!(rows.iter().any(|row| row[0] == rule), "{rule}: {rows:#?}");
+    }
     let report = &document(&out)["intel"][0];
-    assert_eq!((&report["timed"], &report["entries"]["address"]), (&3.into(), &3.into()), "{report}");
+    assert_eq!((&report["timed"], &report["entries"]["address"]), (&5.into(), &3.into()), "{report}");
 }
 
 #[test]

@@ -93,7 +93,8 @@ impl State {
         let end = line.find(|c: char| c.is_whitespace() || matches!(c, '#' | ';')).unwrap_or(line.len());
         let (entry, label) = line.split_at_checked(end).unwrap_or((line, ""));
         // A comma in what is said of an entry makes no row of CSV.
-        if line.contains(',') && (self.columns.is_some() || Key::parse(entry, self.md5).is_err()) {
+        let row = label.trim_start().starts_with(',') || Key::parse(entry, self.md5).is_err();
+        if row && line.contains(',') {
             if first && self.named(line) {
                 return;
             }

@@ -291,6 +291,9 @@ fn a_row_without_names_is_taken_only_where_one_cell_can_be_meant() {
         ("198.51.100.0/24,443,a block", "198.51.100.0/24"),
         ("2023-01-01,bad.example,Examplebot", "bad.example"),
         ("1,\"bad.example\",\"a, b\"", "bad.example"),
+        ("198.51.100.7 , 443", "198.51.100.7:443"),
+        ("bad.example,domain,Examplebot", "bad.example"),
+        ("# Domain, with all names below it\nbad.example  # a, b", "bad.example"),
     ] {
         let intel = loaded(&[("l", row)]);
         assert_eq!((intel.len(), intel.warnings().len()), (1, 0), "{row}: {:?}", intel.warnings());
