@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::table::{Device, virtual_router};
 use crate::base::limits;
-use crate::signature::devices::{self, Hit, UNKNOWN};
+use crate::signature::devices::{self, Hit, UNKNOWN, VIRTUAL};
 use crate::signature::oui;
 use crate::signature::pattern::NAMES;
 
@@ -31,8 +31,12 @@ const COMPONENT_WEIGHT: f64 = 0.5;
 const STATED_WEIGHT: f64 = 2.5;
 /// Weight of forwarding for few addresses: a host that changed its address looks like it.
 const FORWARDS_FEW: f64 = 1.0;
-/// Forwarding counts so much for what else forwards, where anything else speaks for that.
-const ALSO_FORWARDS: [(&str, f64); 3] = [("firewall", 0.8), ("access-point", 0.6), ("switch", 0.2)];
+/// Weight of forwarding where no address of its own is known: on a cut of a network, both ends look so.
+const FORWARDS_UNKNOWN: f64 = 2.6;
+/// Classes that are a kind of others: what speaks for those speaks for them.
+const KINDS_OF: [(&str, &[&str]); 2] = [("firewall", &["router"]), (VIRTUAL, &["server", "workstation", "laptop"])];
+/// Classes that an operating system alone suggests.
+const BY_SYSTEM: [&str; 4] = ["phone", "tablet", "workstation", "laptop"];
 
 /// What a device is taken for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -94,8 +98,15 @@ struct Weighing {
 
 impl Weighing {
     fn hit(&mut self, source: &'static str, attribute: &'static str, value: &str, hit: &Hit<'_>) {
-        let by = said_by(source, attribute);
         let tell = hit.tell;
+        let mut by = said_by(source, attribute);
+        // Everything that follows from the operating system is one statement.
+        if tell.vendor.is_none()
+            && tell.class.is_some_and(|c| BY_SYSTEM.contains(&c))
+            && hit.says.iter().any(|(index, _)| NAMES.get(*index) == Some(&"os"))
+        {
+            by = "os";
+        }
         let mut says = Vec::new();
         if let Some(class) = tell.class {
             self.classes.add(class, by, hit.weight);
@@ -194,6 +205,8 @@ fn forwarding(device: &Device, w: &mut Weighing) {
         for mut hit in tells.hits("table", "router", "forwards") {
             if others > 0 && others < limits::ROUTER_ADDRESSES_MIN {
                 hit.weight = FORWARDS_FEW;
+            } else if device.ips.is_empty() {
+                hit.weight = FORWARDS_UNKNOWN;
             }
             w.hit("table", "router", "forwards", &hit);
         }
@@ -202,10 +215,12 @@ fn forwarding(device: &Device, w: &mut Weighing) {
 
 fn conclude(device: &Device, w: &mut Weighing) -> Verdict {
     let mut classes: Vec<(&'static str, f64)> = w.classes.ranked().into_iter().map(|(k, s)| (*k, s)).collect();
-    let forwards = w.classes.0.get("router").and_then(|by| by.get("table")).map_or(0.0, |[first, _]| *first);
-    for (class, score) in &mut classes {
-        if let Some((_, part)) = ALSO_FORWARDS.iter().find(|(c, _)| c == class) {
-            *score += part * forwards;
+    for (kind, of) in KINDS_OF {
+        if classes.iter().any(|(class, score)| *class == kind && *score >= CONFLICT_SCORE) {
+            let more = classes.iter().filter(|(class, _)| of.contains(class)).map(|(_, score)| *score);
+            let more = more.fold(0.0, f64::max);
+            classes.retain(|(class, _)| !of.contains(class));
+            classes.iter_mut().filter(|(class, _)| *class == kind).for_each(|(_, score)| *score += more);
         }
     }
     classes.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
@@ -342,6 +357,29 @@ mod tests {
         assert_eq!(one.class, "camera");
         let many = [name("hik-connect.com"), name("rps.yealink.com"), name("update.brother.co.jp")];
         assert_eq!(of(NOBODY, &many).class, UNKNOWN);
+    }
+
+    #[test]
+    fn a_firewall_is_a_router_and_a_virtual_machine_may_be_a_server() {
+        let v = of(Mac([0, 0x1b, 0x17, 1, 2, 3]), &[("dhcp", "gateway", "option 3")]);
+        assert_eq!(v.class, "firewall");
+        assert!(v.conflicts.is_empty(), "{:?}", v.conflicts);
+        let vm = Mac([0, 0x50, 0x56, 1, 2, 3]);
+        assert_eq!(of(vm, &[("sip", "server", "Asterisk PBX 18.10.0")]).class, VIRTUAL);
+        assert_eq!(of(vm, &[("dhcp", "vendor-class", "ArubaAP")]).class, "access-point");
+    }
+
+    #[test]
+    fn everything_that_follows_from_the_system_is_one_statement() {
+        let one = of(NOBODY, &[("dhcp", "vendor-class", "android-dhcp-9")]);
+        let many = [
+            ("dhcp", "vendor-class", "android-dhcp-9"),
+            ("http", "user-agent", "Dalvik/2.1.0 (Linux; U; Android 9; X Build/P)"),
+            ("name", "asked", "mtalk.google.com"),
+        ];
+        let many = of(NOBODY, &many);
+        assert_eq!((one.class, many.class), ("phone", "phone"));
+        assert!(many.confidence - one.confidence < 0.2, "{} {}", one.confidence, many.confidence);
     }
 
     #[test]

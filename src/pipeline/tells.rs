@@ -31,6 +31,9 @@ pub fn flow(ended: &EndedFlow, options: &EngineOptions, learnt: &mut Learnt) {
     if let Some(service) = ended.service.filter(|s| tells.is_used(s)).filter(|_| from_payload(ended)) {
         learnt.claims.fact("service", client, "used", service.as_bytes(), r.ts_start);
     }
+    if let Some(port) = tells.port_used(r.protocol, r.resp_port) {
+        learnt.claims.fact("port", client, "used", port.as_bytes(), r.ts_start);
+    }
     if let Some(name) = &ended.server_name {
         asked(client, &name.name, r.ts_start, learnt);
     }

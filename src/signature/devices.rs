@@ -2,8 +2,8 @@
 //!
 //! | Column | Meaning |
 //! |---|---|
-//! | on | Source and attribute of the claims that it is about, as `devices.claims` spells them; `*` for any source. Besides those: `oui vendor` (holder of the MAC block), `name asked` (a name looked up or contacted, or one below it), `port served` (`631/tcp`), `service served`, `service used` |
-//! | pattern | See [`Pattern`]; a plain text for `name asked` and the three behind it |
+//! | on | Source and attribute of the claims that it is about, as `devices.claims` spells them; `*` for any source. Besides those: `oui vendor` (holder of the MAC block), `name asked` (a name looked up or contacted, or one below it), `port served` and `port used` (`631/tcp`), `service served`, `service used` |
+//! | pattern | See [`Pattern`]; a plain text for `name asked` and those behind it |
 //! | class | Class of such devices; empty where the fact tells only the vendor |
 //! | vendor | Maker, spelt as the tables show it; empty where it says nothing of it |
 //! | says | More that follows: `model=...; os=...`, a `$` in it standing for what the gap of that name holds; `component` for makers of parts that others build into their devices |
@@ -127,6 +127,7 @@ pub struct Tells {
     /// Names of hosts, ports and services that facts are about, for those who collect claims.
     names: HashSet<String, ahash::RandomState>,
     ports: HashMap<(u8, u16), String, ahash::RandomState>,
+    ports_used: HashMap<(u8, u16), String, ahash::RandomState>,
     served: HashSet<String, ahash::RandomState>,
     used: HashSet<String, ahash::RandomState>,
 }
@@ -262,11 +263,12 @@ impl Tells {
         if let Some(text) = text {
             match (tell.on.0.as_str(), tell.on.1.as_str()) {
                 ("name", _) => _ = self.names.insert(text),
-                ("port", _) => {
+                ("port", way) => {
+                    let ports = if way == "served" { &mut self.ports } else { &mut self.ports_used };
                     if let Some((number, protocol)) = text.split_once('/')
                         && let Ok(number) = number.parse()
                     {
-                        self.ports.insert((if protocol == "tcp" { 6 } else { 17 }, number), text);
+                        ports.insert((if protocol == "tcp" { 6 } else { 17 }, number), text);
                     }
                 }
                 ("service", "served") => _ = self.served.insert(text),
@@ -293,6 +295,11 @@ impl Tells {
     /// The port, where serving it tells something: `631/tcp`.
     pub fn port(&self, protocol: u8, number: u16) -> Option<&str> {
         self.ports.get(&(protocol, number)).map(String::as_str)
+    }
+
+    /// The port, where sending to it tells something.
+    pub fn port_used(&self, protocol: u8, number: u16) -> Option<&str> {
+        self.ports_used.get(&(protocol, number)).map(String::as_str)
     }
 
     /// Whether serving a service tells something.
