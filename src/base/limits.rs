@@ -211,6 +211,12 @@ pub const FOREIGN_SAMPLES_MAX: usize = 4;
 pub const DEVICE_PAIRS_MAX: usize = 2 * DEVICES_MAX;
 /// Facts (host names and the like) about devices that one run keeps.
 pub const DEVICE_FACTS_MAX: usize = DEVICES_MAX;
+/// Pieces of one pattern of a device signature.
+pub const PATTERN_TOKENS_MAX: usize = 32;
+/// Steps that holding one pattern against one value may take.
+pub const PATTERN_STEPS_MAX: u32 = 4_096;
+/// Labels of a looked-up name, counted from its end, that are held against the names that tell of devices.
+pub const NAME_LABELS_MAX: usize = 8;
 /// Host names listed for one device.
 pub const DEVICE_NAMES_MAX: usize = 16;
 /// Bytes of a host name or another value of a claim.

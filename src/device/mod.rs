@@ -1,6 +1,7 @@
 //! Which devices there are: claims from all protocols, merged into one row per device.
 
 pub mod claim;
+mod judge;
 pub mod rows;
 pub mod table;
 

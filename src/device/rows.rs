@@ -1,5 +1,6 @@
 //! The `devices` table.
 
+use super::judge::{Verdict, judge};
 use super::table::{Device, DeviceTable, virtual_router};
 use crate::base::limits;
 use crate::record::{Column, RowBuffer, Table, Type};
@@ -19,18 +20,30 @@ pub static DEVICES: Table = Table {
         Column::new("mac", Type::Text, "MAC address; null for a device behind a router or on a link without MACs"),
         Column::new("ips", Type::TextList, "Addresses that the device had in the time of the capture, sorted"),
         Column::new("hostnames", Type::TextList, "Names that the device or its DHCP lease stated, sorted"),
-        Column::repeating("vendor", Type::Text, "Holder of the MAC address block in the IEEE registry"),
+        Column::repeating(
+            "vendor",
+            Type::Text,
+            "Maker: as the device states it, else the holder of the MAC address block in the IEEE registry",
+        ),
         Column::repeating("class", Type::Text, "Sort of device (printer, camera ...); unknown where nothing tells"),
-        Column::repeating("model", Type::Text, "Model, as the device states it"),
+        Column::repeating("model", Type::Text, "Model, as the device states it or shows in its names"),
         Column::repeating("firmware", Type::Text, "Firmware version, as the device states it"),
         Column::repeating("os", Type::Text, "Operating system, as the device states it"),
         Column::new(
             "confidence",
             Type::Float64,
-            "How sure it is that this row is one device with these addresses, 0 to 1",
+            "How sure the class is, 0 to 1; where it is unknown, what the best guess would have",
         ),
-        Column::new("claims", Type::TextList, "Evidence, each as `source: value -> attribute (weight)`"),
-        Column::new("conflicts", Type::TextList, "Evidence that speaks against the row being one device"),
+        Column::new(
+            "claims",
+            Type::TextList,
+            "Evidence, each as `source: value -> what it says (weight)`: first what speaks for class, maker or model, with log-odds, the heaviest first, then all that was seen, with how reliable its source is, 0 to 1",
+        ),
+        Column::new(
+            "conflicts",
+            Type::TextList,
+            "Evidence that speaks against the class, the maker or the row being one device",
+        ),
         Column::new("first_seen", Type::Time, "First packet from or about the device"),
         Column::new("last_seen", Type::Time, "Last packet from or about the device"),
         Column::repeating("findings_critical", Type::Int64, "Critical findings about the device"),
@@ -53,29 +66,22 @@ fn weight(source: &str) -> f64 {
     }
 }
 
-/// Short forms of the evidence for one device, and how sure all of it together is.
-fn evidence(device: &Device, vendor: Option<&str>) -> (Vec<String>, f64) {
-    let mut claims = Vec::new();
-    let mut doubt = 1.0;
-    let mut counted = Vec::new();
-    let mut claim = |source: &'static str, value: &str, attribute: &str, identity: bool| {
+/// Everything that was seen of a device, in short forms.
+fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
+    let mut claims = verdict.signs.clone();
+    let mut claim = |source: &'static str, value: &str, attribute: &str| {
         claims.push(format!("{source}: {value} -> {attribute} ({:.2})", weight(source)));
-        // A source counts once however often it says so.
-        if identity && !counted.contains(&source) {
-            counted.push(source);
-            doubt *= 1.0 - weight(source);
-        }
     };
-    if let Some(vendor) = vendor {
-        claim("oui", vendor, "vendor", false);
+    if let Some(holder) = oui::lookup(device.mac) {
+        claim("oui", holder, "vendor");
     }
     if let Some(kind) = virtual_router(device.mac) {
-        claim("mac", kind, "virtual-router", false);
+        claim("mac", kind, "virtual-router");
     } else if device.mac.is_local() {
-        claim("mac", "locally administered", "random-or-virtual-mac", false);
+        claim("mac", "locally administered", "random-or-virtual-mac");
     }
     for frame in &device.frames {
-        claim(frame, "frame", "mac", true);
+        claim(frame, "frame", "mac");
     }
     if let Some(others) = device.forwards {
         let value = if others == 0 {
@@ -83,35 +89,20 @@ fn evidence(device: &Device, vendor: Option<&str>) -> (Vec<String>, f64) {
         } else {
             format!("forwards for {others} inside addresses")
         };
-        claim("flow", &value, "router", !device.mac.is_zero());
+        claim("flow", &value, "router");
     }
     for (source, attribute, value) in &device.facts {
-        claim(source, value, attribute, true);
+        claim(source, value, attribute);
     }
     for owned in device.ips.iter().take(limits::DEVICE_ADDRESSES_MAX) {
         for source in &owned.sources {
-            claim(source, &owned.ip.to_string(), "ip", true);
+            claim(source, &owned.ip.to_string(), "ip");
         }
         if owned.sources.is_empty() {
-            claim("flow", &owned.ip.to_string(), "ip", true);
+            claim("flow", &owned.ip.to_string(), "ip");
         }
     }
-    let mut confidence: f64 = 1.0 - doubt;
-    if !device.conflicts.is_empty() {
-        confidence *= 0.8;
-    }
-    (claims, (confidence.clamp(0.1, 0.99) * 100.0).round() / 100.0)
-}
-
-/// The value of an attribute from the source that is worth most.
-fn best<'a>(device: &'a Device, attribute: &str) -> Option<&'a str> {
-    let mut found: Option<(f64, &'a str)> = None;
-    for (source, _, value) in device.facts.iter().filter(|(_, a, _)| *a == attribute) {
-        if found.is_none_or(|(w, _)| weight(source) > w) {
-            found = Some((weight(source), value));
-        }
-    }
-    found.map(|(_, value)| value)
+    claims
 }
 
 impl DeviceTable {
@@ -120,8 +111,8 @@ impl DeviceTable {
     pub fn rows(&self, out: &mut RowBuffer, mut findings: impl FnMut(&str) -> [u64; 5]) {
         let from = out.len();
         for (order, device) in self.devices.iter().enumerate() {
-            let vendor = oui::lookup(device.mac);
-            let (claims, confidence) = evidence(device, vendor);
+            let verdict = judge(device);
+            let claims = evidence(device, &verdict);
             let mut row = out.row(device.span.first, (from + order) as u64);
             row.text(&device.id).mac(device.mac);
             let ips = device.ips.get(..limits::DEVICE_ADDRESSES_MAX).unwrap_or(&device.ips);
@@ -134,9 +125,10 @@ impl DeviceTable {
             names.sort_unstable();
             names.dedup();
             names.truncate(limits::DEVICE_NAMES_MAX);
-            row.texts(&names).opt_text(vendor).text("unknown");
-            row.opt_text(best(device, "model")).opt_text(best(device, "firmware")).opt_text(best(device, "os"));
-            row.float(confidence).texts(&claims).texts(&device.conflicts);
+            row.texts(&names).opt_text(verdict.vendor.as_deref()).text(verdict.class);
+            row.opt_text(verdict.model.as_deref()).opt_text(verdict.firmware.as_deref());
+            row.opt_text(verdict.os.as_deref()).float(verdict.confidence);
+            row.texts(&claims).texts(&verdict.conflicts);
             row.time(device.span.first).time(device.span.last);
             let [info, low, medium, high, critical] = findings(&device.id);
             row.count(critical).count(high).count(medium).count(low).count(info);
@@ -180,7 +172,8 @@ mod tests {
         }
         assert_eq!(values.next_value(), None);
         let get = |name: &str| all.iter().find(|(n, _)| *n == name).unwrap().1.clone();
-        assert_eq!(get("vendor"), [Value::Text("Brother industries")]);
+        assert_eq!(get("vendor"), [Value::Text("Brother")]);
+        assert_eq!(get("class"), [Value::Text("printer")]);
         assert_eq!(get("ips")[1..], [Value::Addr(ip)]);
         assert_eq!(get("hostnames")[1..], [Value::Text("BRN001BA9010203")], "once, though two sources say it");
         assert_eq!(get("findings_high"), [Value::Int(2)]);
@@ -193,14 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn packets_alone_are_worth_less_than_arp() {
+    fn what_is_known_of_a_mac_alone_is_told() {
         let ip = Addr::v4([10, 0, 0, 5]);
         let mut t = DeviceTable::default();
         let sent = |mac| Claim { kind: crate::device::ClaimKind::Sent, ..Claim::frame("flow", mac, Timestamp(1)) };
         t.observe(&Claim { ip, ..sent(Mac([2, 0, 0, 0, 0, 1])) });
         t.settle();
-        let (claims, confidence) = evidence(&t.devices[0], None);
-        assert_eq!(confidence, 0.5);
-        assert_eq!(claims[0], "mac: locally administered -> random-or-virtual-mac (0.80)");
+        let verdict = judge(&t.devices[0]);
+        assert_eq!((verdict.class, verdict.confidence), ("unknown", 0.0));
+        let claims = evidence(&t.devices[0], &verdict);
+        let seen = ["mac: locally administered -> random-or-virtual-mac (0.80)", "flow: 10.0.0.5 -> ip (0.50)"];
+        assert_eq!(claims, seen);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
+use super::tells;
 use crate::base::{Addr, Endpoint, Mac, counters::Counters, hash, limits, secret};
 use crate::detect::asking::{self, Unproven};
 use crate::detect::certificates::{self, Book, CERTIFICATES, Hidden, Known, Shown};
@@ -204,6 +205,9 @@ impl<'a> Emitter<'a> {
         let flow = at.flow;
         event.resolvers(&mut |ip| self.out.resolvers.push(ip));
         if let Event::Dns(e) = event {
+            if let Some(name) = e.query.filter(|_| self.options.home.is_home(flow.orig_ip)) {
+                tells::asked((flow.orig_mac, flow.orig_ip), name, at.ts, self.learnt);
+            }
             e.addresses(&mut |r| {
                 let ts = e.response_at.map_or(at.ts, |a| a.0);
                 self.out.names.push(NameBinding { host: flow.orig_ip, addr: r.addr, name: r.name.to_owned(), ts });

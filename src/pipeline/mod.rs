@@ -21,6 +21,7 @@ pub mod shard;
 pub mod shares;
 pub mod syn;
 pub mod tables;
+mod tells;
 mod wrapped;
 pub mod writer;
 

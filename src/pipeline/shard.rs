@@ -11,6 +11,7 @@ use super::feed::Feed;
 use super::options::EngineOptions;
 use super::output::ShardOutput;
 use super::syn::SynPrints;
+use super::tells;
 use super::wrapped::WrappedTls;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet, TcpFields};
@@ -305,6 +306,7 @@ fn end_flow(
     }
     let app = std::mem::take(&mut flow.app);
     let ended = app.into_ended(record, syns);
+    tells::flow(&ended, options, learnt);
     if let Some(lists) = &options.intel {
         intel::flow(lists, &options.home, &ended.record, ended.service, &mut out.sightings);
     }

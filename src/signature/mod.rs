@@ -2,12 +2,14 @@
 //! `signatures/` and costing nothing until the first look-up.
 
 pub mod defaults;
+pub mod devices;
 pub mod forms;
 pub mod intel;
 pub mod issuers;
 pub mod labels;
 pub mod list;
 pub mod oui;
+pub mod pattern;
 pub mod rules;
 pub mod set;
 pub mod software;

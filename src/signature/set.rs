@@ -1,7 +1,7 @@
 //! Everything in `signatures/` that a user may replace or extend: the rules and the lists.
 //!
 //! A folder of `--signatures DIR` holds rule files (`*.toml`) and lists (`*.tsv`, by the names of the
-//! built-in ones), itself or in `rules/` and `lists/`. Its rules replace built-in ones of the same
+//! built-in ones), itself or in `rules/`, `lists/` and `devices/`. Its rules replace built-in ones of the same
 //! identifier, its rows built-in ones of the same key, and what is new is added.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use sha2::{Digest, Sha256};
 
 use super::defaults::{self, Defaults};
+use super::devices;
 use super::forms;
 use super::issuers;
 use super::labels;
@@ -31,6 +32,15 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     (labels::BUILTIN.0, labels::BUILTIN.1, &labels::COLUMNS),
     (issuers::AUTHORITIES.0, issuers::AUTHORITIES.1, &issuers::AUTHORITY_COLUMNS),
     (issuers::FACTORY.0, issuers::FACTORY.1, &issuers::FACTORY_COLUMNS),
+    (devices::BUILTIN[0].0, devices::BUILTIN[0].1, &devices::COLUMNS),
+    (devices::BUILTIN[1].0, devices::BUILTIN[1].1, &devices::COLUMNS),
+    (devices::BUILTIN[2].0, devices::BUILTIN[2].1, &devices::COLUMNS),
+    (devices::BUILTIN[3].0, devices::BUILTIN[3].1, &devices::COLUMNS),
+    (devices::BUILTIN[4].0, devices::BUILTIN[4].1, &devices::COLUMNS),
+    (devices::BUILTIN[5].0, devices::BUILTIN[5].1, &devices::COLUMNS),
+    (devices::BUILTIN[6].0, devices::BUILTIN[6].1, &devices::COLUMNS),
+    (devices::BUILTIN[7].0, devices::BUILTIN[7].1, &devices::COLUMNS),
+    (devices::BUILTIN[8].0, devices::BUILTIN[8].1, &devices::COLUMNS),
 ];
 
 /// The rules and lists in force.
@@ -80,9 +90,10 @@ impl SignatureSet {
         let mut errors = Vec::new();
         let places = |below: &str| [folder.to_path_buf(), folder.join(below)];
         let rule_files = read_files(&places("rules"), "toml", &mut errors);
-        let list_files = read_files(&places("lists"), "tsv", &mut errors);
+        let list_places = [folder.to_path_buf(), folder.join("lists"), folder.join("devices")];
+        let list_files = read_files(&list_places, "tsv", &mut errors);
         if errors.is_empty() && rule_files.is_empty() && list_files.is_empty() {
-            let reason = String::from("no *.toml and no *.tsv file in the folder, its rules/ and its lists/");
+            let reason = String::from("no *.toml and no *.tsv file in the folder, its rules/, lists/ and devices/");
             return Err(vec![RuleError { file: folder.to_path_buf(), line: 0, reason }]);
         }
         let mut set = Self::clone(Self::builtin());
@@ -133,6 +144,7 @@ impl SignatureSet {
             _ if name == defaults::BUILTIN.0 => Defaults::parse(file, text).map(|_| ()),
             _ if name == software::BUILTIN.0 => software::read(file, list::parse(file, text, columns)?).map(|_| ()),
             _ if name == labels::BUILTIN.0 => labels::read(file, list::parse(file, text, columns)?).map(|_| ()),
+            _ if devices::is_file(name) => devices::read(file, list::parse(file, text, columns)?).map(|_| ()),
             _ => forms::read(file, list::parse(file, text, columns)?).map(|_| ()),
         }
     }
@@ -176,6 +188,12 @@ impl SignatureSet {
                 let list = list::parse(file, text, columns)?;
                 let version = list.version.clone();
                 issuers::add_factory(issuers::read_factory(file, list)?);
+                version
+            }
+            _ if devices::is_file(name) => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                devices::add(devices::read(file, list)?);
                 version
             }
             _ => {
@@ -298,8 +316,10 @@ mod tests {
                 assert!(set.control(control).is_some_and(|t| !t.is_empty()), "{control} ({}) has no row", rule.id);
             }
         }
-        let on_disk = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/signatures/lists")).unwrap().count();
-        assert_eq!(on_disk, LISTS.len(), "every file in the folder is compiled in");
+        let in_folder = |name: &str| {
+            std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("signatures").join(name)).unwrap().count()
+        };
+        assert_eq!(in_folder("lists") + in_folder("devices"), LISTS.len(), "every file in the folders is compiled in");
         assert_eq!(set.hash().len(), 64);
     }
 

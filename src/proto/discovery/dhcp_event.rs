@@ -304,6 +304,15 @@ impl crate::proto::api::Event for Event<'_> {
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
         if self.is_reply {
+            // Who the network's gateway and its DHCP server are (RFC 2132, sections 3.5 and 9.7).
+            let (gateways, _) = self.routers.as_chunks::<4>();
+            let mut named = |ip: Addr, attribute, value: &[u8]| {
+                if !ip.is_unspecified() {
+                    tell(Fact { about: About::Device(Mac::ZERO, ip), attribute, value });
+                }
+            };
+            gateways.first().into_iter().for_each(|b| named(Addr::v4(*b), "gateway", b"option 3"));
+            named(self.server_ip.unwrap_or(Addr::UNSPECIFIED), "server", b"option 54");
             return;
         }
         let about = About::Device(self.client_mac, Addr::UNSPECIFIED);
