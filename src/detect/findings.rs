@@ -34,7 +34,7 @@ pub static FINDINGS: Table = Table {
         Column::new("device_id", Type::Text, "Device that it is about, as in the devices table; null for one outside"),
         Column::new("device_ip", Type::Text, "Address of that device"),
         Column::new("device_mac", Type::Text, "MAC address of the frames that its packets came in"),
-        Column::repeating("device_class", Type::Text, "Sort of device"),
+        Column::repeating("device_class", Type::Text, "Sort of device, as in the devices table"),
         Column::new("peer_ip", Type::Text, "Address of the other end; null where several share the finding"),
         Column::repeating(
             "peer_port",
@@ -339,6 +339,7 @@ impl Findings {
 
     /// Writes the rows, in time order. The table of devices must be settled.
     pub fn rows(&self, devices: &DeviceTable, home: &HomeNet, out: &mut RowBuffer) {
+        let classes = devices.classes();
         for (rule, f) in self.ranked() {
             let s = &f.shown;
             // As exact as the table's times, so that who reads the table finds the same order.
@@ -351,7 +352,7 @@ impl Findings {
                 true => row.null(),
                 false => row.addr(s.device.ip),
             };
-            row.mac(s.device.mac).opt_text(device.map(|_| "unknown"));
+            row.mac(s.device.mac).opt_text(device.and_then(|id| classes.get(id)).copied());
             match s.peer {
                 Some(peer) => row.addr(peer.ip),
                 None => row.null(),

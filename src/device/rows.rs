@@ -1,5 +1,7 @@
 //! The `devices` table.
 
+use std::collections::HashMap;
+
 use super::judge::{Verdict, judge};
 use super::table::{Device, DeviceTable, virtual_router};
 use crate::base::limits;
@@ -106,6 +108,11 @@ fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
 }
 
 impl DeviceTable {
+    /// The class of each device, by its identifier.
+    pub fn classes(&self) -> HashMap<&str, &'static str> {
+        self.devices.iter().map(|d| (d.id.as_str(), judge(d).class)).collect()
+    }
+
     /// Writes the rows, in time order. `findings` says how many findings of each severity a device
     /// has, from information (0) to critical (4).
     pub fn rows(&self, out: &mut RowBuffer, mut findings: impl FnMut(&str) -> [u64; 5]) {
