@@ -13,31 +13,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-MAGIC = {0xA1B2C3D4: 1_000, 0xA1B23C4D: 1}
+import enlarge
+
 # Packets kept of a flow at most: a handshake with a long chain, and the end of the connection.
 TCP_PACKETS, UDP_PACKETS = 40, 12
 
 
 def records(path):
     """(nanoseconds, frame) of an Ethernet capture; nothing of other links."""
-    content = path.read_bytes()
-    if len(content) < 24 or struct.unpack_from("<I", content)[0] not in MAGIC:
-        if not shutil.which("editcap"):
-            return
+    head = path.read_bytes()[:24]
+    if len(head) == 24 and struct.unpack_from("<I", head)[0] in enlarge.MAGIC:
+        yield from enlarge.records(path)
+    elif shutil.which("editcap"):
         with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
-            if subprocess.run(["editcap", "-F", "pcap", path, file.name], capture_output=True).returncode:
-                return
-            content = Path(file.name).read_bytes()
-    if len(content) < 24:
-        return
-    magic, link = struct.unpack_from("<I", content)[0], struct.unpack_from("<I", content, 20)[0]
-    if magic not in MAGIC or link != 1:
-        return
-    at = 24
-    while at + 16 <= len(content):
-        seconds, fraction, captured, _ = struct.unpack_from("<IIII", content, at)
-        yield seconds * 10**9 + fraction * MAGIC[magic], content[at + 16 : at + 16 + captured]
-        at += 16 + captured
+            if not subprocess.run(["editcap", "-F", "pcap", path, file.name], capture_output=True).returncode:
+                yield from enlarge.records(Path(file.name))
 
 
 def transport(frame):

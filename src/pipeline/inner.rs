@@ -65,16 +65,18 @@ impl Inner {
             return;
         }
         let tail = std::mem::take(&mut side.tail);
+        // Shown only for what came first; it waits on for as many bytes as before.
         let other = std::mem::take(&mut self.side(dir.other()).tail);
         let mut other_taken = None;
         emit.inside(self.in_clear, |emit| {
             let taken = self.reader.read(dir, Chunk::Bytes(&tail), at, &other, &mut other_taken, emit);
             self.apply(dir, tail, taken);
-            self.apply(dir.other(), other, other_taken.unwrap_or(Taken::Some { consumed: 0, needed: 0 }));
+            match other_taken {
+                Some(taken) => self.apply(dir.other(), other, taken),
+                None => self.side(dir.other()).tail = other,
+            }
         });
-        if self.reader.overruled {
-            self.reader.overruled = false;
-        }
+        self.reader.overruled = false;
         emit.counters().parser_limits += self.reader.limited.take();
         emit.note_inner_service(self.reader.service());
     }
