@@ -1,9 +1,14 @@
 //! Findings: many sightings of the same thing, and the `findings` table.
 
+mod examples;
+mod store;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::examples::Examples;
+use self::store::Store;
 use super::sighting::{Party, Sighting};
 use crate::base::limits::{self, Room};
 use crate::base::{Addr, Timestamp, hash};
@@ -109,13 +114,9 @@ pub struct Finding {
     pub count: u64,
     /// First and last time.
     pub span: (Timestamp, Timestamp),
-    /// The earliest packets as (time, capture, packet).
-    packets: BTreeSet<(Timestamp, u32, u64)>,
-    /// The earliest flows as (time, flow).
-    flows: BTreeMap<i64, Timestamp>,
+    examples: Examples,
     /// The earliest sighting that knew the peer's name, and that name.
     name: Option<((Timestamp, u32, u64, i64), String)>,
-    limited: bool,
     /// Why it is silenced, where it is.
     suppressed: Option<String>,
 }
@@ -126,49 +127,40 @@ impl Finding {
             id,
             count: 0,
             span: (sighting.ts, sighting.ts),
-            packets: BTreeSet::new(),
-            flows: BTreeMap::new(),
+            examples: Examples::default(),
             name: None,
-            limited: false,
             suppressed: None,
-            shown: sighting.clone(),
+            shown: sighting,
         };
-        finding.merge(sighting);
+        finding.take_note(None);
         finding
     }
 
     /// Takes in a sighting; the result does not depend on the order. Zero as packet or flow stands
     /// for none.
     fn merge(&mut self, s: Sighting) {
-        self.count = self.count.saturating_add(1);
-        self.span = (self.span.0.min(s.ts), self.span.1.max(s.ts));
-        if s.packet > 0 {
-            self.packets.insert((s.ts, s.capture, s.packet));
-            if self.packets.len() > limits::FINDING_EXAMPLES_MAX {
-                self.packets.pop_last();
-                self.limited = true;
-            }
-        }
-        if s.flow_id != 0 {
-            let seen = self.flows.entry(s.flow_id).or_insert(s.ts);
-            *seen = (*seen).min(s.ts);
-        }
-        if self.flows.len() > limits::FINDING_EXAMPLES_MAX
-            && let Some(latest) = self.flows.iter().max_by_key(|(id, ts)| (**ts, **id)).map(|(id, _)| *id)
-        {
-            self.flows.remove(&latest);
-            self.limited = true;
-        }
-        let rank = |s: &Sighting| (s.ts, s.capture, s.packet, s.flow_id);
-        if let Some(name) = &s.peer_name {
-            let named = (rank(&s), name.clone());
-            if self.name.as_ref().is_none_or(|best| named < *best) {
-                self.name = Some(named);
-            }
-        }
+        self.take_note(Some(&s));
         let telling = |s: &Sighting| (u8::MAX - s.weight, rank(s));
         if (telling(&s), &s.evidence) < (telling(&self.shown), &self.shown.evidence) {
             self.shown = s;
+        }
+    }
+
+    /// Everything that a sighting adds but its evidence; `None` for the one that is shown.
+    fn take_note(&mut self, other: Option<&Sighting>) {
+        let s = other.unwrap_or(&self.shown);
+        self.count = self.count.saturating_add(1);
+        self.span = (self.span.0.min(s.ts), self.span.1.max(s.ts));
+        if s.packet > 0 {
+            self.examples.packet((s.ts, s.capture, s.packet));
+        }
+        if s.flow_id != 0 {
+            self.examples.flow(s.ts, s.flow_id);
+        }
+        if let Some(name) = &s.peer_name
+            && self.name.as_ref().is_none_or(|(best, known)| (rank(s), name) < (*best, known))
+        {
+            self.name = Some((rank(s), name.clone()));
         }
     }
 
@@ -181,35 +173,11 @@ impl Finding {
     pub const fn is_suppressed(&self) -> bool {
         self.suppressed.is_some()
     }
+}
 
-    /// The flows, earliest first; the one of the evidence takes the place of the latest where there
-    /// are too many.
-    fn flow_ids(&self) -> Vec<i64> {
-        let mut flows: Vec<_> = self.flows.iter().map(|(id, ts)| (*ts, *id)).collect();
-        flows.sort_unstable();
-        let shown = &self.shown;
-        if shown.flow_id != 0 && !self.flows.contains_key(&shown.flow_id) {
-            flows.truncate(limits::FINDING_EXAMPLES_MAX - 1);
-            flows.push((shown.ts, shown.flow_id));
-        }
-        flows.into_iter().map(|(_, id)| id).collect()
-    }
-
-    /// The packets in the capture of the evidence, in their order there; likewise with the one of the
-    /// evidence.
-    fn packet_numbers(&self) -> Vec<i64> {
-        let shown = &self.shown;
-        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let in_capture = self.packets.iter().filter(|(_, capture, _)| *capture == shown.capture);
-        let mut numbers: Vec<i64> = in_capture.map(|(.., n)| number(*n)).collect();
-        if shown.packet > 0 && !self.packets.contains(&(shown.ts, shown.capture, shown.packet)) {
-            numbers.truncate(limits::FINDING_EXAMPLES_MAX - 1);
-            numbers.push(number(shown.packet));
-        }
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers
-    }
+/// Which of two sightings is the earlier one.
+const fn rank(s: &Sighting) -> (Timestamp, u32, u64, i64) {
+    (s.ts, s.capture, s.packet, s.flow_id)
 }
 
 /// All findings of one network.
@@ -218,9 +186,8 @@ pub struct Findings {
     seed: u64,
     /// The user's rules; `None` for the built-in ones, which are parsed only when one is needed.
     rules: Option<Arc<RuleSet>>,
-    /// Worst first, so that what is dropped at the limit is the mildest.
-    found: BTreeMap<(usize, Key), Finding>,
-    dropped: u64,
+    /// What is dropped at the limit is the mildest.
+    found: Store,
     room: Room,
 }
 
@@ -247,7 +214,6 @@ impl Findings {
 
     /// Takes in a sighting. A rule that is switched off makes no finding.
     pub fn add(&mut self, sighting: Sighting) {
-        let Some(severity) = self.rules().get(sighting.rule).map(|r| r.severity) else { return };
         let key = Key {
             rule: sighting.rule,
             device: sighting.device,
@@ -255,24 +221,25 @@ impl Findings {
             port: if has_moving_port(&sighting) { 0 } else { sighting.port },
             detail: sighting.detail.clone(),
         };
-        let worst_first = Severity::Critical.rank() - severity.rank();
-        let place = (worst_first, key);
-        if let Some(finding) = self.found.get_mut(&place) {
+        if let Some(finding) = self.found.get_mut(&key) {
             finding.merge(sighting);
             return;
         }
-        let id = place.1.id(self.seed);
-        self.found.insert(place, Finding::new(id, sighting));
-        if self.found.len() > self.room.of(limits::FINDINGS_MAX) {
-            self.found.pop_last();
-            self.dropped += 1;
-        }
+        let Some(severity) = self.rules().get(sighting.rule).map(|r| r.severity) else { return };
+        let mildness = Severity::Critical.rank() - severity.rank();
+        let finding = Finding::new(key.id(self.seed), sighting);
+        self.found.insert(mildness, key, finding, self.room.of(limits::FINDINGS_MAX));
+    }
+
+    /// Puts the findings in their order once there are no more, so that asking for them costs little.
+    pub fn settle(&mut self) {
+        self.found.settle(self.room.of(limits::FINDINGS_MAX));
     }
 
     /// Findings with examples cut at their limit, and findings dropped at theirs, for
     /// [`crate::base::counters::Counters::findings_limited`].
     pub fn limited(&self) -> u64 {
-        self.dropped + self.found.values().filter(|f| f.limited).count() as u64
+        self.found.dropped() + self.found.iter().filter(|(_, f)| f.examples.limited()).count() as u64
     }
 
     /// How many there are.
@@ -282,13 +249,13 @@ impl Findings {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.found.len() == 0
     }
 
     /// Rule and finding, worst first; among equals by rule and device.
     pub fn ranked(&self) -> impl Iterator<Item = (&Rule, &Finding)> {
         let rules = self.rules();
-        self.found.iter().filter_map(move |((_, key), finding)| Some((rules.get(key.rule)?, finding)))
+        self.found.iter().filter_map(move |(key, finding)| Some((rules.get(key.rule)?, finding)))
     }
 
     /// Those of [`Findings::ranked`] that no list silences.
@@ -300,7 +267,7 @@ impl Findings {
     /// The table of devices must be settled.
     pub fn suppress(&mut self, list: &Suppress, devices: &DeviceTable) -> Tally {
         let mut tally = Tally::default();
-        for ((_, key), f) in &mut self.found {
+        for (key, f) in self.found.iter_mut() {
             let Party { ip, mac } = f.shown.device;
             let subject = Subject {
                 rule: key.rule,
@@ -363,7 +330,8 @@ impl Findings {
             };
             row.opt_text(f.peer_name()).opt_text(s.peer.map(|p| home.scope(p.ip)));
             row.nonempty(&s.service).time(f.span.0).time(f.span.1).count(f.count);
-            row.ints(&f.flow_ids()).name(s.capture).ints(&f.packet_numbers());
+            row.ints(&f.examples.flow_ids((s.ts, s.flow_id))).name(s.capture);
+            row.ints(&f.examples.packet_numbers((s.ts, s.capture, s.packet)));
             row.text(&s.evidence).texts(&rule.controls).text(&rule.explanation);
             row.opt_text(f.suppressed.as_deref());
         }
@@ -384,6 +352,7 @@ mod tests {
     use crate::detect::sighting::{WEIGHT, weight};
     use crate::device::Claim;
     use crate::record::Value;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn sighting(rule: &'static str, packet: u64) -> Sighting {
         Sighting {

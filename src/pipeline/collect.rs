@@ -366,6 +366,7 @@ impl Collector {
         shared.finish(device_of, &mut |sighting| findings.add(sighting));
         let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
         certificates.finish(home, device_of, &mut |sighting| findings.add(sighting));
+        findings.settle();
         if let Some(list) = &self.suppress {
             self.tally = findings.suppress(list, devices);
         }
