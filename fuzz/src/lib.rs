@@ -354,7 +354,7 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
         chunk.clear();
         chunk.finish = true;
     }
-    collector.conclude(&std::collections::BTreeMap::new());
+    collector.conclude(&std::collections::BTreeMap::new(), 1);
     collector.hand_over(true, &mut jobs);
     let mut tables: Vec<_> = tables::ALL.iter().map(|_| RowBuffer::default()).collect();
     for job in jobs {

@@ -5,6 +5,7 @@ mod store;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use self::examples::Examples;
@@ -304,10 +305,17 @@ impl Findings {
         counts
     }
 
-    /// Writes the rows, in time order. The table of devices must be settled.
-    pub fn rows(&self, devices: &DeviceTable, home: &HomeNet, out: &mut RowBuffer) {
-        let classes = devices.classes();
-        for (rule, f) in self.ranked() {
+    /// Writes the rows of those at these places among the [ranked](Self::ranked). The table of devices must be settled;
+    /// `classes` are the classes of its devices by identifier. The rows are not sorted yet.
+    pub fn rows(
+        &self,
+        places: Range<usize>,
+        devices: &DeviceTable,
+        classes: &HashMap<&str, &'static str>,
+        home: &HomeNet,
+        out: &mut RowBuffer,
+    ) {
+        for (rule, f) in self.ranked().skip(places.start).take(places.len()) {
             let s = &f.shown;
             // As exact as the table's times, so that who reads the table finds the same order.
             let mut row = out.row(Timestamp(f.span.0.micros().saturating_mul(1000)), f.id);
@@ -335,7 +343,6 @@ impl Findings {
             row.text(&s.evidence).texts(&rule.controls).text(&rule.explanation);
             row.opt_text(f.suppressed.as_deref());
         }
-        out.sort();
     }
 }
 
@@ -377,7 +384,9 @@ mod tests {
         devices.observe(&Claim::owns("arp", Mac([0, 0x1b, 0xa9, 1, 2, 3]), Addr::v4([10, 0, 0, 5]), Timestamp(1)));
         devices.settle();
         let mut out = RowBuffer::default();
-        findings.rows(&devices, &HomeNet::default(), &mut out);
+        let home = HomeNet::default();
+        findings.rows(0..findings.len(), &devices, &HashMap::new(), &home, &mut out);
+        out.sort();
         let mut reader = out.values(&out.index()[row]);
         let mut all = BTreeMap::new();
         for column in FINDINGS.all_columns() {

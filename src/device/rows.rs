@@ -1,6 +1,6 @@
 //! The `devices` table.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use super::judge::{Verdict, judge};
 use super::table::{Device, DeviceTable, virtual_router};
@@ -108,19 +108,21 @@ fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
 }
 
 impl DeviceTable {
-    /// The class of each device, by its identifier.
-    pub fn classes(&self) -> HashMap<&str, &'static str> {
-        self.devices.iter().map(|d| (d.id.as_str(), judge(d).class)).collect()
-    }
-
-    /// Writes the rows, in time order. `findings` says how many findings of each severity a device
-    /// has, from information (0) to critical (4).
-    pub fn rows(&self, out: &mut RowBuffer, mut findings: impl FnMut(&str) -> [u64; 5]) {
-        let from = out.len();
-        for (order, device) in self.devices.iter().enumerate() {
+    /// Writes the rows of the devices at these places, and says what class each is of. `findings` says how many
+    /// findings of each severity a device has, from information (0) to critical (4). The rows are not sorted yet.
+    pub fn rows(
+        &self,
+        places: Range<usize>,
+        out: &mut RowBuffer,
+        findings: impl Fn(&str) -> [u64; 5],
+    ) -> Vec<(&str, &'static str)> {
+        let mut classes = Vec::with_capacity(places.len());
+        let devices = self.devices.get(places.clone()).unwrap_or_default();
+        for (order, device) in places.zip(devices) {
             let verdict = judge(device);
+            classes.push((device.id.as_str(), verdict.class));
             let claims = evidence(device, &verdict);
-            let mut row = out.row(device.span.first, (from + order) as u64);
+            let mut row = out.row(device.span.first, order as u64);
             row.text(&device.id).mac(device.mac);
             let ips = device.ips.get(..limits::DEVICE_ADDRESSES_MAX).unwrap_or(&device.ips);
             row.list(ips.len());
@@ -144,7 +146,7 @@ impl DeviceTable {
                 None => row.null(),
             };
         }
-        out.sort();
+        classes
     }
 }
 
@@ -165,7 +167,7 @@ mod tests {
         t.observe(&Claim::hostname("mdns", brother, ip, b"BRN001BA9010203", Timestamp(6000)));
         t.settle();
         let mut out = RowBuffer::default();
-        t.rows(&mut out, |id| if id == "00:1b:a9:01:02:03" { [1, 0, 0, 2, 0] } else { [9; 5] });
+        t.rows(0..t.len(), &mut out, |id| if id == "00:1b:a9:01:02:03" { [1, 0, 0, 2, 0] } else { [9; 5] });
         assert_eq!(out.len(), 1);
         let mut values = out.values(&out.index()[0]);
         let mut all = Vec::new();

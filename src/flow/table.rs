@@ -309,6 +309,12 @@ impl<A: Default> FlowTable<A> {
         while left > 0
             && let Some(slot) = self.wheel.due(now.0)
         {
+            if let Some(next) = self.wheel.after(slot).and_then(|next| self.flows.get(next)) {
+                // It was silent for long, so it is in no cache; what follows is what its deadline is made of.
+                prefetch(&next.timeout);
+                prefetch(&next.sides[0].state);
+                prefetch(&next.sides[1].state);
+            }
             let Some(flow) = self.flows.get(slot) else { return };
             let (deadline, reason) = (flow.deadline(), flow.idle_reason());
             if deadline <= now {

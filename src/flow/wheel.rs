@@ -112,6 +112,11 @@ impl Wheel {
         None
     }
 
+    /// The flow that comes after another one in its bucket.
+    pub fn after(&self, slot: Slot) -> Option<Slot> {
+        self.links.get(slot as usize).map(|link| link.next).filter(|next| *next != NONE)
+    }
+
     /// The flow that would be looked at first, whatever the time is, and whether its real deadline
     /// belongs to the bucket it stands in.
     pub fn soonest(&self) -> Option<Slot> {

@@ -1,12 +1,13 @@
 //! The one place where everything meets: rows, flows, findings, devices and names of all shards,
 //! chunk after chunk, always in the same order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::app::{EndedFlow, ServiceSource};
 use super::chunk::{Chunk, Seen};
 use super::output::ShardOutput;
+use super::parallel;
 use super::tables;
 use super::writer::{EncodeJob, SpareBuffers};
 use crate::base::{Timestamp, counters::Counters, limits::Room};
@@ -25,7 +26,7 @@ use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::suppress::Tally;
 use crate::policy::{Expect, HomeNet, Suppress};
-use crate::record::{RowBuffer, RowWriter};
+use crate::record::{RowBuffer, RowWriter, Table};
 use crate::signature::RuleSet;
 
 /// Full row groups' worth of rows that may wait in all tables together.
@@ -323,7 +324,7 @@ impl Collector {
     }
 
     /// The rows of a table that the caller fills at the end.
-    pub fn rows_mut(&mut self, table: &'static crate::record::Table) -> Option<&mut RowBuffer> {
+    pub fn rows_mut(&mut self, table: &'static Table) -> Option<&mut RowBuffer> {
         self.buffers.get_mut(tables::position(table)?)
     }
 
@@ -350,8 +351,8 @@ impl Collector {
     }
 
     /// Judges what only the whole run shows, then writes findings and devices. `drops` are the
-    /// packets that the capturing system lost, by capture.
-    pub fn conclude(&mut self, drops: &BTreeMap<u32, u64>) {
+    /// packets that the capturing system lost, by capture; so many threads may work on it.
+    pub fn conclude(&mut self, drops: &BTreeMap<u32, u64>, threads: usize) {
         for capture in self.completeness(drops) {
             if let Some(sighting) = quality::judge(&capture) {
                 self.findings.add(sighting);
@@ -371,12 +372,21 @@ impl Collector {
             self.tally = findings.suppress(list, devices);
         }
         let by_device = findings.by_device(devices);
-        if let Some(rows) = tables::position(&FINDINGS).and_then(|at| buffers.get_mut(at)) {
-            findings.rows(devices, home, rows);
-        }
-        if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
-            devices.rows(rows, |id| by_device.get(id).copied().unwrap_or_default());
-        }
+        let (devices, findings, by_device) = (&*devices, &*findings, &by_device);
+        let found = parallel::side_by_side(threads, devices.len(), |places| {
+            let mut rows = RowBuffer::default();
+            let classes = devices.rows(places, &mut rows, |id| by_device.get(id).copied().unwrap_or_default());
+            (rows, classes)
+        });
+        let (rows, classes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let classes = &classes.into_iter().flatten().collect::<HashMap<_, _>>();
+        put(buffers, &DEVICES, rows);
+        let rows = parallel::side_by_side(threads, findings.len(), |places| {
+            let mut rows = RowBuffer::default();
+            findings.rows(places, devices, classes, home, &mut rows);
+            rows
+        });
+        put(buffers, &FINDINGS, rows);
     }
 
     /// What the limits of names, devices and findings dropped.
@@ -397,6 +407,14 @@ impl Collector {
     /// The finding rows, once they are written and before they are handed over.
     pub fn finding_rows(&self) -> Option<&RowBuffer> {
         self.buffers.get(tables::position(&FINDINGS)?)
+    }
+}
+
+/// Appends rows to those of a table and puts them in order.
+fn put(buffers: &mut [RowBuffer], table: &'static Table, parts: Vec<RowBuffer>) {
+    if let Some(rows) = tables::position(table).and_then(|at| buffers.get_mut(at)) {
+        parts.iter().for_each(|part| rows.append(part));
+        rows.sort();
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::collect::{Collector, InterfaceStats, Totals};
 use super::ingest::InputResult;
+use super::parallel;
 use super::read::ReadConfig;
 use super::tables;
 use super::writer::{EncodeJob, Writers};
@@ -205,7 +206,7 @@ pub fn finish(
     }
     let schema = TableSchema::new(&FINDINGS)?;
     let mut lines = JsonLines::new(folder, &schema, "findings.jsonl")?.where_null("suppressed");
-    lines.append(&mut facts.findings, &facts.names)?;
+    write_lines(&mut lines, &mut facts.findings, &facts.names, config.threads)?;
     lines.finish()?;
     let written = writers.finish(&metadata)?;
     let mut document = document(config, inputs, &facts);
@@ -215,6 +216,26 @@ pub fn finish(
     document.output_bytes = written.iter().map(|w| w.bytes).sum();
     folder.finish(&document.to_json())?;
     Ok(document)
+}
+
+/// Writes rows as JSON Lines, with so many threads.
+fn write_lines(
+    lines: &mut JsonLines,
+    rows: &mut RowBuffer,
+    names: &[String],
+    threads: usize,
+) -> Result<(), PipelineError> {
+    rows.sort();
+    for blocks in rows.index().chunks(JsonLines::BLOCK * threads.max(1)) {
+        let parts = parallel::side_by_side(threads, blocks.len(), |range| {
+            let mut part = Vec::new();
+            lines.format(rows, blocks.get(range).unwrap_or_default(), names, &mut part).map(|()| part)
+        });
+        for part in parts {
+            lines.write(&part?)?;
+        }
+    }
+    Ok(())
 }
 
 /// The document of a run of which not one input could be read: nothing is written.

@@ -117,7 +117,7 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
         merged
     })?;
     let Heard { mut collector, drops, failed } = heard;
-    collector.conclude(&BTreeMap::from([(0, drops)]));
+    collector.conclude(&BTreeMap::from([(0, drops)]), workers);
     facts.take(&mut collector);
     facts.kernel_drops = Some(drops);
     conclude::encode(&writers, &mut collector, workers)?;

@@ -158,7 +158,7 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
             config.threads,
         )?;
         let mut collector = done.collector;
-        collector.conclude(&done.ingest.drops());
+        collector.conclude(&done.ingest.drops(), config.threads);
         facts.take(&mut collector);
         conclude::encode(&writers, &mut collector, config.threads)?;
         done.ingest.results

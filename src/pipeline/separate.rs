@@ -169,7 +169,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
         }
     }
     let drops = ingest.drops().into_values().map(|n| (number as u32, n)).collect();
-    collector.conclude(&drops);
+    collector.conclude(&drops, 1);
     // Findings of all files stand in the order of the files, whichever thread was faster.
     drop(my_turn(shared, number)?);
     shared.facts.lock().unwrap_or_else(PoisonError::into_inner).take(&mut collector);

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use crate::base::hash;
 
 /// Texts that a thread remembers.
-const SLOTS: usize = 1024;
+const SLOTS: usize = 8192;
 
 /// Longest of them, in bytes.
 const TEXT_BYTES_MAX: usize = 512;

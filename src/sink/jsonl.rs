@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{OutputFolder, SinkError, TableSchema};
-use crate::record::{RowBuffer, Type, Value, ValueReader};
+use crate::record::{RowBuffer, RowIndex, Type, Value, ValueReader};
+
 
 /// Writes the rows of a table as one JSON object per line, with the column names as keys.
 ///
@@ -19,13 +20,14 @@ pub struct JsonLines {
     name: &'static str,
     file: BufWriter<File>,
     staged: PathBuf,
-    /// One row, before it is written.
-    line: Vec<u8>,
     /// Only rows in which the column of this name is null.
     where_null: Option<&'static str>,
 }
 
 impl JsonLines {
+    /// Rows that are formatted at a time.
+    pub const BLOCK: usize = 1024;
+
     /// A file of this name (`findings.jsonl`) in the output folder.
     pub fn new(folder: &Arc<OutputFolder>, schema: &Arc<TableSchema>, name: &'static str) -> Result<Self, SinkError> {
         let (file, staged) = folder.stage(name)?;
@@ -36,7 +38,6 @@ impl JsonLines {
             name,
             file,
             staged,
-            line: Vec::new(),
             where_null: None,
         })
     }
@@ -49,31 +50,53 @@ impl JsonLines {
     /// Appends rows in their sorted order; `names` are the texts of [`Value::Name`] by number.
     pub fn append(&mut self, rows: &mut RowBuffer, names: &[String]) -> Result<(), SinkError> {
         rows.sort();
-        'rows: for row in rows.index() {
-            self.line.clear();
-            self.line.push(b'{');
+        let mut lines = Vec::new();
+        for block in rows.index().chunks(Self::BLOCK) {
+            lines.clear();
+            self.format(rows, block, names, &mut lines)?;
+            self.write(&lines)?;
+        }
+        Ok(())
+    }
+
+    /// Puts some rows of a buffer behind what stands in `lines`; any number of threads may do it.
+    pub fn format(
+        &self,
+        rows: &RowBuffer,
+        block: &[RowIndex],
+        names: &[String],
+        lines: &mut Vec<u8>,
+    ) -> Result<(), SinkError> {
+        'rows: for row in block {
+            let start = lines.len();
+            lines.push(b'{');
             let mut values = rows.values(row);
             for (i, column) in self.schema.columns().iter().enumerate() {
                 if i > 0 {
-                    self.line.push(b',');
+                    lines.push(b',');
                 }
-                text(column.name, &mut self.line);
-                self.line.push(b':');
-                let before = self.line.len();
+                text(column.name, lines);
+                lines.push(b':');
+                let before = lines.len();
                 let id = column.name.ends_with("_id") || column.name.ends_with("_ids");
-                field(column.ty, id, &mut values, names, &mut self.line).map_err(|what| SinkError::Row {
+                field(column.ty, id, &mut values, names, lines).map_err(|what| SinkError::Row {
                     table: self.schema.table().name,
                     column: column.name,
                     what: what.into(),
                 })?;
-                if self.where_null == Some(column.name) && self.line.get(before..) != Some(b"null".as_slice()) {
+                if self.where_null == Some(column.name) && lines.get(before..) != Some(b"null".as_slice()) {
+                    lines.truncate(start);
                     continue 'rows;
                 }
             }
-            self.line.extend_from_slice(b"}\n");
-            self.file.write_all(&self.line).map_err(|e| SinkError::io("write", &self.staged, e))?;
+            lines.extend_from_slice(b"}\n");
         }
         Ok(())
+    }
+
+    /// Writes lines that were [formatted](Self::format).
+    pub fn write(&mut self, lines: &[u8]) -> Result<(), SinkError> {
+        self.file.write_all(lines).map_err(|e| SinkError::io("write", &self.staged, e))
     }
 
     /// Completes the file; it takes its place with the other output.
