@@ -32,7 +32,7 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60) with libFuzzer; needs nightly a
 	@scripts/setup.sh build
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
-questions: demo ## hold the answers in README.md against DuckDB and tshark
+questions: build ## hold the answers in README.md against DuckDB and tshark
 	@scripts/check-questions.sh
 
 clean: ## remove what was built

@@ -3,6 +3,7 @@
 With --print, prints what DuckDB answers, in the form that README.md shows it in.
 """
 import collections
+import functools
 import ipaddress
 import re
 import shutil
@@ -14,6 +15,8 @@ from pathlib import Path
 import duckdb
 
 SAMPLES = Path("sample-pcaps")
+# Seconds for one run of tshark over one sample.
+TSHARK_SECONDS_MAX = 120
 Rows = list[tuple[str, ...]]
 
 
@@ -47,23 +50,27 @@ class Tshark:
     """Fields of frames of the samples."""
 
     def __init__(self, folder):
-        self.files = sorted(p for p in SAMPLES.iterdir() if ".pcap" in p.name and p.suffix != ".zst")
-        for packed in SAMPLES.glob("*.zst"):
+        asked = sorted(SAMPLES / name for name in (SAMPLES / "questions.txt").read_text().split())
+        self.files = [p for p in asked if p.suffix != ".zst"]
+        for packed in (p for p in asked if p.suffix == ".zst"):
             plain = folder / packed.stem
             with open(plain, "wb") as out:
                 subprocess.run(["zstd", "-qdc", packed], stdout=out, check=True)
             self.files.append(plain)
 
+    @functools.cache
     def fields(self, condition, *names, occurrence="l"):
         """(file, value...) of every frame; of a field that occurs more than once, the last one,
         which is that of the innermost layer."""
+        found = []
         for path in self.files:
             command = ["tshark", "-r", path, "-Y", condition, "-T", "fields", "-E", f"occurrence={occurrence}"]
             for name in names:
                 command += ["-e", name]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TSHARK_SECONDS_MAX)
             for line in done.stdout.splitlines():
-                yield (path.name, *line.split("\t"))
+                found.append((path.name, *line.split("\t")))
+        return found
 
 
 def inside(address):
