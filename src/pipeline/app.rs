@@ -75,6 +75,8 @@ impl std::fmt::Debug for Stage {
 pub(super) struct Active {
     pub(super) sides: [StreamSide; 2],
     pub(super) reader: Reader,
+    /// Bytes that it was counted for.
+    pub(super) cost: usize,
 }
 
 impl Active {

@@ -108,7 +108,8 @@ impl Feed {
         let is_tcp = flow.protocol() == protocol::TCP;
         let from_start = !is_tcp || flow.sides.iter().any(|s| s.began_with_syn);
         let all = Protocol::between(if is_tcp { self.tcp } else { self.udp }, [flow.orig_port, flow.resp_port]);
-        let active = Box::new(Active {
+        let mut active = Box::new(Active {
+            cost: 0,
             sides: Default::default(),
             reader: Reader::new(
                 FlowView {
@@ -127,16 +128,22 @@ impl Feed {
                 self.keys.clone(),
             ),
         });
-        self.active_bytes += Self::cost(&active.reader);
+        self.count(&mut active);
         active
+    }
+
+    /// Counts what an active flow takes now, in place of what it took before.
+    fn count(&mut self, active: &mut Active) {
+        let cost = Self::cost(&active.reader);
+        let before = std::mem::replace(&mut active.cost, cost);
+        self.active_bytes = (self.active_bytes + cost).saturating_sub(before);
     }
 
     /// Starts to read a flow whose protocol is known.
     fn start_with(&mut self, flow: &Flow<App>, protocol: Protocol) -> Box<Active> {
         let mut active = self.start(flow);
-        self.active_bytes = self.active_bytes.saturating_sub(Self::cost(&active.reader));
         active.reader.take_parser(protocol);
-        self.active_bytes += Self::cost(&active.reader);
+        self.count(&mut active);
         active
     }
 
@@ -156,16 +163,10 @@ impl Feed {
 
     /// Gives back what an application layer holds.
     fn discard(&mut self, active: &mut Active) {
-        let cost = Self::cost(&active.reader);
-        self.discard_as(active, cost);
-    }
-
-    /// Likewise, where its cost was counted before its parser changed.
-    fn discard_as(&mut self, active: &mut Active, cost: usize) {
         for side in &mut active.sides {
             side.release(&mut self.budget);
         }
-        self.active_bytes = self.active_bytes.saturating_sub(cost);
+        self.active_bytes = self.active_bytes.saturating_sub(active.cost);
     }
 
     /// What another flow announced of this one.
@@ -289,7 +290,6 @@ impl Feed {
                 self.start_tls(flow, packet, side)
             }
         };
-        let cost = Self::cost(&active.reader);
         let dir = if side == 0 { Direction::Orig } else { Direction::Resp };
         // The responder's MAC may have become known since.
         active.reader.view.resp_mac = flow.sides[1].mac;
@@ -299,7 +299,7 @@ impl Feed {
         } else {
             active.reader.datagram(dir, payload, at, emit);
         }
-        self.settle(flow, active, (cost, stranger), at, emit);
+        self.settle(flow, active, stranger, at, emit);
     }
 
     #[allow(clippy::too_many_arguments)] // everything that a segment is
@@ -313,7 +313,7 @@ impl Feed {
         at: (Timestamp, u64),
         emit: &mut Emitter<'_>,
     ) {
-        let Active { sides: [orig, resp], reader } = active;
+        let Active { sides: [orig, resp], reader, .. } = active;
         let (mine, other) = if dir == Direction::Orig { (orig, resp) } else { (resp, orig) };
         if let Some(seq) = flow.stream_base(dir.index()) {
             mine.start(seq);
@@ -347,7 +347,7 @@ impl Feed {
         &mut self,
         flow: &mut Flow<App>,
         mut active: Box<Active>,
-        (cost, stranger): (usize, u8),
+        stranger: u8,
         at: (Timestamp, u64),
         emit: &mut Emitter<'_>,
     ) {
@@ -374,12 +374,12 @@ impl Feed {
         match active.reader.outcome {
             Outcome::Going if flow.protocol() == protocol::UDP && active.reader.parser.is_none() => {
                 // Not what it was taken for, and nothing else either.
-                self.discard_as(&mut active, cost);
+                self.discard(&mut active);
                 flow.app.stage = next_stranger(stranger, flow);
                 return;
             }
             Outcome::Going => {
-                self.active_bytes = (self.active_bytes + Self::cost(&active.reader)).saturating_sub(cost);
+                self.count(&mut active);
                 flow.app.stage = Stage::Active(active);
                 return;
             }
@@ -395,13 +395,13 @@ impl Feed {
         let watch = flow.protocol() == protocol::TCP && !was_tls;
         let app = &mut flow.app;
         self.close(&mut active, app, at, emit);
-        self.active_bytes = self.active_bytes.saturating_sub(cost);
+        self.active_bytes = self.active_bytes.saturating_sub(active.cost);
         app.stage = if watch { Stage::Watched([WATCHED_MAX; 2]) } else { Stage::Done };
     }
 
     /// Lets the parser say its last and gives back the streams' memory.
     fn close(&mut self, active: &mut Active, app: &mut App, at: (Timestamp, u64), emit: &mut Emitter<'_>) {
-        let Active { sides, reader } = active;
+        let Active { sides, reader, .. } = active;
         for (side, dir) in sides.iter().zip([Direction::Orig, Direction::Resp]) {
             reader.end(dir, side.unused(), at, emit);
         }
@@ -418,10 +418,9 @@ impl Feed {
     /// The flow ends: what waits in its streams is read, and its parser says its last.
     pub fn end(&mut self, flow: &mut Flow<App>, emit: &mut Emitter<'_>) {
         let Stage::Active(mut active) = std::mem::replace(&mut flow.app.stage, Stage::Done) else { return };
-        let cost = Self::cost(&active.reader);
         let at = (flow.last, flow.last_packet());
         {
-            let Active { sides, reader } = &mut *active;
+            let Active { sides, reader, .. } = &mut *active;
             for (side, dir) in sides.iter_mut().zip([Direction::Orig, Direction::Resp]) {
                 let mut none = None;
                 side.finish(&mut self.budget, &mut |chunk| reader.read(dir, chunk, at, &[], &mut none, emit));
@@ -429,7 +428,7 @@ impl Feed {
         }
         let by_port = active.reader.take_usual_parser();
         if by_port {
-            let Active { sides, reader } = &mut *active;
+            let Active { sides, reader, .. } = &mut *active;
             // Who spoke first is not known any more; a server's greeting explains what follows.
             for (side, dir) in sides.iter_mut().zip([Direction::Orig, Direction::Resp]).rev() {
                 if !side.unused().is_empty() {
@@ -443,6 +442,6 @@ impl Feed {
         }
         self.close(&mut active, &mut flow.app, at, emit);
         emit.counters().parser_limits += active.reader.limited.take();
-        self.active_bytes = self.active_bytes.saturating_sub(cost);
+        self.active_bytes = self.active_bytes.saturating_sub(active.cost);
     }
 }
