@@ -306,10 +306,12 @@ impl Findings {
     }
 
     /// Writes the rows of those at these places among the [ranked](Self::ranked). The table of devices must be settled;
-    /// `classes` are the classes of its devices by identifier. The rows are not sorted yet.
+    /// `classes` are the classes of its devices by identifier, and `texts` is the number of the first text of the rules
+    /// among the names of the run. The rows are not sorted yet.
     pub fn rows(
         &self,
         places: Range<usize>,
+        texts: u32,
         devices: &DeviceTable,
         classes: &HashMap<&str, &'static str>,
         home: &HomeNet,
@@ -319,8 +321,9 @@ impl Findings {
             let s = &f.shown;
             // As exact as the table's times, so that who reads the table finds the same order.
             let mut row = out.row(Timestamp(f.span.0.micros().saturating_mul(1000)), f.id);
-            row.text(&format!("{:016x}", f.id)).text(&rule.id).text(rule.category.name()).text(rule.severity.name());
-            row.float(rule.confidence).text(&rule.title).text(&rule.description).text(&rule.remedy);
+            let [id, title, description, remedy, explanation] = rule.text_numbers().map(|n| texts.saturating_add(n));
+            row.text(&format!("{:016x}", f.id)).name(id).text(rule.category.name()).text(rule.severity.name());
+            row.float(rule.confidence).name(title).name(description).name(remedy);
             let device = devices.device_of(s.device.mac, s.device.ip, s.ts);
             row.opt_text(device);
             match s.device.ip.is_unspecified() {
@@ -340,7 +343,7 @@ impl Findings {
             row.nonempty(&s.service).time(f.span.0).time(f.span.1).count(f.count);
             row.ints(&f.examples.flow_ids((s.ts, s.flow_id))).name(s.capture);
             row.ints(&f.examples.packet_numbers((s.ts, s.capture, s.packet)));
-            row.text(&s.evidence).texts(&rule.controls).text(&rule.explanation);
+            row.text(&s.evidence).texts(&rule.controls).name(explanation);
             row.opt_text(f.suppressed.as_deref());
         }
     }
@@ -385,7 +388,7 @@ mod tests {
         devices.settle();
         let mut out = RowBuffer::default();
         let home = HomeNet::default();
-        findings.rows(0..findings.len(), &devices, &HashMap::new(), &home, &mut out);
+        findings.rows(0..findings.len(), 1000, &devices, &HashMap::new(), &home, &mut out);
         out.sort();
         let mut reader = out.values(&out.index()[row]);
         let mut all = BTreeMap::new();

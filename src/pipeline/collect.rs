@@ -72,6 +72,8 @@ pub struct Collector {
     certificates: CertificateKeys,
     expect: Option<Expect>,
     suppress: Option<Arc<Suppress>>,
+    /// Number of the first text of the rules among the names of the run.
+    texts: u32,
     /// What became of the entries of the list of accepted findings, once concluded.
     pub tally: Tally,
     /// Names in the order in which they came: the second key of their times.
@@ -129,6 +131,7 @@ impl Collector {
             certificates: CertificateKeys::within(room),
             expect,
             suppress: None,
+            texts: 0,
             tally: Tally::default(),
             home,
             names: NameMap::within(room),
@@ -144,9 +147,11 @@ impl Collector {
         }
     }
 
-    /// With the user's rules and list of accepted findings, before anything is merged.
-    pub fn judged_by(mut self, rules: Option<Arc<RuleSet>>, suppress: Option<Arc<Suppress>>) -> Self {
+    /// With the user's rules and list of accepted findings, before anything is merged. `texts` is the number of the
+    /// first text of the rules among the names of the run.
+    pub fn judged_by(mut self, rules: Option<Arc<RuleSet>>, suppress: Option<Arc<Suppress>>, texts: u32) -> Self {
         self.findings = self.findings.with_rules(rules);
+        self.texts = texts;
         self.suppress = suppress;
         self
     }
@@ -358,6 +363,7 @@ impl Collector {
                 self.findings.add(sighting);
             }
         }
+        let texts = self.texts;
         let Self { egress, asking, guessing, shared, certificates, findings, devices, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
         asking.finish(&mut |sighting| findings.add(sighting));
@@ -383,7 +389,7 @@ impl Collector {
         put(buffers, &DEVICES, rows);
         let rows = parallel::side_by_side(threads, findings.len(), |places| {
             let mut rows = RowBuffer::default();
-            findings.rows(places, devices, classes, home, &mut rows);
+            findings.rows(places, texts, devices, classes, home, &mut rows);
             rows
         });
         put(buffers, &FINDINGS, rows);

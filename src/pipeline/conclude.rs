@@ -206,7 +206,7 @@ pub fn finish(
     }
     let schema = TableSchema::new(&FINDINGS)?;
     let mut lines = JsonLines::new(folder, &schema, "findings.jsonl")?.where_null("suppressed");
-    write_lines(&mut lines, &mut facts.findings, &facts.names, config.threads)?;
+    write_lines(&mut lines, &mut facts.findings, writers.names_of_findings(), config.threads)?;
     lines.finish()?;
     let written = writers.finish(&metadata)?;
     let mut document = document(config, inputs, &facts);

@@ -18,7 +18,7 @@ use crate::flow::Timeouts;
 use crate::policy::{Expect, HomeNet, Suppress};
 use crate::proto::tls::opening::keylog::KeyStore;
 use crate::report::document::RunDocument;
-use crate::signature::{Intel, Severity, SignatureSet};
+use crate::signature::{Intel, RuleSet, Severity, SignatureSet};
 use crate::sink::{OutputFolder, Parts, Publish};
 use crate::source::{Discovery, ReadOptions, SourceError, peek};
 
@@ -110,6 +110,11 @@ impl ReadConfig {
         self.share(share::ROW_GROUP).min(limits::ROW_GROUP_BYTES)
     }
 
+    /// The user's rules; `None` for the built-in ones.
+    pub fn rules(&self) -> Option<Arc<RuleSet>> {
+        self.signatures.as_ref().map(|s| s.rules.clone())
+    }
+
     /// A collector for one network.
     pub fn collector(&self, network: Option<u32>, writers: &Writers) -> Collector {
         Collector::new(
@@ -121,7 +126,7 @@ impl ReadConfig {
             self.group_bytes(),
             writers.spare(),
         )
-        .judged_by(self.signatures.as_ref().map(|s| s.rules.clone()), self.suppress.clone())
+        .judged_by(self.rules(), self.suppress.clone(), writers.first_text())
     }
 }
 
@@ -137,7 +142,8 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
     let tables: Vec<_> = super::tables::ALL.iter().map(|t| t.name).collect();
     let folder = OutputFolder::create(&config.out, config.overwrite, Publish::AtEnd, &tables)?;
     let names = inputs.iter().map(|i| i.path().display().to_string()).collect::<Vec<_>>();
-    let writers = Writers::new(&folder, names.clone(), Parts::Numbered, &conclude::metadata(config))?;
+    let writers = Writers::new(&folder, names.clone(), Parts::Numbered, &conclude::metadata(config))?
+        .with_rules(config.rules());
     let times = StageTimes::default();
     let options = ReadOptions { filter: config.filter.clone(), hash: config.hash, stop: progress.stop_flag() };
     let mut facts = RunFacts::new(started, names);

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::PipelineError;
 use super::tables;
 use crate::base::Timestamp;
+use crate::detect::findings::FINDINGS;
 use crate::record::{RowBuffer, Table};
+use crate::signature::RuleSet;
 use crate::sink::{EncodedRowGroup, OutputFolder, Parts, TableSchema, TableWriter, encode_by_day, encode_row_group};
 
 /// Rows of a table that are to become a row group.
@@ -83,6 +85,10 @@ pub struct Writers {
     slots: Vec<Slot>,
     /// Names of the inputs, by number.
     names: Vec<String>,
+    /// The user's rules; `None` for the built-in ones, which are parsed only when one is needed.
+    rules: Option<Arc<RuleSet>>,
+    /// The names, and behind them the texts of the rules.
+    names_and_texts: OnceLock<Vec<String>>,
     by_day: bool,
     spare: Arc<SpareBuffers>,
 }
@@ -121,7 +127,25 @@ impl Writers {
                 Ok(Slot { schema, state: Mutex::new(state), numbers: AtomicU64::new(0) })
             })
             .collect::<Result<_, PipelineError>>()?;
-        Ok(Self { slots, names, by_day, spare: Arc::default() })
+        Ok(Self { slots, names, rules: None, names_and_texts: OnceLock::new(), by_day, spare: Arc::default() })
+    }
+
+    /// With the user's rules; `None` for the built-in ones.
+    pub fn with_rules(self, rules: Option<Arc<RuleSet>>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// The number of the first text of the rules among the names of findings.
+    pub fn first_text(&self) -> u32 {
+        u32::try_from(self.names.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The names of the inputs, and behind them the texts of the rules, which findings repeat.
+    pub fn names_of_findings(&self) -> &[String] {
+        self.names_and_texts.get_or_init(|| {
+            let rules = self.rules.as_ref().unwrap_or_else(|| RuleSet::builtin());
+            self.names.iter().cloned().chain(rules.texts().map(str::to_owned)).collect()
+        })
     }
 
     /// Buffers to be filled again.
@@ -145,10 +169,12 @@ impl Writers {
     /// If the file cannot be written.
     pub fn encode(&self, mut job: EncodeJob) -> Result<(), PipelineError> {
         let Some(slot) = self.slots.get(job.table) else { return Ok(()) };
+        let is_findings = tables::ALL.get(job.table).is_some_and(|table| table.name == FINDINGS.name);
+        let names = if is_findings { self.names_of_findings() } else { &self.names };
         let groups = if self.by_day {
-            encode_by_day(&slot.schema, &mut job.rows, &self.names)?
+            encode_by_day(&slot.schema, &mut job.rows, names)?
         } else {
-            vec![encode_row_group(&slot.schema, &mut job.rows, &self.names)?]
+            vec![encode_row_group(&slot.schema, &mut job.rows, names)?]
         };
         self.spare.give(job.rows);
         let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -147,7 +147,19 @@ pub struct Rule {
     pub controls: Vec<String>,
     /// Whether it is in use; a user's file may switch it off.
     pub enabled: bool,
+    /// Number of its first text among [`RuleSet::texts`].
+    first_text: u32,
 }
+
+impl Rule {
+    /// The numbers of identifier, title, description, remedy and explanation among [`RuleSet::texts`].
+    pub fn text_numbers(&self) -> [u32; TEXTS] {
+        std::array::from_fn(|i| self.first_text.saturating_add(i as u32))
+    }
+}
+
+/// Texts of a rule that every finding of it repeats.
+const TEXTS: usize = 5;
 
 /// What is wrong with a rule file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -289,6 +301,9 @@ impl RuleSet {
         if !errors.is_empty() {
             return Err(errors);
         }
+        for (number, rule) in (0..).zip(rules.values_mut()) {
+            rule.first_text = number * TEXTS as u32;
+        }
         let hash = hasher.finalize().iter().map(|b| format!("{b:02x}")).collect();
         Ok(Self { rules, version, hash })
     }
@@ -310,6 +325,11 @@ impl RuleSet {
     /// The rule of an identifier, in use or not.
     pub fn get_any(&self, id: &str) -> Option<&Rule> {
         self.rules.get(id)
+    }
+
+    /// The texts that findings repeat, by [`Rule::text_numbers`].
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.iter().flat_map(|r| [&*r.id, &*r.title, &*r.description, &*r.remedy, &*r.explanation])
     }
 
     /// All rules, by identifier.
@@ -421,6 +441,7 @@ impl RawRule {
             remedy: self.remedy.into_inner(),
             controls: self.controls.into_iter().map(Spanned::into_inner).collect(),
             enabled: self.enabled,
+            first_text: 0,
         }
     }
 }
@@ -428,6 +449,17 @@ impl RawRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_rule_finds_its_texts_also_beside_those_of_a_user() {
+        let builtin = RuleSet::builtin();
+        let texts: Vec<_> = builtin.texts().collect();
+        for rule in builtin.iter() {
+            let found = rule.text_numbers().map(|n| texts[n as usize]);
+            assert_eq!(found, [&*rule.id, &*rule.title, &*rule.description, &*rule.remedy, &*rule.explanation]);
+        }
+        assert_eq!(texts.len(), builtin.iter().count() * TEXTS);
+    }
 
     const HEADER: &str = "schema = 1\nversion = \"1\"\ndate = \"2026-11-23\"\nsource = \"s\"\nlicence = \"MIT\"\n";
     const RULE: &str = "[[rule]]\nid = \"telnet-in-use\"\ntitle = \"t\"\ncategory = \"insecure-protocol\"\n\
