@@ -62,6 +62,9 @@ pub static FINDINGS: Table = Table {
         Column::repeating("controls", Type::TextList, "Provisions and weaknesses that it bears on"),
         Column::repeating("explanation", Type::Text, "How it was recognised and what could fool that"),
         Column::repeating("suppressed", Type::Text, "Why it is silenced, as --suppress says; null where it counts"),
+        Column::repeating("site", Type::Text, "Where the device is, as --inventory says"),
+        Column::repeating("owner", Type::Text, "Whose the device is, as --inventory says"),
+        Column::repeating("note", Type::Text, "What else --inventory says of the device"),
     ],
 };
 
@@ -340,6 +343,7 @@ impl Findings {
     /// Writes the rows, in time order. The table of devices must be settled.
     pub fn rows(&self, devices: &DeviceTable, home: &HomeNet, out: &mut RowBuffer) {
         let classes = devices.classes();
+        let notes = devices.notes();
         for (rule, f) in self.ranked() {
             let s = &f.shown;
             // As exact as the table's times, so that who reads the table finds the same order.
@@ -366,6 +370,9 @@ impl Findings {
             row.ints(&f.flow_ids()).name(s.capture).ints(&f.packet_numbers());
             row.text(&s.evidence).texts(&rule.controls).text(&rule.explanation);
             row.opt_text(f.suppressed.as_deref());
+            for noted in device.and_then(|id| notes.get(id)).copied().unwrap_or_default() {
+                row.opt_text(noted);
+            }
         }
         out.sort();
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::app::{EndedFlow, ServiceSource};
 use super::chunk::{Chunk, Seen};
+use super::contacts;
 use super::output::ShardOutput;
 use super::tables;
+
 use super::writer::{EncodeJob, SpareBuffers};
 use crate::base::{Timestamp, counters::Counters, limits::Room};
 use crate::detect::NameMap;
@@ -19,8 +21,9 @@ use crate::detect::intel::Crowd;
 use crate::detect::quality::{self, Completeness};
 use crate::detect::shared::SharedSecrets;
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
-use crate::device::DeviceTable;
+use crate::device::contacts::{DEVICE_PEERS, DEVICE_SERVICES};
 use crate::device::rows::DEVICES;
+use crate::device::{Contacts, DeviceTable, Inventory, Links};
 use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::suppress::Tally;
@@ -61,6 +64,8 @@ pub struct Collector {
     names: NameMap,
     /// Devices.
     pub devices: DeviceTable,
+    links: Links,
+    lists_cut: u64,
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
@@ -133,6 +138,8 @@ impl Collector {
             names: NameMap::within(room),
             name_order: 0,
             devices: DeviceTable::new(network).within(room),
+            links: Links::within(room),
+            lists_cut: 0,
             findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None).within(room),
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
@@ -147,6 +154,12 @@ impl Collector {
     pub fn judged_by(mut self, rules: Option<Arc<RuleSet>>, suppress: Option<Arc<Suppress>>) -> Self {
         self.findings = self.findings.with_rules(rules);
         self.suppress = suppress;
+        self
+    }
+
+    /// With what the user says of his devices.
+    pub fn knowing(mut self, inventory: Option<Arc<Inventory>>) -> Self {
+        self.devices = self.devices.with_inventory(inventory);
         self
     }
 
@@ -214,6 +227,9 @@ impl Collector {
         for claim in output.claims.drain(..) {
             self.devices.observe(&claim);
         }
+        for banner in output.banners.drain(..) {
+            self.links.banner(banner);
+        }
         for sighting in output.sightings.drain(..) {
             self.findings.add(self.crowd.settle(sighting));
         }
@@ -263,6 +279,9 @@ impl Collector {
         if let Some(rows) = self.buffers.first_mut() {
             let mut row = rows.row(r.ts_start, r.first_packet);
             write_flow(&mut row, flow, direction, server_name, source);
+        }
+        if let Some(link) = contacts::link(&self.home, flow, server_name) {
+            self.links.add(&link);
         }
         let looked_up = self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start).is_some();
         let party = |ip, mac| Party { ip, mac };
@@ -357,11 +376,14 @@ impl Collector {
                 self.findings.add(sighting);
             }
         }
-        let Self { egress, asking, guessing, shared, certificates, findings, devices, buffers, home, .. } = self;
+        let Self { egress, asking, guessing, shared, certificates, findings, devices, links, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
         asking.finish(&mut |sighting| findings.add(sighting));
         guessing.finish(&mut |sighting| findings.add(sighting));
         devices.settle();
+        let contacts = Contacts::of(links, devices);
+        contacts.give_roles(devices);
+        self.lists_cut = contacts.cut();
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
         shared.finish(device_of, &mut |sighting| findings.add(sighting));
         let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
@@ -376,6 +398,12 @@ impl Collector {
         if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
             devices.rows(rows, |id| by_device.get(id).copied().unwrap_or_default());
         }
+        if let Some(rows) = tables::position(&DEVICE_SERVICES).and_then(|at| buffers.get_mut(at)) {
+            contacts.service_rows(devices, rows);
+        }
+        if let Some(rows) = tables::position(&DEVICE_PEERS).and_then(|at| buffers.get_mut(at)) {
+            contacts.peer_rows(devices, |ip| home.scope(ip), rows);
+        }
     }
 
     /// What the limits of names, devices and findings dropped.
@@ -389,6 +417,8 @@ impl Collector {
                 + self.shared.take_dropped()
                 + self.certificates.take_dropped(),
             findings_limited: self.findings.limited(),
+            contacts_dropped: self.links.take_dropped(),
+            values_cut: std::mem::take(&mut self.lists_cut),
             ..Counters::default()
         }
     }

@@ -44,6 +44,16 @@ fn write_text(out: &mut String, d: &RunDocument) -> std::fmt::Result {
     writeln!(out)?;
     writeln!(out, "  Flows     {}", count(d.flows))?;
     writeln!(out, "  Devices   {}", count(d.devices))?;
+    if let Some(file) = &d.inventory.file {
+        let i = &d.inventory;
+        writeln!(
+            out,
+            "  Inventory {} of {} entries seen, {} not seen ({file})",
+            count(i.seen),
+            count(i.rows),
+            count(i.not_seen)
+        )?;
+    }
     if !d.services.is_empty() {
         writeln!(out, "\n  Services")?;
         for s in d.services.iter().take(SERVICES) {
