@@ -26,7 +26,7 @@ pub static DEVICE_SERVICES: Table = Table {
         Column::repeating(
             "port",
             Type::Int32,
-            "Port of the server; null where it is agreed on for each connection (calls, media, FTP data)",
+            "Port of the server; what is agreed on for each connection (calls, media, FTP data) has no row",
         ),
         Column::repeating(
             "service",
@@ -112,9 +112,8 @@ enum Role {
     Server,
 }
 
-/// What makes one row of services: device, address, role, IP protocol, port, and the service where the port
-/// says nothing.
-type ServiceKey = (usize, Addr, Role, u8, u16, &'static str);
+/// What makes one row of services: device, address, role, IP protocol, port.
+type ServiceKey = (usize, Addr, Role, u8, u16);
 /// What makes one row of peers: device, its address, the other end's.
 type PeerKey = (usize, Addr, Addr);
 
@@ -202,7 +201,7 @@ impl Contacts {
             }
             if let Some(index) = resp {
                 contacts.peer((index, key.resp.1, key.orig.1), orig, Role::Server, key, tally);
-                if tally.answered > 0 && !key.service.is_some_and(is_media) {
+                if tally.answered > 0 {
                     contacts.service(index, Role::Server, key, tally);
                 }
             }
@@ -247,11 +246,11 @@ impl Contacts {
 
     fn service(&mut self, index: usize, role: Role, key: &LinkKey, tally: &Tally) {
         let (own, other) = if role == Role::Client { (key.orig, key.resp) } else { (key.resp, key.orig) };
-        let moving = if key.port == 0 { key.service.unwrap_or_default() } else { "" };
-        if transport(key.protocol).is_none() || (key.port == 0 && moving.is_empty()) {
+        // Without a port there is none that anybody could ask again.
+        if transport(key.protocol).is_none() || key.port == 0 || key.service.is_some_and(is_media) {
             return;
         }
-        let at = (index, own.1, role, key.protocol, key.port, moving);
+        let at = (index, own.1, role, key.protocol, key.port);
         let service = self.services.entry(at).or_insert_with(|| Service {
             sums: Sums::new(tally.span),
             names: BTreeMap::new(),
@@ -305,12 +304,12 @@ impl Contacts {
 
     /// Writes the rows of services, in time order.
     pub fn service_rows(&self, devices: &DeviceTable, out: &mut RowBuffer) {
-        for (order, ((index, ip, role, protocol, port, _), s)) in self.services.iter().enumerate() {
+        for (order, ((index, ip, role, protocol, port), s)) in self.services.iter().enumerate() {
             let Some(device) = devices.devices.get(*index) else { continue };
             let mut row = out.row(s.sums.span.first, order as u64);
             row.text(&device.id).mac(device.mac).addr(*ip);
             row.text(if *role == Role::Client { "client" } else { "server" });
-            row.opt_text(transport(*protocol)).opt_int(Some(*port).filter(|port| *port != 0));
+            row.opt_text(transport(*protocol)).int(*port);
             let named = s.named();
             row.opt_text(named.map(|(_, name)| name));
             row.opt_text(named.map(|(sure, _)| if sure { "payload" } else { "port" })).opt_text(s.inner);
@@ -500,8 +499,7 @@ mod tests {
         ];
         let (_, services, peers) = contacts(&flows, &devices(&[]));
         assert!(services.iter().all(|row| row.contains(" client udp ")), "{services:?}");
-        assert_eq!(services.len(), 2);
-        assert!(services.iter().any(|row| row.contains("client udp - rtp")), "{services:?}");
+        assert_eq!(services.len(), 1);
         assert_eq!(peers.len(), 3);
         assert!(peers.iter().any(|row| row.contains("- 224.0.0.251 - multicast client [mdns] 1 0 10 0")), "{peers:?}");
         assert!(peers.iter().any(|row| row.contains("client [icmp,rtp] 3 2")), "{peers:?}");

@@ -14,9 +14,24 @@ const MEDIA: [&str; 3] = ["rtp", "rtcp", "ftp-data"];
 /// Ports from here on are of the flow, not of a service (RFC 6335, section 6: dynamic ports).
 const DYNAMIC_PORTS: u16 = 49_152;
 
-/// Whether flows of a service are announced by another one, and whoever receives them offers nothing.
+/// Whether flows of a service are announced by another one: neither side of them offers anything.
 pub(super) fn is_media(service: &str) -> bool {
     MEDIA.contains(&service)
+}
+
+/// Flows that are answers: service, the port of their responder, and of the server that is their originator.
+/// A DHCP server may answer to everybody (RFC 2131, section 4.1; RFC 8415, section 7.2).
+const ANSWERS: [(&str, u16, u16); 2] = [("dhcp", 68, 67), ("dhcpv6", 546, 547)];
+/// Port on which TFTP is asked for; the answer comes from another one (RFC 1350, section 4).
+const TFTP: (&str, u16) = ("tftp", 69);
+
+/// The server's port of a flow whose originator is the server.
+fn answers_from(link: &Link<'_>) -> Option<u16> {
+    let service = link.service.filter(|_| link.sure)?;
+    if service == TFTP.0 && link.port != TFTP.1 {
+        return Some(TFTP.1);
+    }
+    ANSWERS.iter().find(|(name, to, _)| service == *name && link.port == *to).map(|(.., from)| *from)
 }
 
 /// A flow that ended, as far as it matters here.
@@ -195,6 +210,11 @@ impl Links {
 
     /// Adds a flow. Those that came first keep their place at the limit.
     pub fn add(&mut self, link: &Link<'_>) {
+        let turned = answers_from(link).map(|port| {
+            let [orig, resp] = link.bytes;
+            Link { orig: link.resp, resp: link.orig, port, bytes: [resp, orig], answered: true, name: None, ..*link }
+        });
+        let link = turned.as_ref().unwrap_or(link);
         let key = LinkKey::of(link);
         if let Some(tally) = self.links.get_mut(&key) {
             tally.add(link);
@@ -299,6 +319,16 @@ pub(super) mod tests {
         // What the payload tells keeps its port: a log server never answers.
         links.add(&Link { answered: false, ..link(17, 514, Some("syslog"), 1) });
         assert!(links.sorted().iter().any(|(key, _)| key.port == 514));
+    }
+
+    #[test]
+    fn whoever_answers_from_another_port_is_the_server() {
+        let mut links = Links::default();
+        links.add(&link(17, 68, Some("dhcp"), 1));
+        links.add(&link(17, 50_123, Some("tftp"), 1));
+        links.add(&Link { answered: false, ..link(17, 69, Some("tftp"), 1) });
+        let all: Vec<_> = links.sorted().iter().map(|(k, t)| (k.resp.1, k.port, t.answered, t.bytes)).collect();
+        assert_eq!(all, [(v4(9), 69, 0, [10, 100]), (v4(5), 67, 1, [100, 10]), (v4(5), 69, 1, [100, 10])]);
     }
 
     #[test]

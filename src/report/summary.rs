@@ -148,7 +148,7 @@ fn completeness(out: &mut String, d: &RunDocument) -> std::fmt::Result {
 }
 
 /// Seconds are enough for people.
-fn short_time(text: &str) -> String {
+pub fn short_time(text: &str) -> String {
     text.get(..19).map_or_else(|| text.to_owned(), |t| t.replace('T', " "))
 }
 
@@ -160,7 +160,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// A number with its thousands apart.
-fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -173,7 +173,7 @@ fn count(n: u64) -> String {
 }
 
 /// Bytes in a unit of 1000.
-fn bytes(n: u64) -> String {
+pub fn bytes(n: u64) -> String {
     let mut value = n as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000.0 {
