@@ -149,7 +149,8 @@ impl DeviceTable {
             }
             let mut names: Vec<&str> =
                 device.facts.iter().filter(|(_, a, _)| *a == "hostname").map(|(_, _, v)| &**v).collect();
-            names.extend(entry.and_then(|e| e.name.as_deref()));
+            let noted = entry.and_then(|e| e.name.as_deref());
+            names.extend(noted.filter(|noted| !names.iter().any(|name| name.eq_ignore_ascii_case(noted))));
             names.sort_unstable();
             names.dedup();
             names.truncate(limits::DEVICE_NAMES_MAX);
