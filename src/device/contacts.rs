@@ -290,8 +290,17 @@ impl Contacts {
                 }
             }
         }
-        for (index, device) in devices.devices.iter_mut().enumerate() {
+        // A device that moved from one network to another looks like one that forwards for an address or two.
+        let forwards = |d: &Device| match d.forwards {
+            Some(others) => others >= limits::ROUTER_ADDRESSES_MIN || devices.forwards_outside(d.mac),
+            None => false,
+        };
+        let gateways: Vec<bool> = devices.devices.iter().map(forwards).collect();
+        for (index, (device, forwards)) in devices.devices.iter_mut().zip(gateways).enumerate() {
             let mut all = roles.remove(&index).unwrap_or_default();
+            if forwards {
+                all.insert("gateway".into());
+            }
             all.extend(stated_roles(device).map(str::to_owned));
             if polled.get(&index).is_some_and(|peers| peers.len() >= limits::MANAGED_DEVICES_MIN) {
                 all.insert("management-station".into());
@@ -359,8 +368,7 @@ fn stated_roles(device: &Device) -> impl Iterator<Item = &'static str> {
         ("ntp", "role", "server") => Some("ntp-server"),
         _ => None,
     });
-    let forwards = device.forwards.is_some() && !device.mac.is_zero();
-    told.chain((forwards || virtual_router(device.mac).is_some()).then_some("gateway"))
+    told.chain(virtual_router(device.mac).is_some().then_some("gateway"))
 }
 
 /// Transports that have ports.
@@ -399,7 +407,7 @@ mod tests {
     use super::super::links::Link;
     use super::super::links::tests::{CLIENT, SERVER, link, v4};
     use super::*;
-    use crate::device::Claim;
+    use crate::device::{Claim, ClaimKind};
     use crate::record::Value;
 
     /// Rows as text, one cell after the other, lists in brackets.
@@ -529,13 +537,17 @@ mod tests {
         };
         let told = [fact("dhcp", "server", "option 54"), fact("dhcp", "gateway", "x"), fact("ntp", "role", "server")];
         assert_eq!(roles(&[], &told).1, "dhcp-server gateway ntp-server");
+        let outside = Claim { kind: ClaimKind::Foreign, ip: Addr::v4([8, 8, 8, 8]), ..told[0].clone() };
+        assert_eq!(roles(&[], &[Claim { mac: SERVER, ..outside }]).1, "gateway");
+        let moved = Claim { kind: ClaimKind::Sent, ip: Addr::v4([192, 168, 9, 9]), ..told[0].clone() };
+        assert_eq!(roles(&[], &[moved]).1, "", "one that came from another network");
     }
 
     #[test]
     fn what_is_on_no_device_has_no_row() {
         let outside = Link { resp: (SERVER, Addr::v4([203, 0, 113, 5])), ..link(6, 443, Some("tls"), 1) };
         let router = Claim {
-            kind: crate::device::ClaimKind::Foreign,
+            kind: ClaimKind::Foreign,
             ip: Addr::v4([203, 0, 113, 5]),
             ..Claim::frame("flow", SERVER, Timestamp(1))
         };

@@ -439,6 +439,12 @@ impl DeviceTable {
         self.find(mac, ip, ts).and_then(|i| self.devices.get(i)).map(|d| d.id.as_str())
     }
 
+    /// Whether a MAC sends from outside addresses that no protocol says it owns.
+    pub(super) fn forwards_outside(&self, mac: Mac) -> bool {
+        let owns = |ip: Addr| self.pairs.get(&(ip, mac)).is_some_and(Pair::owned);
+        self.macs.get(&mac).is_some_and(|state| state.foreign.list().iter().any(|ip| !owns(*ip)))
+    }
+
     /// Devices after [`DeviceTable::settle`].
     pub fn len(&self) -> usize {
         self.devices.len()
