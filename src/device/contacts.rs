@@ -180,6 +180,8 @@ pub struct Contacts {
     services: BTreeMap<ServiceKey, Service>,
     peers: BTreeMap<PeerKey, Peer>,
     banners: HashMap<(usize, Addr, u8, u16), (Timestamp, Box<str>)>,
+    /// Devices through whose MAC others were asked and answered.
+    relays: BTreeSet<usize>,
     cut: u64,
 }
 
@@ -193,6 +195,10 @@ impl Contacts {
                 false => devices.find(mac, ip, tally.span.first),
             };
             let (orig, resp) = (device(key.orig), device(key.resp));
+            for ((mac, _), found) in [(key.orig, orig), (key.resp, resp)] {
+                let holder = devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder));
+                contacts.relays.extend(holder);
+            }
             if let Some(index) = orig {
                 contacts.peer((index, key.orig.1, key.resp.1), resp, Role::Client, key, tally);
                 if tally.answered > 0 || key.sure {
@@ -290,12 +296,14 @@ impl Contacts {
                 }
             }
         }
-        // A device that moved from one network to another looks like one that forwards for an address or two.
-        let forwards = |d: &Device| match d.forwards {
-            Some(others) => others >= limits::ROUTER_ADDRESSES_MIN || devices.forwards_outside(d.mac),
-            None => false,
+        // A device that came from another network and still sends from its address there looks like one that
+        // forwards for it, but nothing comes back.
+        let forwards = |(at, d): (usize, &Device)| {
+            d.forwards.is_some_and(|others| {
+                others >= limits::ROUTER_ADDRESSES_MIN || devices.forwards_outside(d.mac) || self.relays.contains(&at)
+            })
         };
-        let gateways: Vec<bool> = devices.devices.iter().map(forwards).collect();
+        let gateways: Vec<bool> = devices.devices.iter().enumerate().map(forwards).collect();
         for (index, (device, forwards)) in devices.devices.iter_mut().zip(gateways).enumerate() {
             let mut all = roles.remove(&index).unwrap_or_default();
             if forwards {
@@ -404,6 +412,8 @@ fn network(devices: &DeviceTable, row: &mut RowWriter<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::super::links::Link;
     use super::super::links::tests::{CLIENT, SERVER, link, v4};
     use super::*;
@@ -540,7 +550,9 @@ mod tests {
         let outside = Claim { kind: ClaimKind::Foreign, ip: Addr::v4([8, 8, 8, 8]), ..told[0].clone() };
         assert_eq!(roles(&[], &[Claim { mac: SERVER, ..outside }]).1, "gateway");
         let moved = Claim { kind: ClaimKind::Sent, ip: Addr::v4([192, 168, 9, 9]), ..told[0].clone() };
-        assert_eq!(roles(&[], &[moved]).1, "", "one that came from another network");
+        let still = Link { orig: (SERVER, moved.ip), answered: false, ..link(6, 443, None, 1) };
+        assert_eq!(roles(&[still], slice::from_ref(&moved)).1, "", "one that came from another network");
+        assert_eq!(roles(&[Link { answered: true, ..still }], &[moved]).1, "gateway");
     }
 
     #[test]

@@ -439,6 +439,11 @@ impl DeviceTable {
         self.find(mac, ip, ts).and_then(|i| self.devices.get(i)).map(|d| d.id.as_str())
     }
 
+    /// The device of a MAC.
+    pub(super) fn of_mac(&self, mac: Mac) -> Option<usize> {
+        self.by_mac.get(&mac).copied()
+    }
+
     /// Whether a MAC sends from outside addresses that no protocol says it owns.
     pub(super) fn forwards_outside(&self, mac: Mac) -> bool {
         let owns = |ip: Addr| self.pairs.get(&(ip, mac)).is_some_and(Pair::owned);
