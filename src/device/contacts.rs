@@ -117,6 +117,9 @@ type ServiceKey = (usize, Addr, Role, u8, u16);
 /// What makes one row of peers: device, its address, the other end's.
 type PeerKey = (usize, Addr, Addr);
 
+/// Where a banner belongs: device, address, IP protocol, port.
+type BannerPlace = (usize, Addr, u8, u16);
+
 #[derive(Debug)]
 struct Sums {
     flows: u64,
@@ -179,7 +182,7 @@ struct Peer {
 pub struct Contacts {
     services: BTreeMap<ServiceKey, Service>,
     peers: BTreeMap<PeerKey, Peer>,
-    banners: HashMap<(usize, Addr, u8, u16), (Timestamp, Box<str>)>,
+    banners: HashMap<BannerPlace, (Timestamp, Box<str>)>,
     /// Devices through whose MAC others were asked and answered.
     relays: BTreeSet<usize>,
     cut: u64,

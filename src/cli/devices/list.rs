@@ -63,7 +63,7 @@ fn sort(devices: &mut [Device], by: DeviceColumn) {
         DeviceColumn::Confidence => devices.sort_by(|a, b| b.confidence.total_cmp(&a.confidence)),
         DeviceColumn::Vendor => devices.sort_by_cached_key(|d| text(d.vendor.as_ref())),
         DeviceColumn::Model => devices.sort_by_cached_key(|d| text(d.model.as_ref())),
-        DeviceColumn::Findings => devices.sort_by(|a, b| b.findings.cmp(&a.findings)),
+        DeviceColumn::Findings => devices.sort_by_key(|d| std::cmp::Reverse(d.findings)),
         DeviceColumn::FirstSeen => devices.sort_by_key(|d| d.first),
         DeviceColumn::LastSeen => devices.sort_by_key(|d| d.last),
         DeviceColumn::Site => devices.sort_by_cached_key(|d| text(d.site.as_ref())),

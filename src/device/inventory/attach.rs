@@ -63,8 +63,8 @@ impl Inventory {
         if self.by_name.is_empty() {
             return Vec::new();
         }
-        let names = device.facts.iter().filter(|(_, attribute, _)| *attribute == "hostname").map(|(.., name)| name);
-        let entry = |name: &Box<str>| {
+        let names = device.facts.iter().filter(|(_, attribute, _)| *attribute == "hostname").map(|(.., name)| &**name);
+        let entry = |name: &str| {
             let name = name.to_lowercase();
             let host = name.split('.').next().unwrap_or_default();
             self.by_name.get(&name).or_else(|| self.by_name.get(host)).copied()

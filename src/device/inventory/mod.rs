@@ -152,8 +152,9 @@ const ALIASES: [(&str, &str); 46] = [
     ("virtual", "virtual-machine"),
 ];
 
-/// A name without what it is spelt differently with.
+/// A name without what it is spelt differently with, and without what stands in parentheses behind it.
 fn plain(name: &str) -> String {
+    let name = name.split('(').next().unwrap_or_default();
     name.chars().filter(|c| !matches!(c, ' ' | '_' | '-' | '.')).flat_map(char::to_lowercase).collect()
 }
 
@@ -442,7 +443,7 @@ mod tests {
 
     #[test]
     fn columns_are_known_by_their_names_in_any_order_and_case() {
-        let text = "Asset Tag;IP Address;Hostname;MAC_Address;Manufacturer;Type;Model;Location;Owner;Notes\r\n\
+        let text = "Asset Tag;IP Address (LAN);Hostname;MAC_Address;Manufacturer;Type;Model;Location;Owner;Notes\r\n\
                     4711;10.0.0.7;prn-3;001B.A901.0203;Brother;MFP;HL-5450;Floor 2;K. Meier;\"a; b\"\r\n\
                     \r\n\
                     4712;\"10.0.0.8, fd00::8\";;00-1B-A9-01-02-04 | 00 1b a9 01 02 05;-;n/a;;;;\r\n\
