@@ -43,7 +43,7 @@ fn wanted(device: &Device, args: &Devices) -> bool {
     };
     (args.class.is_empty() || args.class.contains(&device.class))
         && args.vendor.as_ref().is_none_or(|v| device.vendor.as_ref().is_some_and(|d| has(d, &v.to_lowercase())))
-        && args.min_confidence.is_none_or(|least| device.confidence >= least)
+        && args.min_confidence.is_none_or(|least| device.sure() >= least)
         && args.search.as_ref().is_none_or(|part| texts(&part.to_lowercase()))
         && args.address.as_ref().is_none_or(at)
         && args.role.as_ref().is_none_or(|role| device.roles.contains(role))
@@ -60,7 +60,7 @@ fn sort(devices: &mut [Device], by: DeviceColumn) {
         DeviceColumn::Ip => devices.sort_by_key(first_ip),
         DeviceColumn::Name => devices.sort_by_cached_key(|d| text(d.names.first())),
         DeviceColumn::Class => devices.sort_by(|a, b| a.class.cmp(&b.class)),
-        DeviceColumn::Confidence => devices.sort_by(|a, b| b.confidence.total_cmp(&a.confidence)),
+        DeviceColumn::Confidence => devices.sort_by(|a, b| b.sure().total_cmp(&a.sure())),
         DeviceColumn::Vendor => devices.sort_by_cached_key(|d| text(d.vendor.as_ref())),
         DeviceColumn::Model => devices.sort_by_cached_key(|d| text(d.model.as_ref())),
         DeviceColumn::Findings => devices.sort_by_key(|d| std::cmp::Reverse(d.findings)),
@@ -143,7 +143,7 @@ pub fn text(devices: &[Device], all: usize) -> String {
                 d.mac.as_ref().map_or_else(String::new, |_| d.id.clone()),
                 first_of(&d.names),
                 d.class.clone(),
-                if d.confidence > 0.0 { format!("{:>3.0} %", d.confidence * 100.0) } else { String::new() },
+                if d.sure() > 0.0 { format!("{:>3.0} %", d.sure() * 100.0) } else { String::new() },
                 cut(d.vendor.as_deref().unwrap_or_default(), CELL),
                 cut(d.model.as_deref().unwrap_or_default(), CELL),
                 cut(d.site.as_deref().unwrap_or_default(), CELL),
@@ -277,7 +277,8 @@ mod tests {
                 roles: vec!["server:http".into()],
                 ..device("02:00:00:00:00:01", &["10.0.0.3"], "camera", 0.5)
             },
-            device("10.9.0.1", &["10.9.0.1"], "unknown", 0.0),
+            // What the best guess would have is not how sure a class is.
+            device("10.9.0.1", &["10.9.0.1"], "unknown", 0.6),
         ]
     }
 

@@ -7,6 +7,7 @@ use crate::detect::findings::FINDINGS;
 use crate::device::contacts::{DEVICE_PEERS, DEVICE_SERVICES};
 use crate::device::rows::DEVICES;
 use crate::record::clean;
+use crate::signature::devices::UNKNOWN;
 use crate::sink::{Cell, SinkError, read_table};
 
 /// Severities, the worst first, as the columns of the devices name them.
@@ -38,6 +39,13 @@ pub struct Device {
     pub note: Option<String>,
     /// First and last time of each address.
     pub spans: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Device {
+    /// How sure the class is; zero where there is none, whatever the best guess would have.
+    pub fn sure(&self) -> f64 {
+        if self.class == UNKNOWN { 0.0 } else { self.confidence }
+    }
 }
 
 /// A service that a device offers or uses.
