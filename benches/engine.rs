@@ -218,6 +218,7 @@ fn pipeline(c: &mut Criterion) {
             signatures: None,
             intel: None,
             suppress: None,
+            inventory: None,
             timeouts: Timeouts::default(),
             fail_on: None,
             command_line: Vec::new(),

@@ -15,9 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use overhear::base::secret::Reveal;
-use overhear::base::{Timestamp, counters::Counters, limits};
+use overhear::base::{Addr, Mac, Timestamp, counters::Counters, limits};
 use overhear::decode::{self, Defragmenter, Kind, Packet};
 use overhear::detect::CaseKey;
+use overhear::device::{Claim, DeviceTable, Inventory};
 use overhear::fingerprint::hello::ServerHello;
 use overhear::fingerprint::x509::{self, CertificateFacts};
 use overhear::flow::Timeouts;
@@ -53,6 +54,7 @@ const OTHERS: &[(&str, Target)] = &[
     ("engine", engine),
     ("expect", expect_file),
     ("suppress", suppress_file),
+    ("inventory", inventory_file),
     ("rules", rule_file),
     ("defaults", default_logins),
     ("proof", proof),
@@ -407,6 +409,34 @@ fn suppress_file(bytes: &[u8]) {
             let report = list.report(&tally);
             assert_eq!(report.findings, u64::from(reason.is_some()), "what is silenced is counted once");
             assert!(report.entries.len() + report.warnings.len() >= list.len(), "each entry is told of");
+        }
+    }
+}
+
+/// A table of devices, and devices that it is held against.
+fn inventory_file(bytes: &[u8]) {
+    match Inventory::parse(Path::new("inventory.csv"), bytes) {
+        Err(errors) => {
+            assert!(!errors.is_empty() && errors.len() <= limits::LIST_ERRORS_MAX + 1, "bounded, and with a reason");
+            errors.iter().for_each(|e| assert!(!e.to_string().is_empty()));
+        }
+        Ok(list) => {
+            let list = Arc::new(list);
+            let mut devices = DeviceTable::default().with_inventory(Some(list.clone()));
+            let mac = Mac([0, 0x1b, 0xa9, 1, 2, 3]);
+            let ts = Timestamp(1);
+            devices.observe(&Claim::owns("arp", mac, Addr::v4([10, 0, 0, 7]), ts));
+            devices.observe(&Claim::owns("arp", Mac([0, 0x1b, 0xa9, 1, 2, 4]), Addr::v4([10, 0, 0, 8]), ts));
+            let name = bytes.get(bytes.len() / 2..).unwrap_or_default();
+            devices.observe(&Claim::hostname("dhcp", mac, Addr::UNSPECIFIED, name, ts));
+            devices.settle();
+            let mut rows = RowBuffer::default();
+            devices.rows(0..devices.len(), &mut rows, |_| [0; 5]);
+            assert_eq!(rows.len(), 2);
+            let report = list.report(devices.inventory_seen());
+            assert_eq!(report.seen + report.not_seen, list.len() as u64, "each row is told of");
+            assert!(report.seen <= 2, "a row is of one device at least");
+            assert!(report.not_seen_first.iter().all(|line| !line.contains(char::is_control)));
         }
     }
 }

@@ -97,6 +97,7 @@ impl Samples {
             "stream" => (1..=8u8).map(|n| (0..200u8).map(|i| i.wrapping_mul(n).wrapping_add(n)).collect()).collect(),
             "expect" => vec![EXPECT.as_bytes().to_vec()],
             "suppress" => vec![SUPPRESS.as_bytes().to_vec()],
+            "inventory" => vec![INVENTORY.as_bytes().to_vec()],
             "rules" => vec![RULES.as_bytes().to_vec()],
             "defaults" => vec![DEFAULTS.as_bytes().to_vec()],
             "proof" => vec![PROOF.to_vec()],
@@ -199,6 +200,10 @@ const RULES: &str = include_str!("../../signatures/rules/tls.toml");
 
 /// A short list of factory default logins.
 const DEFAULTS: &str = "# schema: 1\n# version: 1\n# date: 2026-11-25\n# source: s\n# licence: MIT\nclass\tvendor\tservice\tusername\tpassword\tkind\trule\tsureness\tnote\ncamera\tX\thttp,rtsp\tadmin\tx\tliteral\t\thigh\tn\nnas\tY\thttp\tadmin\t\tderived\tmac-upper\tlow\t\n";
+
+const INVENTORY: &str = "\u{feff}Asset;IP Address;Host Name;MAC;Manufacturer;Type;Model;Location;Owner;Notes\r\n\
+    1;10.0.0.7;prn-3;001B.A901.0203;Brother;MFP;HL-5450;Floor 2;K. Meier;\"a; \"\"b\"\"\nc\"\r\n\
+    2;\"10.0.0.8, fd00::8\";;00-1B-A9-01-02-04 | 00 1b a9 01 02 05;-;n/a;;;;\r\n;;door;;;;;;;\r\n";
 
 /// Parts of an exchange, a zero byte between them.
 const PROOF: &[u8] = b"SHA-256\0n=user,r=rOprNGfwEbeRWgbNEkqO\0r=rOprNGfw,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4\0auth\0MD5\x006629fae49393a05397450978507c4ef1\0admin\0\x17";

@@ -89,6 +89,8 @@ counters! {
     names_dropped,
     /// Findings whose examples or count stopped growing at a limit.
     findings_limited,
+    /// Flows and banners that the tables of devices' services and peers do not count, because there were too many.
+    contacts_dropped,
 }
 
 #[cfg(test)]

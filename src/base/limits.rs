@@ -211,6 +211,23 @@ pub const FOREIGN_SAMPLES_MAX: usize = 4;
 pub const DEVICE_PAIRS_MAX: usize = 2 * DEVICES_MAX;
 /// Facts (host names and the like) about devices that one run keeps.
 pub const DEVICE_FACTS_MAX: usize = DEVICES_MAX;
+/// Different (ends, port, service) of flows that one run counts for the services and peers of devices.
+pub const DEVICE_LINKS_MAX: usize = DEVICES_MAX;
+/// Banners of services that one run keeps.
+pub const DEVICE_BANNERS_MAX: usize = 51_200;
+/// Devices that somebody polls by SNMP before he counts as a management station: two printers are polled by any
+/// workstation.
+pub const MANAGED_DEVICES_MIN: usize = 3;
+/// Bytes of an inventory of devices.
+pub const INVENTORY_BYTES_MAX: usize = 64 << 20;
+/// Rows of an inventory of devices.
+pub const INVENTORY_ROWS_MAX: usize = DEVICES_MAX;
+/// Bytes of one cell of an inventory.
+pub const INVENTORY_CELL_BYTES_MAX: usize = 1024;
+/// Cells of one row of an inventory.
+pub const INVENTORY_COLUMNS_MAX: usize = 512;
+/// Entries of an inventory that were not seen which `run.json` names.
+pub const INVENTORY_NOT_SEEN_MAX: usize = 100;
 /// Pieces of one pattern of a device signature.
 pub const PATTERN_TOKENS_MAX: usize = 32;
 /// Steps that holding one pattern against one value may take.

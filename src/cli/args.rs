@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::base::Mac;
 use crate::base::net::Network;
 use crate::signature::Severity;
 
@@ -47,6 +48,8 @@ pub enum Command {
     Read(Read),
     /// Listen on an interface and write tables until stopped
     Listen(Listen),
+    /// Print the devices of an output, or all that is known of one
+    Devices(Devices),
     /// Change which findings of an output are silenced, without reading the captures again
     Suppress(Suppress),
     /// Say what a rule means, how it is found, what could fool it, and what to do
@@ -120,6 +123,10 @@ pub struct Common {
     /// TOML file of findings that are accepted, each with a reason; they are counted and kept out of the way
     #[arg(long, value_name = "FILE")]
     pub suppress: Option<PathBuf>,
+    /// CSV file of what is known of the devices, as a CMDB exports it: columns mac, ip, name, class, vendor, model, site,
+    /// owner, note. It wins over what is judged
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
     /// Folder of rules and lists that replace or extend the built-in ones
     #[arg(long, value_name = "DIR")]
     pub signatures: Option<PathBuf>,
@@ -226,6 +233,88 @@ pub struct Listen {
     pub duration: Option<u64>,
 }
 
+/// How a table is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For people
+    Text,
+    /// For programs, with everything
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+/// What devices are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum DeviceColumn {
+    Device,
+    Mac,
+    Ip,
+    Name,
+    Class,
+    Confidence,
+    Vendor,
+    Model,
+    Findings,
+    FirstSeen,
+    LastSeen,
+    Site,
+    Owner,
+}
+
+/// Arguments of `devices`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  overhear devices out
+  overhear devices out --class printer --min-confidence 0.8 --sort findings
+  overhear devices out --address 10.0.7.0/24 --format csv > devices.csv
+  overhear devices out 10.0.7.12
+
+Exit codes:
+   0  printed
+   2  OUT is no output, or DEVICE is not in it or stands for several
+")]
+pub struct Devices {
+    /// Output folder of a run that is over
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// Show this one in full: identifier, MAC address, address or host name
+    #[arg(value_name = "DEVICE", conflicts_with_all = ["class", "vendor", "min_confidence", "search", "address", "role", "sort", "reverse"])]
+    pub device: Option<String>,
+    /// Only devices of these classes; repeat or separate by commas
+    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
+    pub class: Vec<String>,
+    /// Only devices whose maker has this in its name
+    #[arg(long, value_name = "TEXT")]
+    pub vendor: Option<String>,
+    /// Only devices whose class is at least so sure, 0 to 1
+    #[arg(long, value_name = "N", value_parser = confidence)]
+    pub min_confidence: Option<f64>,
+    /// Only devices with this text in a name, model, system, role, site, owner, note or evidence
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
+    /// Only devices with this address or MAC address, or with an address of this network
+    #[arg(long, value_name = "ADDRESS", value_parser = where_it_is)]
+    pub address: Option<WhereItIs>,
+    /// Only devices with this role, as in gateway or server:http
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// Sort by this column; findings and confidence begin with the highest
+    #[arg(long, value_name = "COLUMN", default_value = "ip")]
+    pub sort: DeviceColumn,
+    /// Sort the other way round
+    #[arg(long)]
+    pub reverse: bool,
+    /// Print at most so many devices; of one device, so many lines of each list [default: all; 20]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TableFormat,
+}
+
 /// Arguments of `suppress`.
 #[derive(Debug, Args)]
 #[command(after_help = concat!("\
@@ -310,6 +399,28 @@ pub struct Schema {
     /// How it is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+}
+
+/// An address on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhereItIs {
+    /// A MAC address.
+    Mac(Mac),
+    /// An address, or all of a network.
+    Network(Network),
+}
+
+fn where_it_is(text: &str) -> Result<WhereItIs, String> {
+    let mac = text.parse().map(WhereItIs::Mac);
+    let network = || text.parse().map(WhereItIs::Network);
+    mac.or_else(|_: String| network()).map_err(|_| {
+        format!("{text:?} is no MAC address, address or network (as in 00:1b:a9:01:02:03, 10.0.0.7 or 10.0.7.0/24)")
+    })
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|n| (0.0..=1.0).contains(n));
+    number.ok_or_else(|| format!("{text:?} is no number from 0 to 1"))
 }
 
 /// The memory to stay within: at least what the engine can work with.

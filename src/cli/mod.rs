@@ -1,6 +1,7 @@
 //! The command line: arguments to validated configuration, one file for each subcommand.
 
 mod args;
+mod devices;
 mod explain;
 mod generate;
 mod listen;
@@ -50,6 +51,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match cli.command {
         args::Command::Read(read) => read::run(read, line),
         args::Command::Listen(listen) => listen::run(listen, line),
+        args::Command::Devices(devices) => devices::run(&devices),
         args::Command::Suppress(suppress) => suppress::run(&suppress),
         args::Command::Explain(explain) => explain::run(&explain),
         args::Command::Protocols(protocols) => protocols::run(&protocols),

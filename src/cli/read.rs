@@ -7,6 +7,7 @@ use super::args::{Common, Format, Read};
 use super::{complain, exit, print, progress, signals};
 use crate::base::secret::Reveal;
 use crate::detect::CaseKey;
+use crate::device::Inventory;
 use crate::flow::Timeouts;
 use crate::pipeline::read::ReadConfig;
 use crate::pipeline::{PipelineError, Progress};
@@ -156,6 +157,13 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         None => None,
         Some(path) => Some(Arc::new(accepted(path)?)),
     };
+    let inventory = match &common.inventory {
+        None => None,
+        Some(path) => Some(Arc::new(Inventory::load(path).map_err(|errors| {
+            errors.iter().for_each(complain);
+            exit::USAGE
+        })?)),
+    };
     let signatures = match &common.signatures {
         None => None,
         Some(folder) => Some(signatures(folder)?),
@@ -193,6 +201,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         ("filter", text(common.filter.clone())),
         ("home_net", networks),
         ("expect", path(&common.expect)),
+        ("inventory", path(&common.inventory)),
         ("signatures", path(&common.signatures)),
         ("tls_keys", common.tls_keys.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
         ("intel", common.intel.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
@@ -220,6 +229,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         signatures,
         intel: lists,
         suppress,
+        inventory,
         timeouts,
         fail_on: common.fail_on.map(Severity::from),
         command_line,

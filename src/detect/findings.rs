@@ -68,6 +68,9 @@ pub static FINDINGS: Table = Table {
         Column::repeating("controls", Type::TextList, "Provisions and weaknesses that it bears on"),
         Column::repeating("explanation", Type::Text, "How it was recognised and what could fool that"),
         Column::repeating("suppressed", Type::Text, "Why it is silenced, as --suppress says; null where it counts"),
+        Column::repeating("site", Type::Text, "Where the device is, as --inventory says"),
+        Column::repeating("owner", Type::Text, "Whose the device is, as --inventory says"),
+        Column::repeating("note", Type::Text, "What else --inventory says of the device"),
     ],
 };
 
@@ -179,6 +182,17 @@ impl Finding {
 /// Which of two sightings is the earlier one.
 const fn rank(s: &Sighting) -> (Timestamp, u32, u64, i64) {
     (s.ts, s.capture, s.packet, s.flow_id)
+}
+
+/// What is known of the devices that findings are about. The table must be settled.
+#[derive(Debug)]
+pub struct About<'a> {
+    /// The devices.
+    pub devices: &'a DeviceTable,
+    /// Their classes by identifier.
+    pub classes: HashMap<&'a str, &'static str>,
+    /// What the inventory notes of them: site, owner and note.
+    pub notes: HashMap<&'a str, [Option<&'a str>; 3]>,
 }
 
 /// All findings of one network.
@@ -305,18 +319,17 @@ impl Findings {
         counts
     }
 
-    /// Writes the rows of those at these places among the [ranked](Self::ranked). The table of devices must be settled;
-    /// `classes` are the classes of its devices by identifier, and `texts` is the number of the first text of the rules
+    /// Writes the rows of those at these places among the [ranked](Self::ranked). `texts` is the number of the first text of the rules
     /// among the names of the run. The rows are not sorted yet.
     pub fn rows(
         &self,
         places: Range<usize>,
         texts: u32,
-        devices: &DeviceTable,
-        classes: &HashMap<&str, &'static str>,
+        about: &About<'_>,
         home: &HomeNet,
         out: &mut RowBuffer,
     ) {
+        let About { devices, classes, notes } = about;
         for (rule, f) in self.ranked().skip(places.start).take(places.len()) {
             let s = &f.shown;
             // As exact as the table's times, so that who reads the table finds the same order.
@@ -345,6 +358,9 @@ impl Findings {
             row.ints(&f.examples.packet_numbers((s.ts, s.capture, s.packet)));
             row.text(&s.evidence).texts(&rule.controls).name(explanation);
             row.opt_text(f.suppressed.as_deref());
+            for noted in device.and_then(|id| notes.get(id)).copied().unwrap_or_default() {
+                row.opt_text(noted);
+            }
         }
     }
 }
@@ -388,7 +404,8 @@ mod tests {
         devices.settle();
         let mut out = RowBuffer::default();
         let home = HomeNet::default();
-        findings.rows(0..findings.len(), 1000, &devices, &HashMap::new(), &home, &mut out);
+        let about = About { devices: &devices, classes: HashMap::new(), notes: devices.notes() };
+        findings.rows(0..findings.len(), 1000, &about, &home, &mut out);
         out.sort();
         let mut reader = out.values(&out.index()[row]);
         let mut all = BTreeMap::new();

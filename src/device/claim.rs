@@ -65,10 +65,7 @@ impl Claim {
         value: &[u8],
         ts: Timestamp,
     ) -> Self {
-        let cut = value.get(..limits::CLAIM_VALUE_BYTES_MAX).unwrap_or(value);
-        let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        let value: String = String::from_utf8_lossy(cut).trim_matches(['\0', ' ', '.']).chars().map(clean).collect();
-        let kind = ClaimKind::Fact { attribute, value: value.into() };
+        let kind = ClaimKind::Fact { attribute, value: stated(value) };
         Self { mac, ip, source, kind, first: ts, last: ts }
     }
 
@@ -76,6 +73,14 @@ impl Claim {
     pub fn hostname(source: &'static str, mac: Mac, ip: Addr, name: &[u8], ts: Timestamp) -> Self {
         Self::fact(source, mac, ip, "hostname", name, ts)
     }
+}
+
+/// What a device stated, fit for a table: cut at its limit, without control characters.
+pub(super) fn stated(value: &[u8]) -> Box<str> {
+    let cut = value.get(..limits::CLAIM_VALUE_BYTES_MAX).unwrap_or(value);
+    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let value: String = String::from_utf8_lossy(cut).trim_matches(['\0', ' ', '.']).chars().map(clean).collect();
+    value.into()
 }
 
 /// First and last time of something.

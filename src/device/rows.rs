@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::inventory::overrule;
 use super::judge::{Verdict, judge};
 use super::table::{Device, DeviceTable, virtual_router};
 use crate::base::limits;
@@ -34,7 +35,7 @@ pub static DEVICES: Table = Table {
         Column::new(
             "confidence",
             Type::Float64,
-            "How sure the class is, 0 to 1; where it is unknown, what the best guess would have",
+            "How sure the class is, 0 to 1; where it is unknown, what the best guess would have; 1 where --inventory states the class",
         ),
         Column::new(
             "claims",
@@ -54,6 +55,20 @@ pub static DEVICES: Table = Table {
         Column::repeating("findings_low", Type::Int64, "Low findings about the device"),
         Column::repeating("findings_info", Type::Int64, "Findings about the device that are information only"),
         Column::repeating("capture", Type::Text, "The capture that is a network of its own; null where all are one"),
+        Column::repeating(
+            "roles",
+            Type::TextList,
+            "What its traffic shows it to be to others: gateway (it forwards, or DHCP names it), dns-server (it answered), dhcp-server (named in offers), ntp-server (it answered in mode 4), controller (it answered a control protocol), management-station (it polls three devices or more by SNMP), then server:SERVICE for what it answered and client:SERVICE for what it asked, told from the payload",
+        ),
+        Column::repeating("site", Type::Text, "Where it is, as --inventory says"),
+        Column::repeating("owner", Type::Text, "Whose it is, as --inventory says"),
+        Column::repeating("note", Type::Text, "What else --inventory says of it"),
+        Column::repeating(
+            "ips_first_seen",
+            Type::Int64List,
+            "When each address of ips was first seen at the device, in the same order, in microseconds since 1970",
+        ),
+        Column::repeating("ips_last_seen", Type::Int64List, "When each address of ips was last seen there, likewise"),
     ],
 };
 
@@ -119,7 +134,11 @@ impl DeviceTable {
         let mut classes = Vec::with_capacity(places.len());
         let devices = self.devices.get(places.clone()).unwrap_or_default();
         for (order, device) in places.zip(devices) {
-            let verdict = judge(device);
+            let mut verdict = judge(device);
+            let entry = self.entry(device);
+            if let Some(entry) = entry {
+                overrule(entry, device, &mut verdict);
+            }
             classes.push((device.id.as_str(), verdict.class));
             let claims = evidence(device, &verdict);
             let mut row = out.row(device.span.first, order as u64);
@@ -131,6 +150,8 @@ impl DeviceTable {
             }
             let mut names: Vec<&str> =
                 device.facts.iter().filter(|(_, a, _)| *a == "hostname").map(|(_, _, v)| &**v).collect();
+            let noted = entry.and_then(|e| e.name.as_deref());
+            names.extend(noted.filter(|noted| !names.iter().any(|name| name.eq_ignore_ascii_case(noted))));
             names.sort_unstable();
             names.dedup();
             names.truncate(limits::DEVICE_NAMES_MAX);
@@ -145,6 +166,12 @@ impl DeviceTable {
                 Some(number) => row.name(number),
                 None => row.null(),
             };
+            row.texts(&device.roles);
+            for noted in entry.map_or([None; 3], |e| [e.site.as_deref(), e.owner.as_deref(), e.note.as_deref()]) {
+                row.opt_text(noted);
+            }
+            row.ints(&ips.iter().map(|owned| owned.span.first.micros()).collect::<Vec<_>>());
+            row.ints(&ips.iter().map(|owned| owned.span.last.micros()).collect::<Vec<_>>());
         }
         classes
     }

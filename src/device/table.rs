@@ -10,8 +10,10 @@
 //! - An address may have had several owners, one after the other; they stay apart.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::claim::{Claim, ClaimKind, Samples, Span};
+use super::inventory::{Entry, Inventory};
 use crate::base::limits::{self, Room};
 use crate::base::{Addr, Mac, Timestamp};
 
@@ -67,6 +69,10 @@ pub(super) struct Device {
     /// Source, attribute, value.
     pub facts: Vec<(&'static str, &'static str, Box<str>)>,
     pub conflicts: Vec<String>,
+    /// What its traffic shows it to be to others.
+    pub roles: Vec<String>,
+    /// Its entry of the inventory.
+    pub entry: Option<usize>,
 }
 
 /// Devices of one network.
@@ -78,6 +84,9 @@ pub struct DeviceTable {
     facts: BTreeMap<FactKey, Span>,
     dropped: u64,
     room: Room,
+    inventory: Option<Arc<Inventory>>,
+    /// Entries of the inventory whose device was seen.
+    inventory_seen: Vec<bool>,
     pub(super) devices: Vec<Device>,
     by_mac: HashMap<Mac, usize>,
     by_ip: HashMap<Addr, Vec<(usize, Span)>>,
@@ -169,6 +178,27 @@ impl DeviceTable {
         Self { room, ..self }
     }
 
+    /// With what the user says of his devices.
+    pub fn with_inventory(self, inventory: Option<Arc<Inventory>>) -> Self {
+        Self { inventory, ..self }
+    }
+
+    /// Entries of the inventory whose device was seen, by their place. Valid after [`DeviceTable::settle`].
+    pub fn inventory_seen(&self) -> &[bool] {
+        &self.inventory_seen
+    }
+
+    /// What the inventory says of a device.
+    pub(super) fn entry(&self, device: &Device) -> Option<&Entry> {
+        self.inventory.as_ref().and_then(|list| list.entry(device))
+    }
+
+    /// Site, owner and note of a device, by its identifier, where the inventory has an entry for it.
+    pub fn notes(&self) -> HashMap<&str, [Option<&str>; 3]> {
+        let noted = |d: &'_ Device| self.entry(d).map(|e| [e.site.as_deref(), e.owner.as_deref(), e.note.as_deref()]);
+        self.devices.iter().filter_map(|d| Some((d.id.as_str(), noted(d)?))).collect()
+    }
+
     /// The capture that this is the network of, where captures are apart.
     pub fn network(&self) -> Option<u32> {
         self.network
@@ -244,6 +274,9 @@ impl DeviceTable {
             }
         }
         self.attach_facts();
+        if let Some(list) = &self.inventory {
+            self.inventory_seen = list.attach(&mut self.devices);
+        }
     }
 
     /// What each MAC owns, what else it sends from, and whether it is a router.
@@ -338,6 +371,8 @@ impl DeviceTable {
                 forwards: view.router.then_some(forwarded.len()),
                 facts: Vec::new(),
                 conflicts,
+                roles: Vec::new(),
+                entry: None,
             });
         }
     }
@@ -367,6 +402,8 @@ impl DeviceTable {
                 forwards: None,
                 facts: Vec::new(),
                 conflicts: Vec::new(),
+                roles: Vec::new(),
+                entry: None,
             });
         }
     }
@@ -383,7 +420,7 @@ impl DeviceTable {
         }
     }
 
-    fn find(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {
+    pub(super) fn find(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {
         let by_mac = self.by_mac.get(&mac).copied();
         let owners = self.by_ip.get(&ip).map(Vec::as_slice).unwrap_or_default();
         if let Some(index) = by_mac {
@@ -400,6 +437,17 @@ impl DeviceTable {
     /// Either may be missing (zeros, unspecified). Valid after [`DeviceTable::settle`].
     pub fn device_of(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<&str> {
         self.find(mac, ip, ts).and_then(|i| self.devices.get(i)).map(|d| d.id.as_str())
+    }
+
+    /// The device of a MAC.
+    pub(super) fn of_mac(&self, mac: Mac) -> Option<usize> {
+        self.by_mac.get(&mac).copied()
+    }
+
+    /// Whether a MAC sends from outside addresses that no protocol says it owns.
+    pub(super) fn forwards_outside(&self, mac: Mac) -> bool {
+        let owns = |ip: Addr| self.pairs.get(&(ip, mac)).is_some_and(Pair::owned);
+        self.macs.get(&mac).is_some_and(|state| state.foreign.list().iter().any(|ip| !owns(*ip)))
     }
 
     /// Devices after [`DeviceTable::settle`].

@@ -1,11 +1,12 @@
 //! The one place where everything meets: rows, flows, findings, devices and names of all shards,
 //! chunk after chunk, always in the same order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::app::{EndedFlow, ServiceSource};
 use super::chunk::{Chunk, Seen};
+use super::contacts;
 use super::output::ShardOutput;
 use super::parallel;
 use super::tables;
@@ -14,14 +15,15 @@ use crate::base::{Timestamp, counters::Counters, limits::Room};
 use crate::detect::NameMap;
 use crate::detect::asking::AskingServers;
 use crate::detect::certificates::keys::CertificateKeys;
-use crate::detect::findings::FINDINGS;
+use crate::detect::findings::{About, FINDINGS};
 use crate::detect::guessing::{Attempt, GuessingJudge};
 use crate::detect::intel::Crowd;
 use crate::detect::quality::{self, Completeness};
 use crate::detect::shared::SharedSecrets;
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
-use crate::device::DeviceTable;
+use crate::device::contacts::{DEVICE_PEERS, DEVICE_SERVICES};
 use crate::device::rows::DEVICES;
+use crate::device::{Contacts, DeviceTable, Inventory, Links};
 use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::suppress::Tally;
@@ -62,6 +64,8 @@ pub struct Collector {
     names: NameMap,
     /// Devices.
     pub devices: DeviceTable,
+    links: Links,
+    lists_cut: u64,
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
@@ -137,6 +141,8 @@ impl Collector {
             names: NameMap::within(room),
             name_order: 0,
             devices: DeviceTable::new(network).within(room),
+            links: Links::within(room),
+            lists_cut: 0,
             findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None).within(room),
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
@@ -153,6 +159,12 @@ impl Collector {
         self.findings = self.findings.with_rules(rules);
         self.texts = texts;
         self.suppress = suppress;
+        self
+    }
+
+    /// With what the user says of his devices.
+    pub fn knowing(mut self, inventory: Option<Arc<Inventory>>) -> Self {
+        self.devices = self.devices.with_inventory(inventory);
         self
     }
 
@@ -220,6 +232,9 @@ impl Collector {
         for claim in output.claims.drain(..) {
             self.devices.observe(&claim);
         }
+        for banner in output.banners.drain(..) {
+            self.links.banner(banner);
+        }
         for sighting in output.sightings.drain(..) {
             self.findings.add(self.crowd.settle(sighting));
         }
@@ -269,6 +284,9 @@ impl Collector {
         if let Some(rows) = self.buffers.first_mut() {
             let mut row = rows.row(r.ts_start, r.first_packet);
             write_flow(&mut row, flow, direction, server_name, source);
+        }
+        if let Some(link) = contacts::link(&self.home, flow, server_name) {
+            self.links.add(&link);
         }
         let looked_up = self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start).is_some();
         let party = |ip, mac| Party { ip, mac };
@@ -364,11 +382,14 @@ impl Collector {
             }
         }
         let texts = self.texts;
-        let Self { egress, asking, guessing, shared, certificates, findings, devices, buffers, home, .. } = self;
+        let Self { egress, asking, guessing, shared, certificates, findings, devices, links, buffers, home, .. } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
         asking.finish(&mut |sighting| findings.add(sighting));
         guessing.finish(&mut |sighting| findings.add(sighting));
         devices.settle();
+        let contacts = Contacts::of(links, devices);
+        contacts.give_roles(devices);
+        self.lists_cut = contacts.cut();
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
         shared.finish(device_of, &mut |sighting| findings.add(sighting));
         let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
@@ -385,14 +406,29 @@ impl Collector {
             (rows, classes)
         });
         let (rows, classes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        let classes = &classes.into_iter().flatten().collect::<HashMap<_, _>>();
+        let classes = classes.into_iter().flatten().collect();
+        let about = &About { devices, classes, notes: devices.notes() };
         put(buffers, &DEVICES, rows);
         let rows = parallel::side_by_side(threads, findings.len(), |places| {
             let mut rows = RowBuffer::default();
-            findings.rows(places, texts, devices, classes, home, &mut rows);
+            findings.rows(places, texts, about, home, &mut rows);
             rows
         });
         put(buffers, &FINDINGS, rows);
+        let contacts = &contacts;
+        let rows = parallel::side_by_side(threads, 2, |tables| {
+            let mut rows = [RowBuffer::default(), RowBuffer::default()];
+            if tables.contains(&0) {
+                contacts.service_rows(devices, &mut rows[0]);
+            }
+            if tables.contains(&1) {
+                contacts.peer_rows(devices, |ip| home.scope(ip), &mut rows[1]);
+            }
+            rows
+        });
+        let (services, peers) = rows.into_iter().map(|[a, b]| (a, b)).unzip();
+        put(buffers, &DEVICE_SERVICES, services);
+        put(buffers, &DEVICE_PEERS, peers);
     }
 
     /// What the limits of names, devices and findings dropped.
@@ -406,6 +442,8 @@ impl Collector {
                 + self.shared.take_dropped()
                 + self.certificates.take_dropped(),
             findings_limited: self.findings.limited(),
+            contacts_dropped: self.links.take_dropped(),
+            values_cut: std::mem::take(&mut self.lists_cut),
             ..Counters::default()
         }
     }

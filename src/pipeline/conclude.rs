@@ -37,6 +37,8 @@ pub struct RunFacts {
     by_severity: [u64; 5],
     top: TopList,
     tally: Tally,
+    /// Entries of the inventory whose device was seen in any network.
+    inventory_seen: Vec<bool>,
     devices: u64,
     findings: RowBuffer,
     /// What limits dropped that no shard counts.
@@ -58,6 +60,7 @@ impl RunFacts {
             by_severity: [0; 5],
             top: TopList::default(),
             tally: Tally::default(),
+            inventory_seen: Vec::new(),
             devices: 0,
             findings: RowBuffer::default(),
             dropped: Counters::default(),
@@ -94,6 +97,11 @@ impl RunFacts {
             });
         }
         self.tally.add(&collector.tally);
+        let seen = collector.devices.inventory_seen();
+        self.inventory_seen.resize(self.inventory_seen.len().max(seen.len()), false);
+        for (any, seen) in self.inventory_seen.iter_mut().zip(seen) {
+            *any |= seen;
+        }
         self.devices += collector.devices.len() as u64;
         if let Some(rows) = collector.finding_rows() {
             self.findings.append(rows);
@@ -126,6 +134,7 @@ fn lost_to_limits(c: &Counters) -> Vec<(String, u64)> {
         ("nesting_limit", c.nesting_limit),
         ("claims_dropped", c.claims_dropped),
         ("names_dropped", c.names_dropped),
+        ("contacts_dropped", c.contacts_dropped),
     ];
     named.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n)).collect()
 }
@@ -314,6 +323,7 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
         let (n, link) = (stats.counters.unknown_link, stats.seen.link);
         warnings.push(format!("{name}: {n} frames of link type {link}, which is not decoded, were only counted"));
     }
+    warnings.extend(config.inventory.iter().filter_map(|list| list.warnings()));
     warnings.extend(config.intel.iter().flat_map(|lists| lists.warnings().iter().cloned()));
     for (name, n) in &limits {
         let places = places_of(facts, name);
@@ -386,6 +396,7 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
             .collect(),
         top_findings: facts.top.lines(),
         suppressed: config.suppress.as_ref().map(|list| list.report(&facts.tally)).unwrap_or_default(),
+        inventory: config.inventory.as_ref().map(|list| list.report(&facts.inventory_seen)).unwrap_or_default(),
         intel: lists.to_vec(),
         counters: Counters::COLUMNS.iter().map(|(n, _)| (*n).to_owned()).zip(counters.values()).collect(),
         missed_share: share(loss.0, loss.0 + loss.1),

@@ -13,7 +13,8 @@ use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
 use crate::detect::{Party, Sighting, cleartext, events, frames, intel, sighting};
-use crate::device::{Claim, ClaimDedup};
+use crate::device::{Claim, ClaimDedup, links::BannerDedup};
+use crate::flow::key::protocol;
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login, Transport};
 use crate::proto::link;
 use crate::proto::quic;
@@ -51,6 +52,8 @@ pub struct Learnt {
     pub logins: LoginJudge,
     /// Claims about devices that were not handed on yet.
     pub claims: ClaimDedup,
+    /// What servers said of themselves, likewise.
+    pub banners: BannerDedup,
     /// Certificates that were read.
     pub certificates: Book,
     /// Room for the chain of one handshake.
@@ -315,6 +318,14 @@ impl<'a> Emitter<'a> {
             let is_user = matches!(fact.attribute, "user" | "username");
             let value = if is_user { secret::user(fact.value) } else { text::without_settings(fact.value) };
             self.learnt.claims.fact(protocol, (mac, ip), fact.attribute, &value, at.ts);
+            let said_by_server = matches!(fact.about, About::Side(Direction::Resp)) && !on_link(at.flow);
+            if said_by_server && matches!(fact.attribute, "banner" | "server") {
+                let transport = match at.flow.transport {
+                    Transport::Tcp => protocol::TCP,
+                    Transport::Udp => protocol::UDP,
+                };
+                self.learnt.banners.note((mac, ip), transport, at.flow.resp_port, &value, at.ts);
+            }
         }
     }
 

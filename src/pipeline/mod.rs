@@ -4,6 +4,7 @@ pub mod app;
 pub mod chunk;
 pub mod collect;
 pub mod conclude;
+mod contacts;
 pub mod emit;
 pub mod feed;
 pub mod ingest;

@@ -9,7 +9,7 @@ use crate::base::{Addr, Timestamp, counters::Counters};
 use crate::detect::asking::{Server, Unproven};
 use crate::detect::certificates::Shown;
 use crate::detect::{Sighting, guessing::Attempt};
-use crate::device::Claim;
+use crate::device::{Claim, links::Banner};
 use crate::record::{RowBuffer, Table};
 
 /// A host learnt what a name stands for.
@@ -44,6 +44,8 @@ pub struct ShardOutput {
     pub certificates: Vec<Shown>,
     /// What was learnt of devices.
     pub claims: Vec<Claim>,
+    /// What servers said of themselves.
+    pub banners: Vec<Banner>,
     /// Names that hosts looked up.
     pub names: Vec<NameBinding>,
     /// DNS servers that DHCP told clients to use.
@@ -65,6 +67,7 @@ impl Default for ShardOutput {
             attempts: Vec::new(),
             certificates: Vec::new(),
             claims: Vec::new(),
+            banners: Vec::new(),
             names: Vec::new(),
             resolvers: Vec::new(),
             memory: 0,
@@ -84,6 +87,7 @@ impl ShardOutput {
         self.attempts.clear();
         self.certificates.clear();
         self.claims.clear();
+        self.banners.clear();
         self.names.clear();
         self.resolvers.clear();
         self.counters.clear();

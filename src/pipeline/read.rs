@@ -14,6 +14,7 @@ use super::writer::Writers;
 use super::{PipelineError, Progress, StageTimes, schedule, separate};
 use crate::base::{Timestamp, limits, secret::Reveal};
 use crate::detect::CaseKey;
+use crate::device::Inventory;
 use crate::flow::Timeouts;
 use crate::policy::{Expect, HomeNet, Suppress};
 use crate::proto::tls::opening::keylog::KeyStore;
@@ -55,6 +56,8 @@ pub struct ReadConfig {
     pub intel: Option<Arc<Intel>>,
     /// Findings that are accepted.
     pub suppress: Option<Arc<Suppress>>,
+    /// What the user says of his devices.
+    pub inventory: Option<Arc<Inventory>>,
     /// When silent flows end.
     pub timeouts: Timeouts,
     /// Findings of this severity make the exit code 10.
@@ -127,6 +130,7 @@ impl ReadConfig {
             writers.spare(),
         )
         .judged_by(self.rules(), self.suppress.clone(), writers.first_text())
+        .knowing(self.inventory.clone())
     }
 }
 

@@ -47,7 +47,10 @@ pub fn run(root: &Path, list: Option<&Suppress>, fail_on: Option<Severity>) -> R
 }
 
 /// The document of the run; one of another version is refused before its fields are looked at.
-fn read_document(root: &Path) -> Result<RunDocument, SinkError> {
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub fn read_document(root: &Path) -> Result<RunDocument, SinkError> {
     let path = root.join("run.json");
     let bad = |what: &dyn std::fmt::Display| SinkError::unreadable(&path, what);
     let text = std::fs::read_to_string(&path).map_err(|e| bad(&e))?;

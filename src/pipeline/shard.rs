@@ -138,7 +138,7 @@ impl Shard {
             end_flow(flow, reason, feed, (learnt, syns), options, out)
         });
         self.evict(out);
-        if self.learnt.claims.is_full() {
+        if self.learnt.claims.is_full() || self.learnt.banners.is_full() {
             self.hand_on_claims(out);
         }
     }
@@ -147,6 +147,8 @@ impl Shard {
     pub fn hand_on_claims(&mut self, out: &mut ShardOutput) {
         out.claims.extend(self.learnt.claims.drain());
         out.counters(0).claims_dropped += self.learnt.claims.take_dropped();
+        out.banners.append(&mut self.learnt.banners.drain());
+        out.counters(0).contacts_dropped += self.learnt.banners.take_dropped();
     }
 
     fn packet(&mut self, packet: &Packet, capture: u32, slab: &[u8], hash: u64, out: &mut ShardOutput) {

@@ -165,6 +165,8 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
     let mut all: Vec<&'static Table> = vec![
         &FLOWS,
         &device::rows::DEVICES,
+        &device::contacts::DEVICE_SERVICES,
+        &device::contacts::DEVICE_PEERS,
         &detect::findings::FINDINGS,
         &detect::credentials::CREDENTIALS,
         &detect::certificates::CERTIFICATES,

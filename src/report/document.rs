@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::device::inventory::InventoryReport;
 use crate::policy::suppress::Suppressed;
 use crate::signature::{Severity, intel::ListReport};
 
@@ -76,6 +77,9 @@ pub struct RunDocument {
     /// Findings that `--suppress` silences; they are not among those above.
     #[serde(default)]
     pub suppressed: Suppressed,
+    /// What the user said of his devices, and what of it was seen.
+    #[serde(default)]
+    pub inventory: InventoryReport,
     /// Lists of indicators that the traffic was held against.
     #[serde(default)]
     pub intel: Vec<ListReport>,

@@ -44,6 +44,16 @@ fn write_text(out: &mut String, d: &RunDocument) -> std::fmt::Result {
     writeln!(out)?;
     writeln!(out, "  Flows     {}", count(d.flows))?;
     writeln!(out, "  Devices   {}", count(d.devices))?;
+    if let Some(file) = &d.inventory.file {
+        let i = &d.inventory;
+        writeln!(
+            out,
+            "  Inventory {} of {} entries seen, {} not seen ({file})",
+            count(i.seen),
+            count(i.rows),
+            count(i.not_seen)
+        )?;
+    }
     if !d.services.is_empty() {
         writeln!(out, "\n  Services")?;
         for s in d.services.iter().take(SERVICES) {
@@ -138,7 +148,7 @@ fn completeness(out: &mut String, d: &RunDocument) -> std::fmt::Result {
 }
 
 /// Seconds are enough for people.
-fn short_time(text: &str) -> String {
+pub fn short_time(text: &str) -> String {
     text.get(..19).map_or_else(|| text.to_owned(), |t| t.replace('T', " "))
 }
 
@@ -150,7 +160,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// A number with its thousands apart.
-fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -163,7 +173,7 @@ fn count(n: u64) -> String {
 }
 
 /// Bytes in a unit of 1000.
-fn bytes(n: u64) -> String {
+pub fn bytes(n: u64) -> String {
     let mut value = n as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000.0 {

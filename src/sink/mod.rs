@@ -8,6 +8,7 @@ mod encode;
 mod folder;
 mod jsonl;
 mod revise;
+mod rows;
 mod schema;
 mod table;
 
@@ -15,6 +16,7 @@ pub use encode::{EncodedRowGroup, encode_by_day, encode_row_group};
 pub use folder::{OutputFolder, Publish};
 pub use jsonl::JsonLines;
 pub use revise::{Cell, revise_table};
+pub use rows::read_table;
 pub use schema::TableSchema;
 pub use table::{Parts, TableWriter, Written};
 

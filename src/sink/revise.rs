@@ -57,6 +57,30 @@ impl Cell {
         }
     }
 
+    /// The items, where it is a list of texts.
+    pub fn texts(&self) -> &[String] {
+        match self {
+            Self::Texts(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The items, where it is a list of numbers.
+    pub fn ints(&self) -> &[i64] {
+        match self {
+            Self::Ints(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The number, where it is one of a float column.
+    pub const fn float(&self) -> Option<f64> {
+        match self {
+            Self::Float(v) => Some(*v),
+            _ => None,
+        }
+    }
+
     /// The time, where it is one.
     pub const fn time(&self) -> Option<Timestamp> {
         match self {
@@ -79,7 +103,7 @@ impl Cell {
         };
     }
 
-    fn of(ty: Type, field: &Field) -> Option<Self> {
+    pub(super) fn of(ty: Type, field: &Field) -> Option<Self> {
         Some(match (ty, field) {
             (_, Field::Null) => Self::Null,
             (Type::Text, Field::Str(s)) => Self::Text(s.clone()),
@@ -128,7 +152,7 @@ pub fn revise_table(
 }
 
 /// The Parquet files of a table by their paths below the root, in order.
-fn files(root: &Path, table: &str) -> Result<Vec<PathBuf>, SinkError> {
+pub(super) fn files(root: &Path, table: &str) -> Result<Vec<PathBuf>, SinkError> {
     let mut found = Vec::new();
     for entry in entries(&root.join(table))? {
         let day = entry.file_name().to_str().is_some_and(|n| n.starts_with("date="));

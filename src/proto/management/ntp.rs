@@ -268,6 +268,9 @@ impl crate::proto::api::Event for Event<'_> {
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
         let about = About::Side(self.dir);
+        if self.mode() == "server" {
+            tell(Fact { about, attribute: "role", value: b"server" });
+        }
         for (attribute, name) in [("server", b"version".as_slice()), ("os", b"system"), ("processor", b"processor")] {
             if let Some(value) = self.variable(name) {
                 tell(Fact { about, attribute, value });

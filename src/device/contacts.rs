@@ -1,0 +1,573 @@
+//! The tables `device_services` and `device_peers`, and the roles of devices: [`Links`] seen from each device.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::claim::Span;
+use super::links::{LinkKey, Links, Tally, is_media};
+use super::table::{Device, DeviceTable, virtual_router};
+use crate::base::{Addr, Mac, Timestamp, limits};
+use crate::record::{Column, RowBuffer, RowWriter, Table, Type};
+
+/// One row per service that a device offers or uses.
+pub static DEVICE_SERVICES: Table = Table {
+    name: "device_services",
+    doc: "One row per service of a device: address, transport and port that it answers on (role server) or that it talks to (role client)",
+    prefix: &[],
+    columns: &[
+        Column::new("device_id", Type::Text, "Device, as in the devices table"),
+        Column::new("device_mac", Type::Text, "Its MAC address; null where it has none of its own"),
+        Column::repeating("device_ip", Type::Text, "Its address"),
+        Column::repeating(
+            "role",
+            Type::Text,
+            "server: the device answered there; client: it asked others there, whether they answered or not",
+        ),
+        Column::repeating("protocol", Type::Text, "tcp, udp or sctp"),
+        Column::repeating(
+            "port",
+            Type::Int32,
+            "Port of the server; what is agreed on for each connection (calls, media, FTP data) has no row",
+        ),
+        Column::repeating(
+            "service",
+            Type::Text,
+            "Application protocol of most of its flows, what the payload told before what the port suggests; null where nothing tells",
+        ),
+        Column::repeating("service_source", Type::Text, "What the service was told from: payload, or port"),
+        Column::repeating(
+            "inner_service",
+            Type::Text,
+            "Application protocol inside of TLS, where it could be read; as in flows",
+        ),
+        Column::new(
+            "banner",
+            Type::Text,
+            "What the server first says of itself there (greeting, version, Server field), secrets blanked; null for role client",
+        ),
+        Column::new("first_seen", Type::Time, "First packet of these flows"),
+        Column::new("last_seen", Type::Time, "Last packet of these flows"),
+        Column::new("flows", Type::Int64, "Flows"),
+        Column::new("answered_flows", Type::Int64, "Of these, those that the server answered"),
+        Column::new(
+            "encrypted_flows",
+            Type::Int64,
+            "Of these, those that were encrypted: TLS, DTLS, QUIC, SSH, or encryption that began on the way",
+        ),
+        Column::new(
+            "decrypted_flows",
+            Type::Int64,
+            "Of these, those whose inside was read, with keys that were brought or because the suite encrypts nothing",
+        ),
+        Column::new("bytes_sent", Type::Int64, "Transport payload that the device sent, in bytes"),
+        Column::new("bytes_received", Type::Int64, "Transport payload that it received, in bytes"),
+        Column::new(
+            "peers",
+            Type::Int64,
+            "Different addresses at the other end; exact unless capture_stats.contacts_dropped says otherwise",
+        ),
+        Column::repeating("capture", Type::Text, "The capture that is a network of its own; null where all are one"),
+    ],
+};
+
+/// One row per device and address that it talked to.
+pub static DEVICE_PEERS: Table = Table {
+    name: "device_peers",
+    doc: "One row per address of a device and address that it had flows with, seen from the device: two devices that talk have a row each",
+    prefix: &[],
+    columns: &[
+        Column::new("device_id", Type::Text, "Device, as in the devices table"),
+        Column::new("device_mac", Type::Text, "Its MAC address; null where it has none of its own"),
+        Column::repeating("device_ip", Type::Text, "Its address"),
+        Column::new("peer_device_id", Type::Text, "Device at the other end; null for what is outside and for groups"),
+        Column::new("peer_ip", Type::Text, "Address at the other end"),
+        Column::new("peer_name", Type::Text, "First name of the other end, as server_name in flows"),
+        Column::repeating("peer_scope", Type::Text, "Where the other end is: internal, external or multicast"),
+        Column::repeating(
+            "role",
+            Type::Text,
+            "client: the device opened the flows; server: the other end did; both: some each",
+        ),
+        Column::repeating(
+            "services",
+            Type::TextList,
+            "Application protocols of the flows, or port and transport (as in 9100/tcp) where none is known, sorted; at most 256",
+        ),
+        Column::new("flows", Type::Int64, "Flows"),
+        Column::new("answered_flows", Type::Int64, "Of these, those that the responder answered"),
+        Column::new("bytes_sent", Type::Int64, "Transport payload that the device sent, in bytes"),
+        Column::new("bytes_received", Type::Int64, "Transport payload that it received, in bytes"),
+        Column::new("first_seen", Type::Time, "First packet of these flows"),
+        Column::new("last_seen", Type::Time, "Last packet of these flows"),
+        Column::repeating("capture", Type::Text, "The capture that is a network of its own; null where all are one"),
+    ],
+};
+
+/// Protocols by which machines and buildings are controlled: who answers them is a controller.
+const CONTROL: [&str; 7] = ["modbus", "s7comm", "enip", "bacnet", "knx", "dnp3", "iec104"];
+
+/// Which side of its flows a device is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Client,
+    Server,
+}
+
+/// What makes one row of services: device, address, role, IP protocol, port.
+type ServiceKey = (usize, Addr, Role, u8, u16);
+/// What makes one row of peers: device, its address, the other end's.
+type PeerKey = (usize, Addr, Addr);
+
+/// Where a banner belongs: device, address, IP protocol, port.
+type BannerPlace = (usize, Addr, u8, u16);
+
+#[derive(Debug)]
+struct Sums {
+    flows: u64,
+    answered: u64,
+    /// Sent and received, seen from the device.
+    bytes: [u64; 2],
+    span: Span,
+}
+
+impl Sums {
+    const fn new(span: Span) -> Self {
+        Self { flows: 0, answered: 0, bytes: [0; 2], span }
+    }
+
+    fn add(&mut self, tally: &Tally, role: Role) {
+        let [orig, resp] = tally.bytes;
+        let seen = if role == Role::Client { [orig, resp] } else { [resp, orig] };
+        self.flows += tally.flows;
+        self.answered += tally.answered;
+        for (sum, n) in self.bytes.iter_mut().zip(seen) {
+            *sum = sum.saturating_add(n);
+        }
+        self.span = self.span.join(tally.span);
+    }
+}
+
+#[derive(Debug)]
+struct Service {
+    sums: Sums,
+    /// Flows by whether the payload tells, and by service.
+    names: BTreeMap<(bool, &'static str), u64>,
+    inner: Option<&'static str>,
+    encrypted: u64,
+    opened: u64,
+    peers: BTreeSet<Addr>,
+}
+
+impl Service {
+    /// The service of most flows, and whether the payload told it.
+    fn named(&self) -> Option<(bool, &'static str)> {
+        self.names
+            .iter()
+            .max_by_key(|((sure, name), n)| (*sure, **n, std::cmp::Reverse(*name)))
+            .map(|(named, _)| *named)
+    }
+}
+
+#[derive(Debug)]
+struct Peer {
+    sums: Sums,
+    device: Option<usize>,
+    asked: bool,
+    was_asked: bool,
+    services: BTreeSet<String>,
+    name: Option<(Timestamp, Box<str>)>,
+}
+
+/// Services and peers of all devices of one network.
+#[derive(Debug, Default)]
+pub struct Contacts {
+    services: BTreeMap<ServiceKey, Service>,
+    peers: BTreeMap<PeerKey, Peer>,
+    banners: HashMap<BannerPlace, (Timestamp, Box<str>)>,
+    /// Devices through whose MAC others were asked and answered.
+    relays: BTreeSet<usize>,
+    cut: u64,
+}
+
+impl Contacts {
+    /// Gives flows to the devices at their ends. The table of devices must be settled.
+    pub fn of(links: &Links, devices: &DeviceTable) -> Self {
+        let mut contacts = Self::default();
+        for (key, tally) in links.sorted() {
+            let device = |(mac, ip): (Mac, Addr)| match ip.is_multicast() || ip.is_unspecified() {
+                true => None,
+                false => devices.find(mac, ip, tally.span.first),
+            };
+            let (orig, resp) = (device(key.orig), device(key.resp));
+            for ((mac, _), found) in [(key.orig, orig), (key.resp, resp)] {
+                let holder = devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder));
+                contacts.relays.extend(holder);
+            }
+            if let Some(index) = orig {
+                contacts.peer((index, key.orig.1, key.resp.1), resp, Role::Client, key, tally);
+                if tally.answered > 0 || key.sure {
+                    contacts.service(index, Role::Client, key, tally);
+                }
+            }
+            if let Some(index) = resp {
+                contacts.peer((index, key.resp.1, key.orig.1), orig, Role::Server, key, tally);
+                if tally.answered > 0 {
+                    contacts.service(index, Role::Server, key, tally);
+                }
+            }
+        }
+        for ((mac, ip, protocol, port), ts, text) in links.banners() {
+            let Some(index) = devices.find(*mac, *ip, ts) else { continue };
+            let said = (ts, Box::from(text));
+            let known = contacts.banners.entry((index, *ip, *protocol, *port)).or_insert_with(|| said.clone());
+            *known = said.min(known.clone());
+        }
+        contacts
+    }
+
+    fn peer(&mut self, at: PeerKey, device: Option<usize>, role: Role, key: &LinkKey, tally: &Tally) {
+        let peer = self.peers.entry(at).or_insert_with(|| Peer {
+            sums: Sums::new(tally.span),
+            device,
+            asked: false,
+            was_asked: false,
+            services: BTreeSet::new(),
+            name: None,
+        });
+        peer.sums.add(tally, role);
+        peer.device = peer.device.or(device);
+        match role {
+            Role::Client => {
+                peer.asked = true;
+                if let Some(name) = &tally.name {
+                    peer.name = peer.name.take().into_iter().chain([name.clone()]).min();
+                }
+            }
+            Role::Server => peer.was_asked = true,
+        }
+        if let Some(service) = service_text(key) {
+            peer.services.insert(service);
+            if peer.services.len() > limits::LIST_ITEMS_MAX {
+                peer.services.pop_last();
+                self.cut += 1;
+            }
+        }
+    }
+
+    fn service(&mut self, index: usize, role: Role, key: &LinkKey, tally: &Tally) {
+        let (own, other) = if role == Role::Client { (key.orig, key.resp) } else { (key.resp, key.orig) };
+        // Without a port there is none that anybody could ask again.
+        if transport(key.protocol).is_none() || key.port == 0 || key.service.is_some_and(is_media) {
+            return;
+        }
+        let at = (index, own.1, role, key.protocol, key.port);
+        let service = self.services.entry(at).or_insert_with(|| Service {
+            sums: Sums::new(tally.span),
+            names: BTreeMap::new(),
+            inner: None,
+            encrypted: 0,
+            opened: 0,
+            peers: BTreeSet::new(),
+        });
+        service.sums.add(tally, role);
+        if let Some(name) = key.service {
+            *service.names.entry((key.sure, name)).or_default() += tally.flows;
+        }
+        service.inner = service.inner.into_iter().chain(tally.inner).min();
+        service.encrypted += tally.encrypted;
+        service.opened += tally.opened;
+        service.peers.insert(other.1);
+    }
+
+    /// Tells each device the roles that its traffic shows.
+    pub fn give_roles(&self, devices: &mut DeviceTable) {
+        let mut roles: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+        let mut polled: BTreeMap<usize, BTreeSet<Addr>> = BTreeMap::new();
+        for ((index, _, role, ..), service) in &self.services {
+            let all = roles.entry(*index).or_default();
+            for name in service.names.keys().filter(|(sure, _)| *sure).map(|(_, name)| *name) {
+                all.insert(match role {
+                    Role::Client => format!("client:{name}"),
+                    Role::Server => format!("server:{name}"),
+                });
+                match role {
+                    Role::Server if name == "dns" => _ = all.insert("dns-server".into()),
+                    Role::Server if CONTROL.contains(&name) => _ = all.insert("controller".into()),
+                    Role::Client if name == "snmp" && service.sums.answered > 0 => {
+                        polled.entry(*index).or_default().extend(&service.peers);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        // A device that came from another network and still sends from its address there looks like one that
+        // forwards for it, but nothing comes back.
+        let forwards = |(at, d): (usize, &Device)| {
+            d.forwards.is_some_and(|others| {
+                others >= limits::ROUTER_ADDRESSES_MIN || devices.forwards_outside(d.mac) || self.relays.contains(&at)
+            })
+        };
+        let gateways: Vec<bool> = devices.devices.iter().enumerate().map(forwards).collect();
+        for (index, (device, forwards)) in devices.devices.iter_mut().zip(gateways).enumerate() {
+            let mut all = roles.remove(&index).unwrap_or_default();
+            if forwards {
+                all.insert("gateway".into());
+            }
+            all.extend(stated_roles(device).map(str::to_owned));
+            if polled.get(&index).is_some_and(|peers| peers.len() >= limits::MANAGED_DEVICES_MIN) {
+                all.insert("management-station".into());
+            }
+            // What stands alone says more than what is on which port.
+            let (of_ports, alone): (Vec<_>, Vec<_>) = all.into_iter().partition(|role| role.contains(':'));
+            device.roles = alone.into_iter().chain(of_ports).take(limits::LIST_ITEMS_MAX).collect();
+        }
+    }
+
+    /// Writes the rows of services, in time order.
+    pub fn service_rows(&self, devices: &DeviceTable, out: &mut RowBuffer) {
+        for (order, ((index, ip, role, protocol, port), s)) in self.services.iter().enumerate() {
+            let Some(device) = devices.devices.get(*index) else { continue };
+            let mut row = out.row(s.sums.span.first, order as u64);
+            row.text(&device.id).mac(device.mac).addr(*ip);
+            row.text(if *role == Role::Client { "client" } else { "server" });
+            row.opt_text(transport(*protocol)).int(*port);
+            let named = s.named();
+            row.opt_text(named.map(|(_, name)| name));
+            row.opt_text(named.map(|(sure, _)| if sure { "payload" } else { "port" })).opt_text(s.inner);
+            let banner = self.banners.get(&(*index, *ip, *protocol, *port)).filter(|_| *role == Role::Server);
+            row.opt_text(banner.map(|(_, text)| &**text));
+            row.time(s.sums.span.first).time(s.sums.span.last);
+            row.count(s.sums.flows).count(s.sums.answered).count(s.encrypted).count(s.opened);
+            row.count(s.sums.bytes[0]).count(s.sums.bytes[1]).count(s.peers.len() as u64);
+            network(devices, &mut row);
+        }
+        out.sort();
+    }
+
+    /// Writes the rows of peers, in time order; `scope` says where an address is.
+    pub fn peer_rows(&self, devices: &DeviceTable, scope: impl Fn(Addr) -> &'static str, out: &mut RowBuffer) {
+        for (order, ((index, own, other), p)) in self.peers.iter().enumerate() {
+            let Some(device) = devices.devices.get(*index) else { continue };
+            let mut row = out.row(p.sums.span.first, order as u64);
+            row.text(&device.id).mac(device.mac).addr(*own);
+            let peer = p.device.and_then(|at| devices.devices.get(at));
+            row.opt_text(peer.map(|peer| peer.id.as_str())).addr(*other);
+            row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(scope(*other));
+            row.text(match (p.asked, p.was_asked) {
+                (true, true) => "both",
+                (true, false) => "client",
+                (false, _) => "server",
+            });
+            let services: Vec<_> = p.services.iter().collect();
+            row.texts(&services).count(p.sums.flows).count(p.sums.answered);
+            row.count(p.sums.bytes[0]).count(p.sums.bytes[1]).time(p.sums.span.first).time(p.sums.span.last);
+            network(devices, &mut row);
+        }
+        out.sort();
+    }
+
+    /// Services that lists of peers leave out, for [`crate::base::counters::Counters::values_cut`].
+    pub const fn cut(&self) -> u64 {
+        self.cut
+    }
+}
+
+/// Roles that are told, or that the link shows.
+fn stated_roles(device: &Device) -> impl Iterator<Item = &'static str> {
+    let told = device.facts.iter().filter_map(|(source, attribute, value)| match (*source, *attribute, &**value) {
+        ("dhcp", "gateway", _) => Some("gateway"),
+        ("dhcp" | "dhcpv6", "server", _) => Some("dhcp-server"),
+        ("ntp", "role", "server") => Some("ntp-server"),
+        _ => None,
+    });
+    told.chain(virtual_router(device.mac).is_some().then_some("gateway"))
+}
+
+/// Transports that have ports.
+const fn transport(protocol: u8) -> Option<&'static str> {
+    match protocol {
+        6 => Some("tcp"),
+        17 => Some("udp"),
+        132 => Some("sctp"),
+        _ => None,
+    }
+}
+
+fn service_text(key: &LinkKey) -> Option<String> {
+    match (key.service, transport(key.protocol)) {
+        (Some(service), _) => Some(service.to_owned()),
+        (None, Some(transport)) if key.port != 0 => Some(format!("{}/{transport}", key.port)),
+        (None, Some(_)) => None,
+        (None, None) => Some(match key.protocol {
+            1 => "icmp".to_owned(),
+            2 => "igmp".to_owned(),
+            58 => "icmp6".to_owned(),
+            other => format!("ip/{other}"),
+        }),
+    }
+}
+
+fn network(devices: &DeviceTable, row: &mut RowWriter<'_>) {
+    match devices.network() {
+        Some(number) => row.name(number),
+        None => row.null(),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use super::super::links::Link;
+    use super::super::links::tests::{CLIENT, SERVER, link, v4};
+    use super::*;
+    use crate::device::{Claim, ClaimKind};
+    use crate::record::Value;
+
+    /// Rows as text, one cell after the other, lists in brackets.
+    fn shown(table: &Table, rows: &RowBuffer) -> Vec<String> {
+        let cell = |value: Value<'_>| match value {
+            Value::Null => "-".to_owned(),
+            Value::Text(s) => s.to_owned(),
+            Value::Int(n) => n.to_string(),
+            Value::Time(t) => t.0.to_string(),
+            Value::Addr(a) => a.to_string(),
+            Value::Mac(m) => m.to_string(),
+            other => format!("{other:?}"),
+        };
+        let row = |at| {
+            let mut values = rows.values(at);
+            let mut out = Vec::new();
+            for column in table.all_columns() {
+                match values.next_value().unwrap_or_else(|| panic!("{} is missing", column.name)) {
+                    Value::List(n) => {
+                        let items: Vec<_> = (0..n).map(|_| cell(values.next_value().unwrap())).collect();
+                        out.push(format!("[{}]", items.join(",")));
+                    }
+                    value => out.push(cell(value)),
+                }
+            }
+            out.join(" ")
+        };
+        rows.index().iter().map(row).collect()
+    }
+
+    fn devices(more: &[Claim]) -> DeviceTable {
+        let mut t = DeviceTable::default();
+        t.observe(&Claim::owns("arp", CLIENT, v4(5), Timestamp(1)));
+        t.observe(&Claim::owns("arp", SERVER, v4(9), Timestamp(1)));
+        more.iter().for_each(|c| t.observe(c));
+        t.settle();
+        t
+    }
+
+    fn contacts(flows: &[Link<'static>], devices: &DeviceTable) -> (Contacts, Vec<String>, Vec<String>) {
+        let mut links = Links::default();
+        flows.iter().for_each(|l| links.add(l));
+        let contacts = Contacts::of(&links, devices);
+        let (mut services, mut peers) = (RowBuffer::default(), RowBuffer::default());
+        contacts.service_rows(devices, &mut services);
+        contacts.peer_rows(devices, |ip| if ip.is_multicast() { "multicast" } else { "internal" }, &mut peers);
+        let rows = (shown(&DEVICE_SERVICES, &services), shown(&DEVICE_PEERS, &peers));
+        (contacts, rows.0, rows.1)
+    }
+
+    #[test]
+    fn both_ends_have_rows_seen_from_their_side() {
+        let flows = [
+            Link { name: Some("nas.example"), ..link(6, 443, Some("tls"), 20) },
+            Link { encrypted: true, ..link(6, 443, Some("tls"), 10) },
+            link(6, 443, Some("http"), 30),
+            Link { sure: false, ..link(6, 9100, Some("raw-print"), 40) },
+        ];
+        let (_, services, peers) = contacts(&flows, &devices(&[]));
+        let client = "02:00:00:00:00:05 02:00:00:00:00:05 10.0.0.5";
+        let server = "02:00:00:00:00:09 02:00:00:00:00:09 10.0.0.9";
+        assert_eq!(
+            services,
+            [
+                format!("{client} client tcp 443 tls payload - - 10 35 3 3 1 0 30 300 1 -"),
+                format!("{server} server tcp 443 tls payload - - 10 35 3 3 1 0 300 30 1 -"),
+                format!("{client} client tcp 9100 raw-print port - - 40 45 1 1 0 0 10 100 1 -"),
+                format!("{server} server tcp 9100 raw-print port - - 40 45 1 1 0 0 100 10 1 -"),
+            ]
+        );
+        assert_eq!(
+            peers,
+            [
+                format!(
+                    "{client} 02:00:00:00:00:09 10.0.0.9 nas.example internal client [http,raw-print,tls] 4 4 40 400 10 45 -"
+                ),
+                format!(
+                    "{server} 02:00:00:00:00:05 10.0.0.5 - internal server [http,raw-print,tls] 4 4 400 40 10 45 -"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn who_only_receives_offers_nothing() {
+        let group = |port, service| Link {
+            resp: (Mac::ZERO, "224.0.0.251".parse().unwrap()),
+            answered: false,
+            bytes: [10, 0],
+            ..link(17, port, Some(service), 1)
+        };
+        let flows = [
+            group(5353, "mdns"),
+            Link { answered: false, bytes: [0, 0], ..link(6, 22, None, 1) },
+            link(17, 20_004, Some("rtp"), 1),
+            link(1, 0, None, 1),
+        ];
+        let (_, services, peers) = contacts(&flows, &devices(&[]));
+        assert!(services.iter().all(|row| row.contains(" client udp ")), "{services:?}");
+        assert_eq!(services.len(), 1);
+        assert_eq!(peers.len(), 3);
+        assert!(peers.iter().any(|row| row.contains("- 224.0.0.251 - multicast client [mdns] 1 0 10 0")), "{peers:?}");
+        assert!(peers.iter().any(|row| row.contains("client [icmp,rtp] 3 2")), "{peers:?}");
+    }
+
+    #[test]
+    fn roles_need_evidence() {
+        let roles = |flows: &[Link<'static>], more: &[Claim]| {
+            let mut devices = devices(more);
+            let (contacts, ..) = contacts(flows, &devices);
+            contacts.give_roles(&mut devices);
+            let of = |mac: Mac| devices.devices.iter().find(|d| d.mac == mac).unwrap().roles.join(" ");
+            (of(CLIENT), of(SERVER))
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(roles(&[link(17, 53, Some("dns"), 1)], &[]), pair("client:dns", "dns-server server:dns"));
+        let in_vain = Link { answered: false, ..link(17, 53, Some("dns"), 1) };
+        assert_eq!(roles(&[in_vain], &[]), pair("client:dns", ""));
+        let by_port = Link { sure: false, ..link(17, 53, Some("dns"), 1) };
+        assert_eq!(roles(&[by_port], &[]), pair("", ""));
+        assert_eq!(roles(&[link(6, 502, Some("modbus"), 1)], &[]).1, "controller server:modbus");
+        let polls = |last| Link { resp: (Mac([2, 0, 0, 0, 1, last]), v4(last)), ..link(17, 161, Some("snmp"), 1) };
+        assert_eq!(roles(&[polls(20), polls(21)], &[]).0, "client:snmp");
+        assert_eq!(roles(&[polls(20), polls(21), polls(22)], &[]).0, "management-station client:snmp");
+        let fact = |source, attribute, value: &str| {
+            Claim::fact(source, SERVER, Addr::UNSPECIFIED, attribute, value.as_bytes(), Timestamp(1))
+        };
+        let told = [fact("dhcp", "server", "option 54"), fact("dhcp", "gateway", "x"), fact("ntp", "role", "server")];
+        assert_eq!(roles(&[], &told).1, "dhcp-server gateway ntp-server");
+        let outside = Claim { kind: ClaimKind::Foreign, ip: Addr::v4([8, 8, 8, 8]), ..told[0].clone() };
+        assert_eq!(roles(&[], &[Claim { mac: SERVER, ..outside }]).1, "gateway");
+        let moved = Claim { kind: ClaimKind::Sent, ip: Addr::v4([192, 168, 9, 9]), ..told[0].clone() };
+        let still = Link { orig: (SERVER, moved.ip), answered: false, ..link(6, 443, None, 1) };
+        assert_eq!(roles(&[still], slice::from_ref(&moved)).1, "", "one that came from another network");
+        assert_eq!(roles(&[Link { answered: true, ..still }], &[moved]).1, "gateway");
+    }
+
+    #[test]
+    fn what_is_on_no_device_has_no_row() {
+        let outside = Link { resp: (SERVER, Addr::v4([203, 0, 113, 5])), ..link(6, 443, Some("tls"), 1) };
+        let router = Claim {
+            kind: ClaimKind::Foreign,
+            ip: Addr::v4([203, 0, 113, 5]),
+            ..Claim::frame("flow", SERVER, Timestamp(1))
+        };
+        let (_, services, peers) = contacts(&[outside], &devices(&[router]));
+        assert_eq!((services.len(), peers.len()), (1, 1));
+        assert!(peers[0].contains("10.0.0.5 - 203.0.113.5"), "{peers:?}");
+    }
+}

@@ -1,0 +1,37 @@
+//! From flows that ended to the services and peers of devices.
+
+use super::app::{EndedFlow, ServiceSource};
+use crate::device::Link;
+use crate::flow::key::protocol;
+use crate::policy::HomeNet;
+
+/// Services that are encrypted by themselves.
+const ENCRYPTED: [&str; 7] = ["tls", "dtls", "quic", "ssh", "wireguard", "ike", "esp"];
+
+/// What a flow says of who talks to whom; `None` where both ends are outside, which are no devices.
+pub fn link<'a>(home: &HomeNet, flow: &EndedFlow, name: Option<&'a str>) -> Option<Link<'a>> {
+    let r = &flow.record;
+    if home.direction(r.orig_ip, r.resp_ip) == "transit" || r.ip_version == 0 {
+        return None;
+    }
+    let has_ports = matches!(r.protocol, protocol::TCP | protocol::UDP | protocol::SCTP);
+    let service = flow.service;
+    // A reset is an answer, but not one of a service: TCP counts as answered when both sides opened it.
+    let answered = r.orig.active && r.resp.active && (r.protocol == protocol::TCP || r.resp.packets > 0);
+    Some(Link {
+        orig: (r.orig.mac, r.orig_ip),
+        resp: (r.resp.mac, r.resp_ip),
+        protocol: r.protocol,
+        port: if has_ports { r.resp_port } else { 0 },
+        service,
+        sure: service.is_some() && flow.service_source == ServiceSource::Payload,
+        answered,
+        encrypted: flow.upgraded
+            || flow.service_source == ServiceSource::Payload && service.is_some_and(|s| ENCRYPTED.contains(&s)),
+        inner: flow.inner_service,
+        bytes: [r.orig.bytes, r.resp.bytes],
+        first: r.ts_start,
+        last: r.ts_end,
+        name,
+    })
+}
