@@ -1,6 +1,7 @@
 //! What changes without a release: the vendor registry, the rules and the lists, compiled in from
 //! `signatures/` and costing nothing until the first look-up.
 
+pub mod cpe;
 pub mod defaults;
 pub mod devices;
 pub mod forms;
@@ -10,6 +11,7 @@ pub mod labels;
 pub mod list;
 pub mod oui;
 pub mod pattern;
+pub mod recog;
 pub mod rules;
 pub mod set;
 pub mod software;
