@@ -3,6 +3,7 @@
 pub mod claim;
 mod judge;
 pub mod rows;
+pub mod software;
 pub mod table;
 
 pub use claim::{Claim, ClaimDedup, ClaimKind};

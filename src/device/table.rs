@@ -43,7 +43,7 @@ struct MacState {
 }
 
 /// Who a fact is about, where it comes from, and what it says.
-type FactKey = (Mac, Addr, &'static str, &'static str, Box<str>);
+pub(super) type FactKey = (Mac, Addr, &'static str, &'static str, Box<str>);
 
 /// An address of a device.
 #[derive(Debug, Clone)]
@@ -383,7 +383,12 @@ impl DeviceTable {
         }
     }
 
-    fn find(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {
+    /// All facts, in the order of their keys.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (&FactKey, &Span)> {
+        self.facts.iter()
+    }
+
+    pub(super) fn find(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {
         let by_mac = self.by_mac.get(&mac).copied();
         let owners = self.by_ip.get(&ip).map(Vec::as_slice).unwrap_or_default();
         if let Some(index) = by_mac {

@@ -16,11 +16,13 @@ use crate::detect::certificates::keys::CertificateKeys;
 use crate::detect::findings::FINDINGS;
 use crate::detect::guessing::{Attempt, GuessingJudge};
 use crate::detect::intel::Crowd;
+use crate::detect::outdated::{self, Outdated};
 use crate::detect::quality::{self, Completeness};
 use crate::detect::shared::SharedSecrets;
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::DeviceTable;
 use crate::device::rows::DEVICES;
+use crate::device::software::DEVICE_SOFTWARE;
 use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::suppress::Tally;
@@ -68,11 +70,14 @@ pub struct Collector {
     asking: AskingServers,
     guessing: GuessingJudge,
     shared: SharedSecrets,
+    outdated: Outdated,
     certificates: CertificateKeys,
     expect: Option<Expect>,
     suppress: Option<Arc<Suppress>>,
     /// What became of the entries of the list of accepted findings, once concluded.
     pub tally: Tally,
+    /// Rows of software that had no room.
+    software_dropped: u64,
     /// Names in the order in which they came: the second key of their times.
     name_order: u64,
     buffers: Vec<RowBuffer>,
@@ -125,12 +130,14 @@ impl Collector {
             asking: AskingServers::default(),
             guessing: GuessingJudge::default(),
             shared: SharedSecrets::default(),
+            outdated: Outdated::default(),
             certificates: CertificateKeys::within(room),
             expect,
             suppress: None,
             tally: Tally::default(),
             home,
             names: NameMap::within(room),
+            software_dropped: 0,
             name_order: 0,
             devices: DeviceTable::new(network).within(room),
             findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None).within(room),
@@ -215,7 +222,10 @@ impl Collector {
             self.devices.observe(&claim);
         }
         for sighting in output.sightings.drain(..) {
-            self.findings.add(self.crowd.settle(sighting));
+            match sighting.rule {
+                outdated::RULE => self.outdated.wait(sighting),
+                _ => self.findings.add(self.crowd.settle(sighting)),
+            }
         }
         std::mem::take(&mut output.asking).into_iter().for_each(|server| self.asking.asks(server));
         for login in output.unproven.drain(..) {
@@ -357,7 +367,8 @@ impl Collector {
                 self.findings.add(sighting);
             }
         }
-        let Self { egress, asking, guessing, shared, certificates, findings, devices, buffers, home, .. } = self;
+        let Self { egress, asking, guessing, shared, outdated, certificates, findings, devices, buffers, home, .. } =
+            self;
         egress.finish(&mut |sighting| findings.add(sighting));
         asking.finish(&mut |sighting| findings.add(sighting));
         guessing.finish(&mut |sighting| findings.add(sighting));
@@ -365,7 +376,8 @@ impl Collector {
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
         shared.finish(device_of, &mut |sighting| findings.add(sighting));
         let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
-        certificates.finish(home, device_of, &mut |sighting| findings.add(sighting));
+        certificates.finish(home, &device_of, &mut |sighting| findings.add(sighting));
+        outdated.finish(device_of, &mut |sighting| findings.add(sighting));
         if let Some(list) = &self.suppress {
             self.tally = findings.suppress(list, devices);
         }
@@ -375,6 +387,9 @@ impl Collector {
         }
         if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
             devices.rows(rows, |id| by_device.get(id).copied().unwrap_or_default());
+        }
+        if let Some(rows) = tables::position(&DEVICE_SOFTWARE).and_then(|at| buffers.get_mut(at)) {
+            self.software_dropped += devices.software_rows(rows);
         }
     }
 
@@ -387,6 +402,8 @@ impl Collector {
                 + self.asking.take_dropped()
                 + self.guessing.take_dropped()
                 + self.shared.take_dropped()
+                + self.outdated.take_dropped()
+                + std::mem::take(&mut self.software_dropped)
                 + self.certificates.take_dropped(),
             findings_limited: self.findings.limited(),
             ..Counters::default()

@@ -12,6 +12,7 @@ use crate::detect::certificates::{self, Book, CERTIFICATES, Hidden, Known, Shown
 use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
+use crate::detect::outdated;
 use crate::detect::{Party, Sighting, cleartext, events, frames, intel, sighting};
 use crate::device::{Claim, ClaimDedup};
 use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login, Transport};
@@ -314,7 +315,10 @@ impl<'a> Emitter<'a> {
         {
             let is_user = matches!(fact.attribute, "user" | "username");
             let value = if is_user { secret::user(fact.value) } else { text::without_settings(fact.value) };
-            self.learnt.claims.fact(protocol, (mac, ip), fact.attribute, &value, at.ts);
+            if self.learnt.claims.fact(protocol, (mac, ip), fact.attribute, &value, at.ts) {
+                let told = (protocol, fact.attribute, &*String::from_utf8_lossy(&value));
+                outdated::judge(&self.options.home, at, Party { ip, mac }, told, &mut self.out.sightings);
+            }
         }
     }
 

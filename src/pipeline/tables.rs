@@ -165,6 +165,7 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
     let mut all: Vec<&'static Table> = vec![
         &FLOWS,
         &device::rows::DEVICES,
+        &device::software::DEVICE_SOFTWARE,
         &detect::findings::FINDINGS,
         &detect::credentials::CREDENTIALS,
         &detect::certificates::CERTIFICATES,

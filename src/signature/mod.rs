@@ -4,6 +4,7 @@
 pub mod cpe;
 pub mod defaults;
 pub mod devices;
+pub mod ended;
 pub mod forms;
 pub mod intel;
 pub mod issuers;
@@ -11,6 +12,7 @@ pub mod labels;
 pub mod list;
 pub mod oui;
 pub mod pattern;
+pub mod products;
 pub mod recog;
 pub mod rules;
 pub mod set;

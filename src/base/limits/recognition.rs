@@ -19,3 +19,9 @@ pub const RECOG_DFA_BYTES_MAX: usize = 256 << 10;
 pub const RECOG_VALUES_MAX: usize = 65_536;
 /// Bytes of a value that comes out of Recog's params.
 pub const RECOG_VALUE_BYTES_MAX: usize = 512;
+/// Products that are looked for in one header.
+pub const SOFTWARE_PER_VALUE_MAX: usize = 16;
+/// Products of all devices that one run keeps, each with its versions and sources.
+pub const SOFTWARE_MAX: usize = 409_600;
+/// Sightings of software without updates that wait until it is known which devices there are.
+pub const OUTDATED_MAX: usize = 65_536;

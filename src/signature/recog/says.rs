@@ -41,6 +41,8 @@ pub struct Part {
     pub version: Option<String>,
     /// CPE 2.3 name.
     pub cpe: Option<String>,
+    /// Whether it is the system that the device runs on.
+    pub system: bool,
 }
 
 /// What a fingerprint says.
@@ -112,6 +114,7 @@ impl Said {
                 product: product.to_owned(),
                 version: owned(value("version")),
                 cpe: value("cpe23").and_then(cpe::from_uri),
+                system: of == "os",
             });
         }
         said
