@@ -37,7 +37,7 @@ const WHOLES: [(&str, Role); 6] = [
     ("description", Role::System),
 ];
 /// Names in headers that are protocols, formats or what everyone says, and no software.
-const NO_PRODUCTS: [&str; 30] = [
+const NO_PRODUCTS: [&str; 31] = [
     "upnp",
     "http",
     "https",
@@ -63,6 +63,7 @@ const NO_PRODUCTS: [&str; 30] = [
     "stack",
     "nt",
     "printer",
+    "windows",
     "microsoft-windows",
     "microsoft-windows-nt",
     "upnp-device-host",
@@ -217,6 +218,9 @@ impl Line {
         let kept = self.pattern.matches(value.as_bytes())?;
         let version = kept.get(VERSION).copied().flatten().map(String::from_utf8_lossy);
         let version = version.map(|v| plain_version(&v)).filter(|v| !v.is_empty());
+        if self.key == Some(WINDOWS) && !version.as_deref().is_some_and(has_build) {
+            return None;
+        }
         let cpe = self.key.and_then(|k| k.split_once(':'));
         Some(Product {
             role,
@@ -228,6 +232,14 @@ impl Line {
             key: self.key,
         })
     }
+}
+
+/// Windows, whose version Samba gives too, but never a build with it.
+const WINDOWS: &str = "microsoft:windows";
+
+/// Whether a version of Windows names its build: `6.1.7601`. Those of NT 4 and later have four digits and more.
+fn has_build(version: &str) -> bool {
+    version.split('.').nth(2).is_some_and(|build| build.len() > 3)
 }
 
 /// A version without what sentences put around it.
@@ -394,6 +406,8 @@ mod tests {
         assert_eq!(told("mysql", "server", "MySQL 8.0.36-0ubuntu0.22.04.1"), ["MySQL 8.0.36-0ubuntu0.22.04.1"]);
         assert_eq!(told("smb", "os", "Windows 6.1.7601"), ["Windows 6.1.7601"]);
         assert_eq!(told("sip", "server", "FPBX-15.0.16.75(16.11.1)"), ["Asterisk 16.11.1"]);
+        assert!(told("smb", "os", "Windows 6.1").is_empty(), "what Samba says as well");
+        assert_eq!(told("mysql", "server", "10.6.12-MariaDB-0ubuntu0.22.04.1"), ["MariaDB 10.6.12"]);
         assert!(told("http", "title", "Apache/2").is_empty());
     }
 

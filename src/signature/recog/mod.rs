@@ -35,6 +35,8 @@ enum Form {
     Same,
     /// Behind the second dash: `SSH-2.0-OpenSSH_9.6`.
     Version,
+    /// Behind that, where it begins with it.
+    After(&'static str),
     /// Between these two.
     Between(&'static str, &'static str),
 }
@@ -61,7 +63,7 @@ const FIELDS: [(&str, &str, &str, Form); 32] = [
     ("sip_header.server", "sip", "server", Form::Same),
     ("sip_header.user_agent", "sip", "user-agent", Form::Same),
     ("rtsp_header.server", "rtsp", "server", Form::Same),
-    ("mysql.banners", "mysql", "server", Form::Same),
+    ("mysql.banners", "mysql", "server", Form::After("MySQL ")),
     ("ntp.readvar", "ntp", "server", Form::Between("version=\"", "\"")),
     ("ntp.readvar", "ntp", "os", Form::Between("system=\"", "\"")),
     ("mdns.device-info.txt", "mdns", "txt", Form::Same),
@@ -284,6 +286,7 @@ fn shaped(form: Form, value: &str) -> Vec<String> {
     let text = match form {
         Form::Same => value.to_owned(),
         Form::Version => value.splitn(3, '-').nth(2).unwrap_or(value).to_owned(),
+        Form::After(before) => value.strip_prefix(before).unwrap_or(value).to_owned(),
         Form::Between(before, behind) => format!("{before}{value}{behind}"),
     };
     match text.contains(char::REPLACEMENT_CHARACTER) {
