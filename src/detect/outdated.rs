@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::sighting::{self, Party, Sighting};
-use crate::base::{Timestamp, limits};
+use crate::base::Timestamp;
+use crate::base::limits::{self, Room};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::signature::ended;
@@ -59,12 +60,18 @@ pub fn judge(
 pub struct Outdated {
     waiting: Vec<Sighting>,
     dropped: u64,
+    room: Room,
 }
 
 impl Outdated {
+    /// With the limits that its memory leaves.
+    pub fn within(room: Room) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// Takes a sighting of [`RULE`].
     pub fn wait(&mut self, sighting: Sighting) {
-        if self.waiting.len() < limits::OUTDATED_MAX {
+        if self.waiting.len() < self.room.of(limits::OUTDATED_MAX) {
             self.waiting.push(sighting);
         } else {
             self.dropped += 1;

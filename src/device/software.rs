@@ -74,7 +74,7 @@ impl DeviceTable {
                 let key = (index, product, *source, *attribute, *ip);
                 if let Some((known, _)) = rows.get_mut(&key) {
                     *known = known.join(*span);
-                } else if rows.len() < limits::SOFTWARE_MAX {
+                } else if rows.len() < self.room.of(limits::SOFTWARE_MAX) {
                     rows.insert(key, (*span, value));
                 } else {
                     dropped += 1;

@@ -77,7 +77,7 @@ pub struct DeviceTable {
     macs: BTreeMap<Mac, MacState>,
     facts: BTreeMap<FactKey, Span>,
     dropped: u64,
-    room: Room,
+    pub(super) room: Room,
     pub(super) devices: Vec<Device>,
     by_mac: HashMap<Mac, usize>,
     by_ip: HashMap<Addr, Vec<(usize, Span)>>,

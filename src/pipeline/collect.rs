@@ -130,7 +130,7 @@ impl Collector {
             asking: AskingServers::default(),
             guessing: GuessingJudge::default(),
             shared: SharedSecrets::default(),
-            outdated: Outdated::default(),
+            outdated: Outdated::within(room),
             certificates: CertificateKeys::within(room),
             expect,
             suppress: None,
@@ -376,7 +376,7 @@ impl Collector {
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
         shared.finish(device_of, &mut |sighting| findings.add(sighting));
         let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
-        certificates.finish(home, &device_of, &mut |sighting| findings.add(sighting));
+        certificates.finish(home, device_of, &mut |sighting| findings.add(sighting));
         outdated.finish(device_of, &mut |sighting| findings.add(sighting));
         if let Some(list) = &self.suppress {
             self.tally = findings.suppress(list, devices);
