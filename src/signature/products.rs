@@ -222,6 +222,8 @@ impl Line {
             return None;
         }
         let cpe = self.key.and_then(|k| k.split_once(':'));
+        // UPnP headers begin with the system (UPnP Device Architecture 2.0, section 1.2.2).
+        let role = if self.part == 'o' && role == Role::Server { Role::System } else { role };
         Some(Product {
             role,
             product: self.product.clone(),
@@ -382,7 +384,9 @@ mod tests {
         assert_eq!(told("http", "server", value), ["Apache HTTP Server 2.4.6", "OpenSSL 1.0.2k-fips", "PHP 5.4.16"]);
         assert!(of("http", "server", value).iter().all(|p| p.packager == Some("Red Hat") && p.cpe.is_some()));
         let value = "Linux/2.6.32.11, UPnP/1.0, Portable SDK for UPnP devices/1.6.6";
-        assert_eq!(told("ssdp", "server", value), ["Linux 2.6.32.11", "libupnp 1.6.6"]);
+        assert_eq!(told("ssdp", "server", value), ["libupnp 1.6.6", "Linux 2.6.32.11"]);
+        assert_eq!(of("ssdp", "server", value)[0].role, Role::Server);
+        assert!(of("ssdp", "server", value).iter().any(|p| p.product == "Linux" && p.role == Role::System));
         assert_eq!(told("http", "server", "Jetty(9.4.43.v20210629)"), ["Jetty 9.4.43.v20210629"]);
         assert_eq!(told("http", "server", "ExampleCam/V1.2"), ["ExampleCam 1.2"], "as it is written");
         for nothing in ["UPnP/1.0", "**", "", "/1.0", "Samsung", "((((", "a/b"] {

@@ -112,7 +112,7 @@ impl Said {
             said.parts.push(Part {
                 vendor: owned(value("vendor")),
                 product: product.to_owned(),
-                version: owned(value("version")),
+                version: owned(value("version").filter(|v| !matches!(*v, "-" | "none"))),
                 cpe: value("cpe23").and_then(cpe::from_uri),
                 system: of == "os",
             });
