@@ -171,6 +171,8 @@ fn fingerprints_of_recog_tell_devices_and_software() {
     let (_recog, with) = scratch();
     read([&sample, "--recog", &recog], &with).ends_with(exit::COMPLETE);
     assert_eq!(document(&with)["options"]["recog"], recog.as_str());
+    assert_eq!(document(&with)["options"]["recog_sha256"].as_str().map(str::len), Some(64));
+    assert_eq!(document(&without)["options"]["recog_sha256"], "");
 
     let models = |out: &Path| cells(out, "devices", &["model"]).concat();
     assert!(!models(&without).contains(&"Exacam".to_owned()));

@@ -202,6 +202,7 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         ("expect", path(&common.expect)),
         ("signatures", path(&common.signatures)),
         ("recog", path(&common.recog)),
+        ("recog_sha256", recog::loaded().map(|r| r.hash().to_owned()).unwrap_or_default()),
         ("tls_keys", common.tls_keys.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
         ("intel", common.intel.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
         ("reveal_secrets", common.reveal_secrets.to_string()),

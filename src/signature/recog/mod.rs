@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
 use regex::bytes::Regex;
+use sha2::{Digest, Sha256};
 
 use self::pattern::Flags;
 use super::rules::RuleError;
@@ -197,6 +198,7 @@ type Memo = HashMap<(usize, Box<str>), Option<Arc<Said>>, ahash::RandomState>;
 pub struct Recog {
     databases: Vec<Database>,
     memo: Mutex<Memo>,
+    hash: String,
 }
 
 impl Recog {
@@ -219,14 +221,24 @@ impl Recog {
         }
         let mut errors = Vec::new();
         let mut databases = Vec::new();
+        let mut hash = Sha256::new();
         for file in files {
             let text = std::fs::read_to_string(&file).map_err(|e| vec![wrong(&file, format!("cannot read: {e}"))]);
+            if let Ok(text) = &text {
+                hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+                hash.update([0]);
+                hash.update(Sha256::digest(text.as_bytes()));
+            }
             match text.and_then(|text| xml::read(&file, &text, examples)) {
                 Ok(database) => databases.push(database),
                 Err(more) => errors.extend(more),
             }
         }
-        if errors.is_empty() { Ok(Self { databases, memo: Mutex::default() }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Self { databases, memo: Mutex::default(), hash: hex(&hash.finalize()) })
+        } else {
+            Err(errors)
+        }
     }
 
     /// Reads one text as a file of that name.
@@ -234,7 +246,7 @@ impl Recog {
     /// # Errors
     /// As [`Self::load`].
     pub fn from_text(file: &Path, text: &str) -> Result<Self, Vec<RuleError>> {
-        Ok(Self { databases: vec![xml::read(file, text, true)?], memo: Mutex::default() })
+        Ok(Self { databases: vec![xml::read(file, text, true)?], ..Self::default() })
     }
 
     /// What is known of a value that a device told, one [`Said`] for each file that is about such values.
@@ -269,6 +281,12 @@ impl Recog {
         said
     }
 
+    /// SHA-256 over the names and the SHA-256 of all files, in hex: what `run.json` has, so that a run can be told
+    /// from one with other fingerprints.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// How many fingerprints there are.
     pub fn len(&self) -> usize {
         self.databases.iter().map(|d| d.fingerprints.len()).sum()
@@ -278,6 +296,10 @@ impl Recog {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The strings that a value may have been. Control characters are replaced in claims; those of texts are
