@@ -160,3 +160,48 @@ fn protocols_are_listed_with_what_they_yield() {
     let telnet = all.iter().find(|p| p["name"] == "telnet").expect("telnet");
     assert_eq!((&telnet["ports"][0], &telnet["table"]), (&Value::from(23), &Value::from("telnet")));
 }
+
+#[test]
+fn fingerprints_of_recog_tell_devices_and_software() {
+    let recog = text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recog"));
+    let sample = text(&samples_folder().join("http-basic-camera.pcap"));
+    let cells = |out: &Path, name: &str, columns: &[&str]| table(out, name).pick(columns);
+    let (_plain, without) = scratch();
+    read([&sample], &without).ends_with(exit::COMPLETE);
+    let (_recog, with) = scratch();
+    read([&sample, "--recog", &recog], &with).ends_with(exit::COMPLETE);
+    assert_eq!(document(&with)["options"]["recog"], recog.as_str());
+    assert_eq!(document(&with)["options"]["recog_sha256"].as_str().map(str::len), Some(64));
+    assert_eq!(document(&without)["options"]["recog_sha256"], "");
+
+    let models = |out: &Path| cells(out, "devices", &["model"]).concat();
+    assert!(!models(&without).contains(&"Exacam".to_owned()));
+    assert!(models(&with).contains(&"Exacam".to_owned()), "{:?}", models(&with));
+    let claims = table(&with, "devices").column("claims").concat();
+    assert!(claims.contains("http_servers.xml:4)"), "{claims}");
+    let columns = ["product", "version", "cpe"];
+    let software = cells(&with, "device_software", &columns);
+    assert!(software.iter().any(|r| r[0] == "Sample-Cam" && r[1] == "9.80"), "{software:?}");
+    assert_eq!(cells(&without, "findings", &["finding_id"]), cells(&with, "findings", &["finding_id"]));
+}
+
+#[test]
+fn examples_of_recog_are_run_and_broken_files_told_by_line() {
+    let recog = text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recog"));
+    let good = overhear(["signatures", "check", "--recog", &recog]).ends_with(exit::COMPLETE).stdout;
+    assert!(good.lines().any(|l| l.split_whitespace().eq(["http_servers.xml", "2", "3", "3"])), "{good}");
+
+    let wrong = "<fingerprints matches=\"ssh.banner\">\n<fingerprint pattern=\"^a(b)\">\n<example x.y=\"c\">ab</example>\n<example>d</example>\n<param pos=\"1\" name=\"x.y\"/></fingerprint></fingerprints>";
+    let failing = folder(&[("ssh.xml", wrong)]);
+    let run = overhear(["signatures", "check", "--recog", &text(failing.path())]).ends_with(exit::USAGE);
+    for part in ["ssh.xml:3: x.y is \"b\" and not \"c\"", "ssh.xml:4: the example \"d\" is not hit"] {
+        assert!(run.stdout.contains(part), "{part} is not in {}", run.stdout);
+    }
+    let broken = folder(&[("a.xml", "<fingerprints>\n<fingerprint pattern=\"(\"/>\n</fingerprints>")]);
+    let sample = text(&samples_folder().join("http-basic-camera.pcap"));
+    let (_broken, out) = scratch();
+    let run = read([&sample, "--recog", &text(broken.path())], &out).ends_with(exit::USAGE);
+    assert!(run.stderr.contains("a.xml:2: no regular expression") && !out.exists(), "{}", run.stderr);
+    let run = overhear(["signatures", "check", "--recog", "/nowhere"]).ends_with(exit::USAGE);
+    assert!(run.stdout.contains("/nowhere: cannot list"), "{}", run.stdout);
+}

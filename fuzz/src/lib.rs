@@ -39,6 +39,7 @@ use overhear::record::RowBuffer;
 use overhear::signature::RuleSet;
 use overhear::signature::defaults::Defaults;
 use overhear::signature::intel::{self, Key};
+use overhear::signature::recog::{self, Recog};
 use overhear::sink::{TableSchema, encode_row_group};
 use overhear::source::{CaptureReader, Fill, ReadOptions, SourceError};
 use overhear::stream::{Budget, Chunk as Stretch, StreamSide, Taken};
@@ -60,6 +61,7 @@ const OTHERS: &[(&str, Target)] = &[
     ("proof", proof),
     ("lists", list_file),
     ("intel", indicators),
+    ("recog", fingerprints),
     ("certificate", certificate),
     ("tls_keys", tls_keys),
 ];
@@ -461,6 +463,22 @@ fn indicators(bytes: &[u8]) {
         && key.kind == intel::Kind::Domain
     {
         assert!(listed.name(key.bytes()).is_some(), "{first:?} was listed");
+    }
+}
+
+/// A file of Recog: what is read keeps its promises, and its fingerprints are held against the file's own lines.
+fn fingerprints(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match Recog::from_text(Path::new("http_servers.xml"), &text) {
+        Err(errors) => assert!(!errors.is_empty() && errors.len() <= limits::LIST_ERRORS_MAX),
+        Ok(recog) => {
+            let outcome = recog::check(&recog);
+            assert!(outcome.files.iter().all(|f| f.hit + outcome.skipped + outcome.failed.len() == f.examples));
+            for line in text.lines().take(64) {
+                let said = recog.hits("http", "server", line);
+                assert_eq!(said, recog.hits("http", "server", line), "{line:?} is judged once");
+            }
+        }
     }
 }
 

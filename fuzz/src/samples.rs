@@ -102,6 +102,7 @@ impl Samples {
             "defaults" => vec![DEFAULTS.as_bytes().to_vec()],
             "proof" => vec![PROOF.to_vec()],
             "intel" => INTEL.iter().map(|list| list.as_bytes().to_vec()).collect(),
+            "recog" => vec![RECOG.as_bytes().to_vec()],
             "lists" => vec![LIST.as_bytes().to_vec()],
             "tls_keys" => vec![key_log()],
             "certificate" => CERTIFICATES.iter().map(|c| c.to_vec()).collect(),
@@ -216,6 +217,7 @@ const INTEL: [&str; 7] = [
     include_str!("../../tests/intel/sslbl-certificates.csv"),
     include_str!("../../tests/intel/threatfox.csv"),
 ];
+const RECOG: &str = include_str!("../../tests/recog/http_servers.xml");
 const LIST: &str = include_str!("../../signatures/lists/controls.tsv");
 const SUPPRESS: &str = r#"
 [[suppress]]

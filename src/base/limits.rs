@@ -2,8 +2,10 @@
 //! `capture_stats`; none is hit silently.
 
 mod encryption;
+mod recognition;
 
 pub use encryption::*;
+pub use recognition::*;
 
 /// How much of the limits on tables that a whole run keeps (devices, findings, names, destinations) a
 /// run may use: all of it with 1 GiB of memory or more, less of it with less.

@@ -130,6 +130,9 @@ pub struct Common {
     /// Folder of rules and lists that replace or extend the built-in ones
     #[arg(long, value_name = "DIR")]
     pub signatures: Option<PathBuf>,
+    /// Folder of fingerprints of Recog (*.xml) that devices and software are told by besides the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub recog: Option<PathBuf>,
     /// List of indicators to hold the traffic against, or a folder of them; repeat for more: MISP, STIX 2.1,
     /// CSV of abuse.ch, or addresses, domains and fingerprints one a line
     #[arg(long, value_name = "FILE_OR_DIR")]
@@ -379,6 +382,9 @@ pub enum Signatures {
         /// Folder to check [default: what is built in]
         #[arg(value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Folder of fingerprints of Recog to check instead: all of their examples must hit
+        #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+        recog: Option<PathBuf>,
     },
     /// Print the rules
     List {

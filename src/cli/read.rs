@@ -14,6 +14,7 @@ use crate::pipeline::{PipelineError, Progress};
 use crate::policy::{Expect, HomeNet, Suppress};
 use crate::proto::tls::opening::keylog::{KeyStore, Since};
 use crate::report::summary;
+use crate::signature::recog::{self, Recog};
 use crate::signature::{Intel, Severity, SignatureSet, intel};
 use crate::sink::SinkError;
 use crate::source::{check_filter, discover};
@@ -168,6 +169,12 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         None => None,
         Some(folder) => Some(signatures(folder)?),
     };
+    if let Some(folder) = &common.recog {
+        recog::install(Recog::load(folder, false).map_err(|errors| {
+            errors.iter().for_each(complain);
+            exit::USAGE
+        })?);
+    }
     let lists = indicators(&common.intel, common.memory)?;
     let memory = common.memory.saturating_sub(lists.as_ref().map_or(0, |l| l.memory()));
     let case_key = match &common.case_key {
@@ -203,6 +210,8 @@ pub fn configure(common: &Common, command_line: Vec<String>) -> Result<ReadConfi
         ("expect", path(&common.expect)),
         ("inventory", path(&common.inventory)),
         ("signatures", path(&common.signatures)),
+        ("recog", path(&common.recog)),
+        ("recog_sha256", recog::loaded().map(|r| r.hash().to_owned()).unwrap_or_default()),
         ("tls_keys", common.tls_keys.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
         ("intel", common.intel.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(",")),
         ("reveal_secrets", common.reveal_secrets.to_string()),

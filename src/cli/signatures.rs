@@ -5,12 +5,14 @@ use std::path::Path;
 
 use super::args::{Format, Signatures};
 use super::{complain, exit, print, read};
+use crate::signature::recog::{self, Recog};
 use crate::signature::{Category, Severity, SignatureSet};
 
 /// Checks or lists.
 pub fn run(what: &Signatures) -> u8 {
     match what {
-        Signatures::Check { dir } => check(dir.as_deref()),
+        Signatures::Check { recog: Some(folder), .. } => check_recog(folder),
+        Signatures::Check { dir, recog: None } => check(dir.as_deref()),
         Signatures::List { signatures: None, format } => list(SignatureSet::builtin(), *format),
         Signatures::List { signatures: Some(folder), format } => match read::signatures(folder) {
             Ok(set) => list(&set, *format),
@@ -29,6 +31,34 @@ fn check(folder: Option<&Path>) -> u8 {
     match SignatureSet::load(folder) {
         Ok(set) => print(&inventory(&set)),
         Err(errors) => wrong(&errors),
+    }
+}
+
+/// Runs the examples of a folder of Recog.
+fn check_recog(folder: &Path) -> u8 {
+    let outcome = match Recog::load(folder, true) {
+        Ok(recog) => recog::check(&recog),
+        Err(errors) => return wrong(&errors),
+    };
+    let width = outcome.files.iter().map(|f| f.name.len()).max().unwrap_or(0);
+    let mut out = format!("{:width$}  {:>12}  {:>8}  {:>6}\n", "File", "Fingerprints", "Examples", "Hit");
+    let mut sums = [0; 3];
+    for f in &outcome.files {
+        let used = if f.used { "" } else { "  (no parser tells such strings)" };
+        let _ = writeln!(out, "{:width$}  {:>12}  {:>8}  {:>6}{used}", f.name, f.fingerprints, f.examples, f.hit);
+        for (sum, n) in sums.iter_mut().zip([f.fingerprints, f.examples, f.hit]) {
+            *sum += n;
+        }
+    }
+    let [fingerprints, examples, hit] = sums;
+    let _ = writeln!(out, "{:width$}  {fingerprints:>12}  {examples:>8}  {hit:>6}", "All");
+    if outcome.skipped > 0 {
+        let _ = writeln!(out, "{} examples stand in files that are not there", outcome.skipped);
+    }
+    match print(&out) {
+        exit::COMPLETE if outcome.failed.is_empty() => exit::COMPLETE,
+        exit::COMPLETE => wrong(&outcome.failed),
+        failed => failed,
     }
 }
 

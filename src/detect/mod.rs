@@ -18,6 +18,7 @@ pub mod login;
 pub mod mail;
 pub mod management;
 pub mod names;
+pub mod outdated;
 pub mod provisioning;
 pub mod quality;
 pub mod remote;

@@ -181,7 +181,7 @@ impl ClaimDedup {
     }
 
     /// A property that a device states of itself; see [`Claim::fact`]. Said again, it only moves the
-    /// time at which it was last seen.
+    /// time at which it was last seen. Whether it is new since the last [`Self::drain`].
     pub fn fact(
         &mut self,
         source: &'static str,
@@ -189,16 +189,19 @@ impl ClaimDedup {
         attribute: &'static str,
         value: &[u8],
         ts: Timestamp,
-    ) {
+    ) -> bool {
         let said = self.facts.hasher().hash_one((mac, ip, source, attribute, value));
         if let Some(known) = self.facts.get_mut(&said) {
             known.first = known.first.min(ts);
             known.last = known.last.max(ts);
-        } else if self.facts.len() < limits::CLAIMS_PENDING_MAX {
+            return false;
+        }
+        if self.facts.len() < limits::CLAIMS_PENDING_MAX {
             self.facts.insert(said, Claim::fact(source, mac, ip, attribute, value, ts));
         } else {
             self.dropped += 1;
         }
+        true
     }
 
     /// Whether there is nothing to hand on.

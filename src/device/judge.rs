@@ -13,6 +13,7 @@ use crate::base::limits;
 use crate::signature::devices::{self, Hit, UNKNOWN, VIRTUAL};
 use crate::signature::oui;
 use crate::signature::pattern::NAMES;
+use crate::signature::recog::{self, Said};
 
 /// Score of "unknown": what speaks for a class must outweigh it.
 const UNKNOWN_SCORE: f64 = 2.0;
@@ -138,10 +139,34 @@ impl Weighing {
         self.signs.push((hit.weight, sign));
     }
 
+    /// What a fingerprint of the user's own says of a value.
+    fn said(&mut self, source: &'static str, attribute: &'static str, value: &str, said: &Said) {
+        let by = said_by(source, attribute);
+        let mut says = Vec::new();
+        if let Some(class) = said.class {
+            self.classes.add(class, by, said.class_weight);
+            says.push(format!("class {class}"));
+        }
+        if let Some(vendor) = &said.vendor {
+            self.vendors.add(spelt(vendor), by, said.vendor_weight);
+            says.push(format!("vendor {}", spelt(vendor)));
+        }
+        for (index, text) in [&said.model, &said.firmware, &said.os].into_iter().enumerate() {
+            if let (Some(text), Some(scale)) = (text, self.says.get_mut(index)) {
+                scale.add(text.clone(), by, said.class_weight.max(said.vendor_weight));
+                says.push(format!("{} {text}", NAMES.get(index).unwrap_or(&"")));
+            }
+        }
+        if !says.is_empty() {
+            let weight = said.class_weight.max(said.vendor_weight);
+            let sign = format!("{source}: {value} -> {} ({weight:.2}, {})", says.join(", "), said.place);
+            self.signs.push((weight, sign));
+        }
+    }
+
     /// A maker in the words of the device.
     fn stated_vendor(&mut self, by: &'static str, name: &str) {
-        let known = devices::all().hits("", "vendor", name).find_map(|h| h.tell.vendor.clone());
-        self.vendors.add(known.unwrap_or_else(|| name.to_owned()), by, STATED_WEIGHT);
+        self.vendors.add(spelt(name), by, STATED_WEIGHT);
     }
 
     /// The best of what was said, by the index in [`NAMES`].
@@ -149,6 +174,12 @@ impl Weighing {
         let ranked = self.says.get(index)?.ranked();
         ranked.first().map(|(text, _)| (*text).clone())
     }
+}
+
+/// A maker as the tables spell it.
+fn spelt(name: &str) -> String {
+    let known = devices::all().hits("", "vendor", name).find_map(|h| h.tell.vendor.clone());
+    known.unwrap_or_else(|| name.to_owned())
 }
 
 /// Weighs what is known of a device.
@@ -175,6 +206,9 @@ pub(super) fn judge(device: &Device) -> Verdict {
         for hit in tells.hits(source, attribute, value) {
             known |= hit.tell.vendor.is_some();
             w.hit(source, attribute, value, &hit);
+        }
+        for said in recog::loaded().into_iter().flat_map(|r| r.hits(source, attribute, value)) {
+            w.said(source, attribute, value, &said);
         }
         match *attribute {
             "vendor" if !known => w.stated_vendor(source, value),

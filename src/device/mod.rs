@@ -6,6 +6,7 @@ pub mod inventory;
 mod judge;
 pub mod links;
 pub mod rows;
+pub mod software;
 pub mod table;
 
 pub use claim::{Claim, ClaimDedup, ClaimKind};

@@ -45,7 +45,7 @@ struct MacState {
 }
 
 /// Who a fact is about, where it comes from, and what it says.
-type FactKey = (Mac, Addr, &'static str, &'static str, Box<str>);
+pub(super) type FactKey = (Mac, Addr, &'static str, &'static str, Box<str>);
 
 /// An address of a device.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ pub struct DeviceTable {
     macs: BTreeMap<Mac, MacState>,
     facts: BTreeMap<FactKey, Span>,
     dropped: u64,
-    room: Room,
+    pub(super) room: Room,
     inventory: Option<Arc<Inventory>>,
     /// Entries of the inventory whose device was seen.
     inventory_seen: Vec<bool>,
@@ -418,6 +418,11 @@ impl DeviceTable {
                 device.facts.push(fact);
             }
         }
+    }
+
+    /// All facts, in the order of their keys.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (&FactKey, &Span)> {
+        self.facts.iter()
     }
 
     pub(super) fn find(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {

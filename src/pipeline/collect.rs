@@ -18,12 +18,14 @@ use crate::detect::certificates::keys::CertificateKeys;
 use crate::detect::findings::{About, FINDINGS};
 use crate::detect::guessing::{Attempt, GuessingJudge};
 use crate::detect::intel::Crowd;
+use crate::detect::outdated::{self, Outdated};
 use crate::detect::quality::{self, Completeness};
 use crate::detect::shared::SharedSecrets;
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::contacts::{DEVICE_PEERS, DEVICE_SERVICES};
 use crate::device::rows::DEVICES;
 use crate::device::{Contacts, DeviceTable, Inventory, Links};
+use crate::device::software::DEVICE_SOFTWARE;
 use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::suppress::Tally;
@@ -73,6 +75,7 @@ pub struct Collector {
     asking: AskingServers,
     guessing: GuessingJudge,
     shared: SharedSecrets,
+    outdated: Outdated,
     certificates: CertificateKeys,
     expect: Option<Expect>,
     suppress: Option<Arc<Suppress>>,
@@ -80,6 +83,8 @@ pub struct Collector {
     texts: u32,
     /// What became of the entries of the list of accepted findings, once concluded.
     pub tally: Tally,
+    /// Rows of software that had no room.
+    software_dropped: u64,
     /// Names in the order in which they came: the second key of their times.
     name_order: u64,
     buffers: Vec<RowBuffer>,
@@ -132,6 +137,7 @@ impl Collector {
             asking: AskingServers::default(),
             guessing: GuessingJudge::default(),
             shared: SharedSecrets::default(),
+            outdated: Outdated::within(room),
             certificates: CertificateKeys::within(room),
             expect,
             suppress: None,
@@ -139,6 +145,7 @@ impl Collector {
             tally: Tally::default(),
             home,
             names: NameMap::within(room),
+            software_dropped: 0,
             name_order: 0,
             devices: DeviceTable::new(network).within(room),
             links: Links::within(room),
@@ -236,7 +243,10 @@ impl Collector {
             self.links.banner(banner);
         }
         for sighting in output.sightings.drain(..) {
-            self.findings.add(self.crowd.settle(sighting));
+            match sighting.rule {
+                outdated::RULE => self.outdated.wait(sighting),
+                _ => self.findings.add(self.crowd.settle(sighting)),
+            }
         }
         std::mem::take(&mut output.asking).into_iter().for_each(|server| self.asking.asks(server));
         for login in output.unproven.drain(..) {
@@ -382,7 +392,8 @@ impl Collector {
             }
         }
         let texts = self.texts;
-        let Self { egress, asking, guessing, shared, certificates, findings, devices, links, buffers, home, .. } = self;
+        let Self { egress, asking, guessing, shared, outdated, certificates, findings, devices, links, buffers, home, .. } =
+            self;
         egress.finish(&mut |sighting| findings.add(sighting));
         asking.finish(&mut |sighting| findings.add(sighting));
         guessing.finish(&mut |sighting| findings.add(sighting));
@@ -394,6 +405,7 @@ impl Collector {
         shared.finish(device_of, &mut |sighting| findings.add(sighting));
         let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
         certificates.finish(home, device_of, &mut |sighting| findings.add(sighting));
+        outdated.finish(device_of, &mut |sighting| findings.add(sighting));
         findings.settle();
         if let Some(list) = &self.suppress {
             self.tally = findings.suppress(list, devices);
@@ -416,19 +428,25 @@ impl Collector {
         });
         put(buffers, &FINDINGS, rows);
         let contacts = &contacts;
-        let rows = parallel::side_by_side(threads, 2, |tables| {
-            let mut rows = [RowBuffer::default(), RowBuffer::default()];
-            if tables.contains(&0) {
-                contacts.service_rows(devices, &mut rows[0]);
+        let rows = parallel::side_by_side(threads, 3, |tables| {
+            let mut rows: [RowBuffer; 3] = Default::default();
+            let [services, peers, software] = &mut rows;
+            let mut dropped = 0;
+            for table in tables {
+                match table {
+                    0 => dropped += devices.software_rows(software),
+                    1 => contacts.peer_rows(devices, |ip| home.scope(ip), peers),
+                    _ => contacts.service_rows(devices, services),
+                }
             }
-            if tables.contains(&1) {
-                contacts.peer_rows(devices, |ip| home.scope(ip), &mut rows[1]);
-            }
-            rows
+            (rows, dropped)
         });
-        let (services, peers) = rows.into_iter().map(|[a, b]| (a, b)).unzip();
-        put(buffers, &DEVICE_SERVICES, services);
-        put(buffers, &DEVICE_PEERS, peers);
+        for ([services, peers, software], dropped) in rows {
+            put(buffers, &DEVICE_SERVICES, vec![services]);
+            put(buffers, &DEVICE_PEERS, vec![peers]);
+            put(buffers, &DEVICE_SOFTWARE, vec![software]);
+            self.software_dropped += dropped;
+        }
     }
 
     /// What the limits of names, devices and findings dropped.
@@ -440,6 +458,8 @@ impl Collector {
                 + self.asking.take_dropped()
                 + self.guessing.take_dropped()
                 + self.shared.take_dropped()
+                + self.outdated.take_dropped()
+                + std::mem::take(&mut self.software_dropped)
                 + self.certificates.take_dropped(),
             findings_limited: self.findings.limited(),
             contacts_dropped: self.links.take_dropped(),

@@ -12,6 +12,7 @@ use crate::detect::certificates::{self, Book, CERTIFICATES, Hidden, Known, Shown
 use crate::detect::credentials::{self, Beside, CREDENTIALS};
 use crate::detect::guessing::Attempt;
 use crate::detect::login::{self, LoginJudge};
+use crate::detect::outdated;
 use crate::detect::{Party, Sighting, cleartext, events, frames, intel, sighting};
 use crate::device::{Claim, ClaimDedup, links::BannerDedup};
 use crate::flow::key::protocol;
@@ -317,7 +318,10 @@ impl<'a> Emitter<'a> {
         {
             let is_user = matches!(fact.attribute, "user" | "username");
             let value = if is_user { secret::user(fact.value) } else { text::without_settings(fact.value) };
-            self.learnt.claims.fact(protocol, (mac, ip), fact.attribute, &value, at.ts);
+            if self.learnt.claims.fact(protocol, (mac, ip), fact.attribute, &value, at.ts) {
+                let told = (protocol, fact.attribute, &*String::from_utf8_lossy(&value));
+                outdated::judge(&self.options.home, at, Party { ip, mac }, told, &mut self.out.sightings);
+            }
             let said_by_server = matches!(fact.about, About::Side(Direction::Resp)) && !on_link(at.flow);
             if said_by_server && matches!(fact.attribute, "banner" | "server") {
                 let transport = match at.flow.transport {

@@ -167,6 +167,7 @@ pub static ALL: LazyLock<Vec<&'static Table>> = LazyLock::new(|| {
         &device::rows::DEVICES,
         &device::contacts::DEVICE_SERVICES,
         &device::contacts::DEVICE_PEERS,
+        &device::software::DEVICE_SOFTWARE,
         &detect::findings::FINDINGS,
         &detect::credentials::CREDENTIALS,
         &detect::certificates::CERTIFICATES,

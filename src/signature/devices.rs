@@ -350,6 +350,14 @@ mod tests {
     }
 
     #[test]
+    fn every_holder_of_a_block_that_is_named_is_in_the_registry() {
+        let holders: Vec<&str> = crate::signature::oui::holders().collect();
+        for tell in all().by_attribute.values().flatten().filter(|t| t.on.0 == "oui") {
+            assert!(holders.contains(&tell.example.as_str()), "no block is registered to {}", tell.example);
+        }
+    }
+
+    #[test]
     fn every_class_has_a_fact() {
         let rows: Vec<_> = all().by_attribute.values().flatten().filter_map(|t| t.class).collect();
         for class in CLASSES.iter().chain([&VIRTUAL]) {

@@ -91,6 +91,13 @@ pub fn lookup(mac: Mac) -> Option<&'static str> {
     find(2, &[a, b, c, d, e & 0xf0]).or_else(|| find(1, &[a, b, c, d & 0xf0])).or_else(|| find(0, &[a, b, c]))
 }
 
+/// All names of the registry.
+#[cfg(test)]
+pub fn holders() -> impl Iterator<Item = &'static str> {
+    let pool = REGISTRY.get(table(3).0..).and_then(|p| std::str::from_utf8(p).ok()).unwrap_or_default();
+    pool.lines()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

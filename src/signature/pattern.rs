@@ -15,7 +15,7 @@
 use crate::base::limits;
 
 /// What a gap may be kept as.
-pub const NAMES: [&str; 4] = ["model", "firmware", "os", "vendor"];
+pub const NAMES: [&str; 5] = ["model", "firmware", "os", "vendor", "version"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {

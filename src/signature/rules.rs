@@ -33,6 +33,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("mail.toml", include_str!("../../signatures/rules/mail.toml")),
     ("management.toml", include_str!("../../signatures/rules/management.toml")),
     ("remote.toml", include_str!("../../signatures/rules/remote.toml")),
+    ("software.toml", include_str!("../../signatures/rules/software.toml")),
     ("ssh.toml", include_str!("../../signatures/rules/ssh.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
     ("voice.toml", include_str!("../../signatures/rules/voice.toml")),

@@ -12,10 +12,12 @@ use sha2::{Digest, Sha256};
 
 use super::defaults::{self, Defaults};
 use super::devices;
+use super::ended;
 use super::forms;
 use super::issuers;
 use super::labels;
 use super::list::{self, List};
+use super::products;
 use super::rules::{RuleError, RuleSet, read_text};
 use super::software;
 use crate::base::limits;
@@ -29,6 +31,8 @@ const LISTS: &[(&str, &str, &[&str])] = &[
     (defaults::BUILTIN.0, defaults::BUILTIN.1, &defaults::COLUMNS),
     (forms::BUILTIN.0, forms::BUILTIN.1, &forms::COLUMNS),
     (software::BUILTIN.0, software::BUILTIN.1, &software::COLUMNS),
+    (products::BUILTIN.0, products::BUILTIN.1, &products::COLUMNS),
+    (ended::BUILTIN.0, ended::BUILTIN.1, &ended::COLUMNS),
     (labels::BUILTIN.0, labels::BUILTIN.1, &labels::COLUMNS),
     (issuers::AUTHORITIES.0, issuers::AUTHORITIES.1, &issuers::AUTHORITY_COLUMNS),
     (issuers::FACTORY.0, issuers::FACTORY.1, &issuers::FACTORY_COLUMNS),
@@ -143,6 +147,8 @@ impl SignatureSet {
             }
             _ if name == defaults::BUILTIN.0 => Defaults::parse(file, text).map(|_| ()),
             _ if name == software::BUILTIN.0 => software::read(file, list::parse(file, text, columns)?).map(|_| ()),
+            _ if name == products::BUILTIN.0 => products::read(file, list::parse(file, text, columns)?).map(|_| ()),
+            _ if name == ended::BUILTIN.0 => ended::read(file, list::parse(file, text, columns)?).map(|_| ()),
             _ if name == labels::BUILTIN.0 => labels::read(file, list::parse(file, text, columns)?).map(|_| ()),
             _ if devices::is_file(name) => devices::read(file, list::parse(file, text, columns)?).map(|_| ()),
             _ => forms::read(file, list::parse(file, text, columns)?).map(|_| ()),
@@ -170,6 +176,18 @@ impl SignatureSet {
                 let list = list::parse(file, text, columns)?;
                 let version = list.version.clone();
                 software::add(software::read(file, list)?);
+                version
+            }
+            _ if name == products::BUILTIN.0 => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                products::add(products::read(file, list)?);
+                version
+            }
+            _ if name == ended::BUILTIN.0 => {
+                let list = list::parse(file, text, columns)?;
+                let version = list.version.clone();
+                ended::add(ended::read(file, list)?);
                 version
             }
             _ if name == labels::BUILTIN.0 => {

@@ -86,18 +86,20 @@ pub fn read(file: &Path, list: List) -> Result<Vec<Software>, Vec<RuleError>> {
     if errors.is_empty() { Ok(rows) } else { Err(errors) }
 }
 
-fn midnight(day: &str) -> Option<Timestamp> {
+/// The beginning of a day (as in 2026-11-25), in UTC.
+pub(super) fn midnight(day: &str) -> Option<Timestamp> {
     let date = Some(day).filter(|d| d.len() == 10)?.parse::<jiff::civil::Date>().ok()?;
     let start = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_nanosecond();
     i64::try_from(start).ok().map(Timestamp)
 }
 
-fn is_version(text: &str) -> bool {
+/// Whether it is numbers with dots between.
+pub(super) fn is_version(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// Orders versions by their numbers: 7.10 comes behind 7.9.
-fn compare(a: &str, b: &str) -> Ordering {
+pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let numbers = |text: &str| -> Vec<u64> { text.split('.').map(|n| n.parse().unwrap_or(u64::MAX)).collect() };
     numbers(a).cmp(&numbers(b))
 }

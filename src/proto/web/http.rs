@@ -333,6 +333,7 @@ impl Http {
                 head.location,
                 scheme,
                 realm.as_deref(),
+                head.cookie,
             ]),
             status: head.status,
             version: head.version(),

@@ -8,6 +8,7 @@ use super::http_event::{Event, TABLE};
 use super::http_head::{Framing, RequestHead, ResponseHead};
 use super::http_ledger::Ledger;
 use super::http_login as login;
+use super::http_login::cookie_name;
 use super::http_message::{Request, Response, Strings, session_of};
 use crate::base::{Reader, limits};
 use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
@@ -358,6 +359,7 @@ impl Http2 {
         let realm = realm.flatten();
         let coding = get("content-encoding").map_or(Coding::Plain, Coding::of);
         let session = fields.list.iter().filter(|(n, _)| n == b"set-cookie").find_map(|(_, v)| session_of(v));
+        let cookie = get("set-cookie").and_then(cookie_name);
         stream.response = Some(Response {
             strings: Strings::new([
                 None,
@@ -366,6 +368,7 @@ impl Http2 {
                 get("location"),
                 scheme,
                 realm.as_deref(),
+                cookie,
             ]),
             status,
             version: "2",

@@ -96,6 +96,8 @@ pub struct Exchange<'e> {
     pub auth_scheme: Option<&'e [u8]>,
     /// Realm of the challenge.
     pub realm: Option<&'e [u8]>,
+    /// Name of the first cookie that the response sets.
+    pub cookie: Option<&'e [u8]>,
     /// Location field as sent: it may hold secrets.
     pub location: Option<&'e [u8]>,
     /// Title of the page.
@@ -111,13 +113,14 @@ pub struct Exchange<'e> {
 
 impl<'e> Exchange<'e> {
     /// What it says of the two devices: side, attribute, value.
-    pub fn facts(&self) -> [(Side, &'static str, Option<&'e [u8]>); 4] {
+    pub fn facts(&self) -> [(Side, &'static str, Option<&'e [u8]>); 5] {
         let page = Some(200).filter(|_| !self.is_proxied) == self.status;
         [
             (Side::Server, "server", self.server.filter(|_| !self.is_proxied)),
             (Side::Server, "realm", self.realm.filter(|_| !self.is_proxied)),
             (Side::Server, "title", self.title.filter(|_| page)),
             (Side::Client, "user-agent", self.user_agent),
+            (Side::Server, "cookie", self.cookie.filter(|_| !self.is_proxied)),
         ]
     }
 }

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::http_body::Coding;
-use super::http_login::{is_key_field, session_cookie};
+use super::http_login::{cookie_name, is_key_field, session_cookie};
 use crate::base::limits;
 use crate::fingerprint::npf;
 use crate::proto::digest::parameter;
@@ -86,6 +86,8 @@ pub struct ResponseHead<'a> {
     pub location: Option<&'a [u8]>,
     pub challenges: [Option<&'a [u8]>; 4],
     pub upgrade: Option<&'a [u8]>,
+    /// Name of the first cookie that it sets: which one tells the software.
+    pub cookie: Option<&'a [u8]>,
     /// Value of the cookie that begins a session, where one does.
     pub session: Option<&'a [u8]>,
     pub coding: Coding,
@@ -260,7 +262,10 @@ impl<'a> ResponseHead<'a> {
             8 if is("location") => _ = self.location.get_or_insert(value),
             12 if is("content-type") => _ = self.content_type.get_or_insert(value),
             14 if is("content-length") => self.length = self.length.or(text::decimal(value.trim_ascii())),
-            10 if is("set-cookie") => self.session = self.session.or_else(|| session_cookie(value).map(|c| c.1)),
+            10 if is("set-cookie") => {
+                self.cookie = self.cookie.or_else(|| cookie_name(value));
+                self.session = self.session.or_else(|| session_cookie(value).map(|c| c.1));
+            }
             16 if is("www-authenticate") => put(&mut self.challenges, value),
             16 if is("content-encoding") => self.coding = Coding::of(value),
             17 if is("transfer-encoding") => self.chunked |= text::contains(value, b"chunked"),

@@ -190,6 +190,15 @@ pub fn key_field(value: &[u8]) -> Option<Found> {
     Found::token("api-key", value)
 }
 
+/// The name of the cookie that a `Set-Cookie` field sets, where it is short and of plain signs.
+pub fn cookie_name(set_cookie: &[u8]) -> Option<&[u8]> {
+    const LONGEST: usize = 64;
+    let (name, _) = text::split_once(set_cookie, b'=')?;
+    let name = name.trim_ascii();
+    let is_plain = name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    (is_plain && (2..=LONGEST).contains(&name.len())).then_some(name)
+}
+
 /// The session that a `Set-Cookie` field begins, where its name is one that sessions have; a cookie that
 /// is taken back is none.
 pub fn session_cookie(set_cookie: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -215,6 +224,14 @@ pub fn session_cookie(set_cookie: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::super::http_form::tests::shown;
     use super::*;
+
+    #[test]
+    fn names_of_cookies_are_told_without_their_values() {
+        assert_eq!(cookie_name(b"JSESSIONID=8F3A; Path=/"), Some(&b"JSESSIONID"[..]));
+        for none in [&b"JSESSIONID"[..], b"=x", b"a=b", b"a b=c", &[b'a'; 100]] {
+            assert_eq!(cookie_name(none), None);
+        }
+    }
 
     #[test]
     fn a_key_without_a_scheme_is_not_shown_as_one() {

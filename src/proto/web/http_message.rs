@@ -74,8 +74,8 @@ pub struct Request {
 pub struct Response {
     /// The request.
     pub request: Option<Request>,
-    /// Reason, server, content type, location, scheme, realm.
-    pub strings: Strings<6>,
+    /// Reason, server, content type, location, scheme, realm, name of the first cookie.
+    pub strings: Strings<7>,
     /// Status code.
     pub status: u16,
     /// Version as the table spells it.
@@ -231,6 +231,7 @@ impl Response {
             response_body_len: self.body_len,
             auth_scheme: exchange.auth_scheme.or(strings.get(4)),
             realm: strings.get(5),
+            cookie: strings.get(6),
             location: strings.get(3),
             title: if is_page { head::title(&text) } else { None },
             ..exchange
