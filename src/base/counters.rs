@@ -89,6 +89,8 @@ counters! {
     names_dropped,
     /// Findings whose examples or count stopped growing at a limit.
     findings_limited,
+    /// Rows of devices written before the end because memory was short; a device that came again has another.
+    devices_written,
 }
 
 #[cfg(test)]

@@ -90,8 +90,19 @@ pub const LIST_ITEMS_MAX: usize = 256;
 pub const FINDING_EXAMPLES_MAX: usize = 64;
 /// Different findings that one run keeps.
 pub const FINDINGS_MAX: usize = 102_400;
-/// Devices that one run keeps.
-pub const DEVICES_MAX: usize = 204_800;
+/// Bytes that all that is known of devices may take; those not seen for the longest are then judged and
+/// written out. A hundred thousand devices with ten facts each take about 180 MiB.
+pub const DEVICE_BYTES_MAX: usize = 240 << 20;
+/// Devices written out of which is remembered that they were there, and with which address.
+pub const DEVICES_WRITTEN_MAX: usize = 819_200;
+/// Facts (host names and the like) about one device that are kept.
+pub const DEVICE_FACTS_MAX: usize = 256;
+/// Parts of time in which is told whether a device had an address; see `device::times`.
+pub const TIME_PARTS_MAX: usize = 16;
+/// Hexadecimal digits in a row that make a host name one that no second device has: 40 bits.
+pub const UNIQUE_NAME_DIGITS_MIN: usize = 10;
+/// Bytes of a DHCP client identifier that make it one that no second device has.
+pub const UNIQUE_CLIENT_ID_BYTES_MIN: usize = 9;
 /// Addresses listed for one device.
 pub const DEVICE_ADDRESSES_MAX: usize = 64;
 /// (host, address) pairs whose looked-up names are remembered.
@@ -207,10 +218,6 @@ pub const SUPPRESS_REASON_BYTES_MAX: usize = 512;
 pub const CLAIMS_PENDING_MAX: usize = 8_192;
 /// Addresses from outside that are kept of each MAC that forwards them: enough to know a router.
 pub const FOREIGN_SAMPLES_MAX: usize = 4;
-/// (MAC, address) pairs that one run keeps.
-pub const DEVICE_PAIRS_MAX: usize = 2 * DEVICES_MAX;
-/// Facts (host names and the like) about devices that one run keeps.
-pub const DEVICE_FACTS_MAX: usize = DEVICES_MAX;
 /// Pieces of one pattern of a device signature.
 pub const PATTERN_TOKENS_MAX: usize = 32;
 /// Steps that holding one pattern against one value may take.
@@ -391,6 +398,8 @@ pub const HTTP_FACTS_MAX: usize = 32;
 
 /// Bytes of one DHCP option that came in several parts (RFC 3396 sets no bound).
 pub const DHCP_OPTION_BYTES_MAX: usize = 4096;
+/// Options of one Router Advertisement that are looked at.
+pub const NDP_OPTIONS_MAX: usize = 32;
 /// Relay agents that one DHCPv6 message may have come over (RFC 8415, section 7.6: HOP_COUNT_LIMIT).
 pub const DHCPV6_RELAYS_MAX: usize = 8;
 /// Options of one DHCPv6 message that are looked at.

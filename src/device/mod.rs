@@ -1,9 +1,12 @@
 //! Which devices there are: claims from all protocols, merged into one row per device.
 
 pub mod claim;
+mod joined;
 mod judge;
 pub mod rows;
+mod settle;
 pub mod table;
+mod times;
 
 pub use claim::{Claim, ClaimDedup, ClaimKind};
 pub use table::DeviceTable;

@@ -46,6 +46,11 @@ pub static DEVICES: Table = Table {
             Type::TextList,
             "Evidence that speaks against the class, the maker or the row being one device",
         ),
+        Column::new(
+            "other_macs",
+            Type::TextList,
+            "Further MAC addresses of the device: random ones of one handset, joined on proof only, and those of the virtual routers that it stood for; null where there are none",
+        ),
         Column::new("first_seen", Type::Time, "First packet from or about the device"),
         Column::new("last_seen", Type::Time, "Last packet from or about the device"),
         Column::repeating("findings_critical", Type::Int64, "Critical findings about the device"),
@@ -82,6 +87,12 @@ fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
     } else if device.mac.is_local() {
         claim("mac", "locally administered", "random-or-virtual-mac");
     }
+    for mac in &device.others {
+        match virtual_router(*mac) {
+            Some(kind) => claim("mac", &format!("{mac} ({kind})"), "stands-for-virtual-router"),
+            None => claim("mac", &mac.to_string(), "same-device"),
+        }
+    }
     for frame in &device.frames {
         claim(frame, "frame", "mac");
     }
@@ -110,42 +121,90 @@ fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
 impl DeviceTable {
     /// The class of each device, by its identifier.
     pub fn classes(&self) -> HashMap<&str, &'static str> {
-        self.devices.iter().map(|d| (d.id.as_str(), judge(d).class)).collect()
+        let now = self.devices.iter().map(|d| (d.id.as_str(), judge(d).class));
+        self.classes_written().chain(now).collect()
     }
 
-    /// Writes the rows, in time order. `findings` says how many findings of each severity a device
-    /// has, from information (0) to critical (4).
-    pub fn rows(&self, out: &mut RowBuffer, mut findings: impl FnMut(&str) -> [u64; 5]) {
-        let from = out.len();
-        for (order, device) in self.devices.iter().enumerate() {
-            let verdict = judge(device);
-            let claims = evidence(device, &verdict);
-            let mut row = out.row(device.span.first, (from + order) as u64);
-            row.text(&device.id).mac(device.mac);
-            let ips = device.ips.get(..limits::DEVICE_ADDRESSES_MAX).unwrap_or(&device.ips);
-            row.list(ips.len());
-            for owned in ips {
-                row.addr(owned.ip);
-            }
-            let mut names: Vec<&str> =
-                device.facts.iter().filter(|(_, a, _)| *a == "hostname").map(|(_, _, v)| &**v).collect();
-            names.sort_unstable();
-            names.dedup();
-            names.truncate(limits::DEVICE_NAMES_MAX);
-            row.texts(&names).opt_text(verdict.vendor.as_deref()).text(verdict.class);
-            row.opt_text(verdict.model.as_deref()).opt_text(verdict.firmware.as_deref());
-            row.opt_text(verdict.os.as_deref()).float(verdict.confidence);
-            row.texts(&claims).texts(&verdict.conflicts);
-            row.time(device.span.first).time(device.span.last);
-            let [info, low, medium, high, critical] = findings(&device.id);
-            row.count(critical).count(high).count(medium).count(low).count(info);
-            match self.network() {
-                Some(number) => row.name(number),
-                None => row.null(),
-            };
-        }
-        out.sort();
+    /// Judges the devices that were not seen for the longest, writes their rows and forgets what is known of
+    /// them. `findings` as in [`DeviceTable::rows`], of the findings so far.
+    pub fn spill(&mut self, out: &mut RowBuffer, findings: impl Fn(&Self) -> HashMap<String, [u64; 5]>) {
+        self.spill_by(&mut |table, over| {
+            let findings = findings(table);
+            let order = (out.len() as u64..).zip(over);
+            let told = order.filter_map(|(order, index)| {
+                let device = table.devices.get(*index)?;
+                let all = findings.get(&device.id).copied().unwrap_or_default();
+                let told = minus(all, table.findings_written(&device.id));
+                let class = table.row(out, device, order, told);
+                Some((class, all))
+            });
+            let told = told.collect();
+            out.sort();
+            told
+        });
     }
+
+    /// Writes rows in time order, from a device on until there are so many bytes of them, and says with
+    /// which to go on. `findings` says how many findings of each severity a device has, from information
+    /// (0) to critical (4); those in a row that was written before are left out.
+    pub fn rows(
+        &self,
+        from: usize,
+        bytes: usize,
+        out: &mut RowBuffer,
+        findings: impl Fn(&str) -> [u64; 5],
+    ) -> Option<usize> {
+        for (order, index) in self.order.iter().enumerate().skip(from) {
+            if out.size() >= bytes {
+                return Some(order);
+            }
+            let Some(device) = self.devices.get(*index) else { continue };
+            let told = minus(findings(&device.id), self.findings_written(&device.id));
+            self.row(out, device, order as u64, told);
+        }
+        None
+    }
+
+    /// Writes a row, and says which class it has.
+    fn row(&self, out: &mut RowBuffer, device: &Device, order: u64, findings: [u64; 5]) -> &'static str {
+        let verdict = judge(device);
+        let claims = evidence(device, &verdict);
+        let mut row = out.row(device.span.first, order);
+        row.text(&device.id).mac(device.mac);
+        let ips = device.ips.get(..limits::DEVICE_ADDRESSES_MAX).unwrap_or(&device.ips);
+        row.list(ips.len());
+        for owned in ips {
+            row.addr(owned.ip);
+        }
+        let mut names: Vec<&str> =
+            device.facts.iter().filter(|(_, a, _)| *a == "hostname").map(|(_, _, v)| &**v).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(limits::DEVICE_NAMES_MAX);
+        row.texts(&names).opt_text(verdict.vendor.as_deref()).text(verdict.class);
+        row.opt_text(verdict.model.as_deref()).opt_text(verdict.firmware.as_deref());
+        row.opt_text(verdict.os.as_deref()).float(verdict.confidence);
+        row.texts(&claims).texts(&verdict.conflicts);
+        if device.others.is_empty() {
+            row.null();
+        } else {
+            row.texts(&device.others.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
+        row.time(device.span.first).time(device.span.last);
+        let [info, low, medium, high, critical] = findings;
+        row.count(critical).count(high).count(medium).count(low).count(info);
+        match self.network() {
+            Some(number) => row.name(number),
+            None => row.null(),
+        };
+        verdict.class
+    }
+}
+
+fn minus(all: [u64; 5], part: [u64; 5]) -> [u64; 5] {
+    let mut rest = all;
+    rest.iter_mut().zip(part).for_each(|(n, part)| *n = n.saturating_sub(part));
+    rest
 }
 
 #[cfg(test)]
@@ -165,7 +224,7 @@ mod tests {
         t.observe(&Claim::hostname("mdns", brother, ip, b"BRN001BA9010203", Timestamp(6000)));
         t.settle();
         let mut out = RowBuffer::default();
-        t.rows(&mut out, |id| if id == "00:1b:a9:01:02:03" { [1, 0, 0, 2, 0] } else { [9; 5] });
+        t.rows(0, usize::MAX, &mut out, |id| if id == "00:1b:a9:01:02:03" { [1, 0, 0, 2, 0] } else { [9; 5] });
         assert_eq!(out.len(), 1);
         let mut values = out.values(&out.index()[0]);
         let mut all = Vec::new();

@@ -1,7 +1,7 @@
 //! The one place where everything meets: rows, flows, findings, devices and names of all shards,
 //! chunk after chunk, always in the same order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::app::{EndedFlow, ServiceSource};
@@ -61,6 +61,8 @@ pub struct Collector {
     names: NameMap,
     /// Devices.
     pub devices: DeviceTable,
+    /// Findings of each device, and the first device whose row is not written yet.
+    device_rows: (HashMap<String, [u64; 5]>, Option<usize>),
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
@@ -133,6 +135,7 @@ impl Collector {
             names: NameMap::within(room),
             name_order: 0,
             devices: DeviceTable::new(network).within(room),
+            device_rows: (HashMap::new(), None),
             findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None).within(room),
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
@@ -190,6 +193,20 @@ impl Collector {
         for output in outputs.iter_mut() {
             self.merge_output(capture, output);
         }
+        if self.devices.is_full() {
+            self.spill_devices(capture);
+        }
+    }
+
+    /// Makes room among the devices.
+    fn spill_devices(&mut self, capture: u32) {
+        let before = self.devices.rows_written();
+        let Self { devices, findings, buffers, .. } = self;
+        if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
+            devices.spill(rows, |devices| findings.by_device(devices));
+        }
+        let written = self.devices.rows_written() - before;
+        self.stats_of(capture, 0).counters.devices_written += written;
     }
 
     fn stats_of(&mut self, capture: u32, interface: usize) -> &mut InterfaceStats {
@@ -373,9 +390,20 @@ impl Collector {
         if let Some(rows) = tables::position(&FINDINGS).and_then(|at| buffers.get_mut(at)) {
             findings.rows(devices, home, rows);
         }
-        if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
-            devices.rows(rows, |id| by_device.get(id).copied().unwrap_or_default());
-        }
+        self.device_rows = (by_device, Some(0));
+        self.more_devices();
+    }
+
+    /// Writes rows of devices, as many as a row group has, and says whether there were any left. To be
+    /// called after [`Collector::conclude`] and between handing over, until there are none.
+    pub fn more_devices(&mut self) -> bool {
+        let (by_device, Some(from)) = &self.device_rows else { return false };
+        let Some(rows) = tables::position(&DEVICES).and_then(|at| self.buffers.get_mut(at)) else { return false };
+        let findings = |id: &str| by_device.get(id).copied().unwrap_or_default();
+        let bytes = rows.size() + self.group_bytes;
+        let next = self.devices.rows(*from, bytes, rows, findings);
+        self.device_rows.1 = next;
+        true
     }
 
     /// What the limits of names, devices and findings dropped.

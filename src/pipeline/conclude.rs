@@ -152,9 +152,14 @@ pub fn metadata(config: &ReadConfig) -> Vec<(String, String)> {
 /// # Errors
 /// If a file cannot be written.
 pub fn encode(writers: &Writers, collector: &mut Collector, threads: usize) -> Result<(), PipelineError> {
-    let mut jobs = Vec::new();
-    collector.hand_over(true, &mut jobs);
-    encode_jobs(writers, jobs, threads)
+    loop {
+        let mut jobs = Vec::new();
+        collector.hand_over(true, &mut jobs);
+        encode_jobs(writers, jobs, threads)?;
+        if !collector.more_devices() {
+            return Ok(());
+        }
+    }
 }
 
 fn encode_jobs(writers: &Writers, mut jobs: Vec<EncodeJob>, threads: usize) -> Result<(), PipelineError> {

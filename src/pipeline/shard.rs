@@ -19,7 +19,7 @@ use crate::detect::{intel, login::LoginJudge};
 use crate::device::Claim;
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
-use crate::proto::discovery::arp;
+use crate::proto::discovery::arp::{self, RouterWord};
 use crate::proto::link;
 use crate::stream::Budget;
 
@@ -193,6 +193,15 @@ impl Shard {
                     if let Some(binding) = arp::ndp(packet.src, packet.ttl, message) {
                         out.claims.push(Claim::owns("ndp", binding.mac, binding.ip, packet.ts));
                     }
+                    let who = (packet.src_mac, packet.src);
+                    let mut fact = |attribute, value: &str| {
+                        learnt.claims.fact("ndp", who, attribute, value.as_bytes(), packet.ts);
+                    };
+                    let _ = arp::routers(packet.src, packet.ttl, message, &mut |word| match word {
+                        RouterWord::Is(how) => fact("router", how),
+                        RouterWord::Prefix(prefix, bits) => fact("prefix", &format!("{prefix}/{bits}")),
+                        RouterWord::Resolver(ip) => out.resolvers.push(ip),
+                    });
                 }
             }
         }

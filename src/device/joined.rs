@@ -1,0 +1,196 @@
+//! Several MACs that are one device, and one MAC that is several.
+//!
+//! - The MAC of a virtual router (VRRP and CARP, HSRP, GLBP) is none of a device of its own: it belongs to the
+//!   routers that stood for it, each in its time. They are known by what they announce: the source address
+//!   is their own (RFC 9568, section 5.1.1.2), whatever MAC the frame comes from. Only where none of them
+//!   is known does the MAC have a row.
+//! - Handsets take random MACs (IEEE 802c: the locally administered bit). Two MACs are one device if both
+//!   state something that no second device has: a DHCP unique identifier (RFC 8415, section 11; RFC 4361),
+//!   a client identifier (RFC 2132, section 9.14) of some length that is no hardware address, or a host
+//!   name with a number of 40 bits or more in it. At most one of them may be a MAC that its maker gave, and
+//!   no two may have been there at the same time: then they are two devices, whatever they say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::table::{Device, DeviceTable, virtual_router};
+use super::times::Times;
+use crate::base::{Mac, limits};
+
+/// The block that virtual machines of QEMU and KVM take: local, but nobody roams with it.
+const QEMU: [u8; 3] = [0x52, 0x54, 0x00];
+/// Likewise containers.
+const CONTAINER: [u8; 2] = [0x02, 0x42];
+
+/// Whether a MAC may be one of many that a handset takes.
+fn is_random(mac: Mac) -> bool {
+    mac.is_local() && !mac.0.starts_with(&QEMU) && !mac.0.starts_with(&CONTAINER)
+}
+
+/// Whether what a device states is its alone.
+fn is_unique(attribute: &str, value: &str) -> bool {
+    match attribute {
+        // One that only wraps a MAC (types 1 and 3) tells one device all the same: it is kept when the MAC changes.
+        "duid" => value.len() >= 2 * limits::UNIQUE_CLIENT_ID_BYTES_MIN,
+        "client-id" => value.len() >= 2 * limits::UNIQUE_CLIENT_ID_BYTES_MIN,
+        "hostname" => {
+            let runs = value.split(|c: char| !c.is_ascii_hexdigit());
+            runs.filter(|run| run.bytes().any(|b| b.is_ascii_digit())).any(|run| run.len() >= limits::UNIQUE_NAME_DIGITS_MIN)
+        }
+        _ => false,
+    }
+}
+
+impl DeviceTable {
+    /// Gives the MACs of virtual routers to the routers that stood for them.
+    pub(super) fn stand_in(&mut self) {
+        let mut stood: BTreeMap<Mac, BTreeMap<Mac, Times>> = BTreeMap::new();
+        for ((ip, mac), pair) in self.pairs.iter().filter(|((_, mac), _)| virtual_router(*mac).is_some()) {
+            for (index, _) in self.by_ip.get(ip).into_iter().flatten() {
+                let Some(router) = self.devices.get(*index).map(|d| d.mac) else { continue };
+                if !router.is_zero() && virtual_router(router).is_none() {
+                    stood.entry(*mac).or_default().entry(router).or_default().join(&pair.times);
+                }
+            }
+        }
+        if stood.is_empty() {
+            return;
+        }
+        let (virtual_ones, mut rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.devices).into_iter().partition(|d| stood.contains_key(&d.mac));
+        let at: HashMap<Mac, usize> = rest.iter().enumerate().map(|(i, d)| (d.mac, i)).collect();
+        for gone in virtual_ones {
+            for (router, times) in stood.remove(&gone.mac).unwrap_or_default() {
+                let Some(index) = at.get(&router).copied() else { continue };
+                let Some(device) = rest.get_mut(index) else { continue };
+                device.others.push(gone.mac);
+                device.forwards = device.forwards.max(gone.forwards);
+                for owned in &gone.ips {
+                    let mut owned = owned.clone();
+                    owned.times = times.clone();
+                    add_address(device, owned);
+                }
+                device.frames.extend(gone.frames.iter().copied());
+                device.frames.sort_unstable();
+                device.frames.dedup();
+                device.conflicts.extend(gone.conflicts.iter().cloned());
+                self.stood.entry(gone.mac).or_default().push((index, times));
+            }
+        }
+        self.devices = rest;
+        self.index();
+    }
+
+    /// Makes one device of the random MACs that are proved to be one handset's.
+    pub(super) fn join_handsets(&mut self) {
+        let mut said: BTreeMap<(&str, &Arc<str>), Vec<usize>> = BTreeMap::new();
+        for (index, device) in self.devices.iter().enumerate().filter(|(_, d)| !d.mac.is_zero() && d.forwards.is_none()) {
+            for (_, attribute, value) in device.facts.iter().filter(|(_, a, v)| is_unique(a, v)) {
+                let all = said.entry((attribute, value)).or_default();
+                if all.last() != Some(&index) {
+                    all.push(index);
+                }
+            }
+        }
+        // Each device points to one with a smaller number that it is the same as; itself if there is none.
+        let mut same: Vec<usize> = (0..self.devices.len()).collect();
+        for all in said.values().filter(|all| all.len() > 1 && self.may_be_one(all)) {
+            let roots: Vec<usize> = all.iter().map(|i| root(&same, *i)).collect();
+            let least = roots.iter().copied().min().unwrap_or_default();
+            for r in roots {
+                if let Some(slot) = same.get_mut(r) {
+                    *slot = least;
+                }
+            }
+        }
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, next) in same.iter().enumerate().filter(|(index, next)| index != *next) {
+            let root = root(&same, *next);
+            groups.entry(root).or_insert_with(|| vec![root]).push(index);
+        }
+        groups.retain(|_, all| all.len() > 1 && self.may_be_one(all));
+        if groups.is_empty() {
+            return;
+        }
+        let mut gone: BTreeMap<usize, usize> = BTreeMap::new();
+        for all in groups.values() {
+            // The MAC that its maker gave names the device, else the one that was there first.
+            let rank = |i: &usize| self.devices.get(*i).map(|d| (is_random(d.mac), d.span.first, d.mac));
+            let Some(stays) = all.iter().copied().min_by_key(rank) else { continue };
+            gone.extend(all.iter().filter(|i| **i != stays).map(|i| (*i, stays)));
+        }
+        let mut taken: Vec<Option<Device>> = std::mem::take(&mut self.devices).into_iter().map(Some).collect();
+        for (from, to) in &gone {
+            let from = taken.get_mut(*from).and_then(Option::take);
+            if let (Some(from), Some(Some(to))) = (from, taken.get_mut(*to)) {
+                absorb(to, from);
+            }
+        }
+        let mut place = HashMap::new();
+        for (old, device) in taken.into_iter().enumerate() {
+            if let Some(device) = device {
+                place.insert(old, self.devices.len());
+                self.devices.push(device);
+            }
+        }
+        for (index, _) in self.stood.values_mut().flatten() {
+            *index = place.get(index).copied().unwrap_or(*index);
+        }
+        self.index();
+    }
+
+    /// Whether several MACs may be one handset's: at most one that its maker gave, no two at a time.
+    fn may_be_one(&self, all: &[usize]) -> bool {
+        let macs: Vec<Mac> = all.iter().filter_map(|i| self.devices.get(*i)).map(|d| d.mac).collect();
+        if macs.iter().filter(|mac| !is_random(**mac)).count() > 1 {
+            return false;
+        }
+        let mut spans: Vec<_> =
+            macs.iter().filter_map(|mac| self.macs.get(mac)).flat_map(|state| state.times.spans()).collect();
+        spans.sort_unstable_by_key(|span| (span.first, span.last));
+        spans.windows(2).all(|two| match two {
+            [a, b] => !a.overlaps(**b),
+            _ => true,
+        })
+    }
+}
+
+fn root(same: &[usize], mut index: usize) -> usize {
+    // A pointer goes to a smaller number, so this ends.
+    while let Some(next) = same.get(index).copied().filter(|next| *next < index) {
+        index = next;
+    }
+    index
+}
+
+fn add_address(device: &mut Device, owned: super::table::Owned) {
+    match device.ips.binary_search_by_key(&owned.ip, |o| o.ip) {
+        Ok(at) => {
+            if let Some(known) = device.ips.get_mut(at) {
+                known.times.join(&owned.times);
+                known.sources.extend(owned.sources);
+                known.sources.sort_unstable();
+                known.sources.dedup();
+            }
+        }
+        Err(at) => device.ips.insert(at, owned),
+    }
+}
+
+/// Makes one device of two.
+fn absorb(to: &mut Device, from: Device) {
+    to.others.push(from.mac);
+    to.others.extend(from.others);
+    to.others.sort_unstable();
+    from.ips.into_iter().for_each(|owned| add_address(to, owned));
+    to.span = to.span.join(from.span);
+    to.frames.extend(from.frames);
+    to.frames.sort_unstable();
+    to.frames.dedup();
+    to.facts.extend(from.facts);
+    to.facts.sort_unstable();
+    to.facts.dedup();
+    to.facts.truncate(limits::DEVICE_FACTS_MAX);
+    to.conflicts.extend(from.conflicts);
+    to.conflicts.truncate(limits::LIST_ITEMS_MAX);
+}
