@@ -10,12 +10,12 @@
 //!   name with a number of 40 bits or more in it. At most one of them may be a MAC that its maker gave, and
 //!   no two may have been there at the same time: then they are two devices, whatever they say.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::table::{Device, DeviceTable, virtual_router};
+use super::table::{Device, DeviceTable, Owned, virtual_router};
 use super::times::Times;
-use crate::base::{Mac, limits};
+use crate::base::{Addr, Mac, limits};
 
 /// The block that virtual machines of QEMU and KVM take: local, but nobody roams with it.
 const QEMU: [u8; 3] = [0x52, 0x54, 0x00];
@@ -44,40 +44,102 @@ fn is_unique(attribute: &str, value: &str) -> bool {
 impl DeviceTable {
     /// Gives the MACs of virtual routers to the routers that stood for them.
     pub(super) fn stand_in(&mut self) {
-        let mut stood: BTreeMap<Mac, BTreeMap<Mac, Times>> = BTreeMap::new();
-        for ((ip, mac), pair) in self.pairs.iter().filter(|((_, mac), _)| virtual_router(*mac).is_some()) {
-            for (index, _) in self.by_ip.get(ip).into_iter().flatten() {
-                let Some(router) = self.devices.get(*index).map(|d| d.mac) else { continue };
-                if !router.is_zero() && virtual_router(router).is_none() {
-                    stood.entry(*mac).or_default().entry(router).or_default().join(&pair.times);
-                }
-            }
-        }
+        let stood = self.who_stood();
         if stood.is_empty() {
             return;
         }
-        let (virtual_ones, mut rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.devices).into_iter().partition(|d| stood.contains_key(&d.mac));
-        let at: HashMap<Mac, usize> = rest.iter().enumerate().map(|(i, d)| (d.mac, i)).collect();
-        for gone in virtual_ones {
-            for (router, times) in stood.remove(&gone.mac).unwrap_or_default() {
-                let Some(index) = at.get(&router).copied() else { continue };
-                let Some(device) = rest.get_mut(index) else { continue };
-                device.others.push(gone.mac);
-                device.forwards = device.forwards.max(gone.forwards);
-                for owned in &gone.ips {
-                    let mut owned = owned.clone();
-                    owned.times = times.clone();
-                    add_address(device, owned);
-                }
-                device.frames.extend(gone.frames.iter().copied());
-                device.frames.sort_unstable();
-                device.frames.dedup();
-                device.conflicts.extend(gone.conflicts.iter().cloned());
-                self.stood.entry(gone.mac).or_default().push((index, times));
+        let virtual_macs: BTreeSet<Mac> = stood.keys().map(|(mac, _)| *mac).collect();
+        let members: BTreeSet<Addr> = stood.values().flat_map(|(_, own)| own).copied().collect();
+        // What they forwarded besides the announcements.
+        let mut forwarded: HashMap<Mac, usize> = HashMap::new();
+        for ((ip, mac), pair) in self.pairs.iter().filter(|((_, mac), _)| virtual_macs.contains(mac)) {
+            if !pair.owned() && !members.contains(ip) {
+                *forwarded.entry(*mac).or_default() += 1;
             }
         }
-        self.devices = rest;
+        let mut gone: HashMap<Mac, Device> = HashMap::new();
+        let mut stays = Vec::with_capacity(self.devices.len());
+        for device in std::mem::take(&mut self.devices) {
+            if virtual_macs.contains(&device.mac) {
+                gone.insert(device.mac, device);
+            } else {
+                stays.push(device);
+            }
+        }
+        let at: HashMap<String, usize> = stays.iter().enumerate().map(|(i, d)| (d.id.clone(), i)).collect();
+        let mut absorbed = BTreeSet::new();
+        for ((mac, id), (times, own)) in &stood {
+            let (Some(index), Some(virtual_one)) = (at.get(id).copied(), gone.get(mac)) else { continue };
+            // The addresses that it announced from, where no frame of its own MAC has told them.
+            let own: Vec<_> = own
+                .iter()
+                .filter_map(|ip| at.get(&self.id_of(ip)).copied().filter(|other| *other != index))
+                .filter_map(|other| stays.get(other).cloned().map(|device| (other, device)))
+                .collect();
+            let Some(device) = stays.get_mut(index) else { continue };
+            device.others.push(*mac);
+            for owned in &virtual_one.ips {
+                add_address(device, Owned { times: times.clone(), ..owned.clone() });
+            }
+            for (other, from) in own {
+                absorbed.insert(other);
+                from.ips.into_iter().for_each(|owned| add_address(device, owned));
+                device.span = device.span.join(from.span);
+            }
+            let others = forwarded.get(mac).copied().unwrap_or_default();
+            if others > 0 || self.macs.get(mac).is_some_and(|state| !state.foreign.list().is_empty()) {
+                device.forwards = device.forwards.max(Some(others));
+            }
+            device.span = times.span().map_or(device.span, |span| device.span.join(span));
+            self.stood.entry(*mac).or_default().push((index, times.clone()));
+        }
+        let mut place = HashMap::new();
+        for (old, device) in stays.into_iter().enumerate().filter(|(old, _)| !absorbed.contains(old)) {
+            place.insert(old, self.devices.len());
+            self.devices.push(device);
+        }
+        self.moved(&place);
+    }
+
+    /// Which devices stood for each virtual MAC: when, and from which addresses they said so.
+    fn who_stood(&self) -> BTreeMap<(Mac, String), (Times, BTreeSet<Addr>)> {
+        let mut stood: BTreeMap<(Mac, String), (Times, BTreeSet<Addr>)> = BTreeMap::new();
+        let is_real = |d: &Device| !d.mac.is_zero() && virtual_router(d.mac).is_none();
+        let holders = |ip: &Addr| self.by_ip.get(ip).into_iter().flatten().filter_map(|(i, _)| self.devices.get(*i));
+        for ((ip, mac), pair) in self.pairs.iter().filter(|((_, mac), _)| virtual_router(*mac).is_some()) {
+            let own = self.by_mac.get(mac).and_then(|i| self.devices.get(*i));
+            if pair.owned() || own.is_none() {
+                continue;
+            }
+            // Frames from this address came with the virtual MAC: announcements of the one who stands for it.
+            let mut routers: Vec<&Device> = holders(ip).filter(|d| is_real(d)).collect();
+            if routers.is_empty() {
+                // Nobody told whose the address is. Whose MAC sends from the virtual address meanwhile?
+                let shared = own.into_iter().flat_map(|d| &d.ips).take(limits::ADDRESS_OWNERS_MAX);
+                let senders = shared.flat_map(|owned| self.pairs.range((owned.ip, Mac::ZERO)..=(owned.ip, Mac::BROADCAST)));
+                let senders = senders.filter(|((_, m), sent)| m != mac && sent.times.overlaps(&pair.times));
+                let found: BTreeSet<Mac> = senders.map(|((_, m), _)| *m).filter(|m| virtual_router(*m).is_none()).collect();
+                routers.extend(found.iter().filter_map(|m| self.by_mac.get(m)).filter_map(|i| self.devices.get(*i)));
+                routers.truncate(if routers.len() == 1 { 1 } else { 0 });
+            }
+            if routers.is_empty() {
+                // The address itself is all that is known of the router.
+                routers.extend(holders(ip).filter(|d| d.mac.is_zero()));
+            }
+            for router in routers {
+                let (times, own) = stood.entry((*mac, router.id.clone())).or_default();
+                times.join(&pair.times);
+                own.insert(*ip);
+            }
+        }
+        stood
+    }
+
+    /// Devices have other places: finds them there.
+    fn moved(&mut self, place: &HashMap<usize, usize>) {
+        for (index, _) in self.stood.values_mut().flatten() {
+            *index = place.get(index).copied().unwrap_or(*index);
+        }
         self.index();
     }
 
@@ -133,10 +195,7 @@ impl DeviceTable {
                 self.devices.push(device);
             }
         }
-        for (index, _) in self.stood.values_mut().flatten() {
-            *index = place.get(index).copied().unwrap_or(*index);
-        }
-        self.index();
+        self.moved(&place);
     }
 
     /// Whether several MACs may be one handset's: at most one that its maker gave, no two at a time.
@@ -163,7 +222,7 @@ fn root(same: &[usize], mut index: usize) -> usize {
     index
 }
 
-fn add_address(device: &mut Device, owned: super::table::Owned) {
+fn add_address(device: &mut Device, owned: Owned) {
     match device.ips.binary_search_by_key(&owned.ip, |o| o.ip) {
         Ok(at) => {
             if let Some(known) = device.ips.get_mut(at) {

@@ -127,14 +127,14 @@ impl DeviceTable {
                 all.push((*mac, &pair.times));
             }
         }
+        // What belongs to a virtual router is shared by those that take turns.
+        let shared: BTreeSet<Addr> =
+            assigned.iter().filter(|(_, mac)| virtual_router(*mac).is_some()).map(|(ip, _)| *ip).collect();
         for (mac, state) in &self.macs {
             let (Some(view), Some(span)) = (views.get(mac), state.times.span()) else { continue };
             let ips = ips.remove(mac).unwrap_or_default();
             let mut conflicts = Vec::new();
-            for owned in &ips {
-                if virtual_router(*mac).is_some() {
-                    continue; // shares its address with the routers that take turns
-                }
+            for owned in ips.iter().filter(|owned| !shared.contains(&owned.ip)) {
                 for (other, times) in owners.get(&owned.ip).map(Vec::as_slice).unwrap_or_default() {
                     if other != mac && times.overlaps(&owned.times) {
                         conflicts.push(format!("{}: also claimed by {other} at the same time", owned.ip));
@@ -143,7 +143,7 @@ impl DeviceTable {
             }
             let forwarded: Vec<_> = view.others.iter().filter(|ip| !assigned.contains(&(**ip, *mac))).collect();
             if !view.router {
-                for ip in &forwarded {
+                for ip in forwarded.iter().filter(|ip| !shared.contains(**ip)) {
                     conflicts.push(format!("{ip}: packets come from this MAC, and another device owns the address"));
                 }
             }

@@ -310,7 +310,7 @@ fn end_flow(
     let record = flow.record(reason);
     for (side, ip) in [(&record.orig, record.orig_ip), (&record.resp, record.resp_ip)] {
         if side.packets > 0 {
-            learnt.claims.sent(side.mac, ip, options.home.is_home(ip), record.ts_start, record.ts_end);
+            learnt.claims.sent(side.mac, ip, options.home.is_home(ip), side.mac_first, side.mac_last);
         }
     }
     let app = std::mem::take(&mut flow.app);
