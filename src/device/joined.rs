@@ -17,6 +17,8 @@ use super::table::{Device, DeviceTable, Owned, virtual_router};
 use super::times::Times;
 use crate::base::{Addr, Mac, limits};
 
+/// What a router states that stands for a virtual one, by the protocol that is the source of the claim.
+pub const ANNOUNCES: &str = "announces";
 /// The block that virtual machines of QEMU and KVM take: local, but nobody roams with it.
 const QEMU: [u8; 3] = [0x52, 0x54, 0x00];
 /// Likewise containers.
@@ -108,10 +110,10 @@ impl DeviceTable {
         let holders = |ip: &Addr| self.by_ip.get(ip).into_iter().flatten().filter_map(|(i, _)| self.devices.get(*i));
         for ((ip, mac), pair) in self.pairs.iter().filter(|((_, mac), _)| virtual_router(*mac).is_some()) {
             let own = self.by_mac.get(mac).and_then(|i| self.devices.get(*i));
-            if pair.owned() || own.is_none() {
+            let said = self.facts.get(&(*mac, *ip)).is_some_and(|facts| facts.keys().any(|(_, a, _)| *a == ANNOUNCES));
+            if pair.owned() || own.is_none() || !said {
                 continue;
             }
-            // Frames from this address came with the virtual MAC: announcements of the one who stands for it.
             let mut routers: Vec<&Device> = holders(ip).filter(|d| is_real(d)).collect();
             if routers.is_empty() {
                 // Nobody told whose the address is. Whose MAC sends from the virtual address meanwhile?
@@ -252,4 +254,148 @@ fn absorb(to: &mut Device, from: Device) {
     to.facts.truncate(limits::DEVICE_FACTS_MAX);
     to.conflicts.extend(from.conflicts);
     to.conflicts.truncate(limits::LIST_ITEMS_MAX);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+    use crate::device::{Claim, ClaimKind};
+
+    const ONE: Mac = Mac([0xda, 0xa1, 0x19, 0, 0, 1]);
+    const TWO: Mac = Mac([0x6e, 0x2b, 0x90, 0, 0, 2]);
+    const GIVEN: Mac = Mac([0x54, 0xbf, 0x64, 0, 0, 3]);
+    const VRRP: Mac = Mac([0, 0, 0x5e, 0, 1, 7]);
+    const MINUTE: i64 = 60_000_000_000;
+    const DUID: &str = "00045a3c1e0060444100800000000000";
+
+    fn sent(mac: Mac, ip: &str, from: i64, to: i64) -> Claim {
+        let (first, last) = (Timestamp(from * MINUTE), Timestamp(to * MINUTE));
+        Claim { mac, ip: ip.parse().unwrap(), source: "flow", kind: ClaimKind::Sent, first, last }
+    }
+
+    fn says(mac: Mac, attribute: &'static str, value: &str, at: i64) -> Claim {
+        let ts = Timestamp(at * MINUTE);
+        Claim::fact("dhcp", mac, Addr::UNSPECIFIED, attribute, value.as_bytes(), ts)
+    }
+
+    fn arp(mac: Mac, ip: &str, at: i64) -> Claim {
+        Claim::owns("arp", mac, ip.parse().unwrap(), Timestamp(at * MINUTE))
+    }
+
+    /// The virtual MAC, announced from an address.
+    fn announced(ip: &str, from: i64, to: i64) -> Vec<Claim> {
+        let at = |ts| Claim::fact("vrrp", VRRP, ip.parse().unwrap(), ANNOUNCES, b"virtual router", Timestamp(ts * MINUTE));
+        vec![sent(VRRP, ip, from, to), at(from), at(to)]
+    }
+
+    /// MACs and addresses of each device, whatever the order of the claims.
+    fn settle(claims: &[Claim]) -> (DeviceTable, Vec<(String, Vec<Mac>, Vec<String>)>) {
+        let of = |order: &mut dyn Iterator<Item = &Claim>| {
+            let mut t = DeviceTable::default();
+            order.for_each(|c| t.observe(c));
+            t.settle();
+            let ips = |d: &Device| d.ips.iter().map(|o| o.ip.to_string()).collect();
+            let rows = t.devices.iter().map(|d| (d.id.clone(), d.others.clone(), ips(d))).collect();
+            (t, rows)
+        };
+        let (t, rows): (_, Vec<_>) = of(&mut claims.iter());
+        assert_eq!(rows, of(&mut claims.iter().rev()).1);
+        (t, rows)
+    }
+
+    #[test]
+    fn random_macs_are_one_handset_on_proof_only() {
+        let both = |attribute, value| {
+            let claims = [
+                sent(ONE, "10.0.0.5", 0, 3),
+                says(ONE, attribute, value, 0),
+                sent(TWO, "10.0.0.6", 10, 12),
+                says(TWO, attribute, value, 10),
+            ];
+            settle(&claims).1
+        };
+        for (attribute, value) in [("duid", DUID), ("client-id", DUID), ("hostname", "android-9f31c2a47b60d1e5")] {
+            let want = (ONE.to_string(), vec![TWO], vec!["10.0.0.5".to_owned(), "10.0.0.6".to_owned()]);
+            assert_eq!(both(attribute, value), [want], "{attribute}");
+        }
+        let proves_nothing =
+            [("hostname", "Pixel-8"), ("hostname", "Annas-iPhone"), ("client-id", "0001"), ("vendor-class", DUID)];
+        for (attribute, value) in proves_nothing {
+            assert_eq!(both(attribute, value).len(), 2, "{attribute} {value}");
+        }
+    }
+
+    #[test]
+    fn two_at_the_same_time_are_two() {
+        let claims = [
+            sent(ONE, "10.0.0.5", 0, 11),
+            says(ONE, "duid", DUID, 0),
+            sent(TWO, "10.0.0.6", 10, 12),
+            says(TWO, "duid", DUID, 10),
+        ];
+        assert_eq!(settle(&claims).1.len(), 2);
+        // And back again: one after the other all the same.
+        let claims = [
+            sent(ONE, "10.0.0.5", 0, 3),
+            says(ONE, "duid", DUID, 0),
+            sent(TWO, "10.0.0.6", 10, 12),
+            says(TWO, "duid", DUID, 10),
+            sent(ONE, "10.0.0.5", 30, 31),
+        ];
+        let (t, rows) = settle(&claims);
+        assert_eq!(rows.len(), 1);
+        for mac in [ONE, TWO] {
+            assert_eq!(t.device_of(mac, Addr::UNSPECIFIED, Timestamp(0)), Some(&*ONE.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_mac_of_its_maker_names_the_device_and_two_such_are_never_one() {
+        let other = Mac([0x54, 0xbf, 0x64, 0, 0, 4]);
+        let host = |mac, ip: &str, at| [sent(mac, ip, at, at + 1), says(mac, "duid", DUID, at)];
+        let claims = [host(ONE, "10.0.0.5", 0), host(GIVEN, "10.0.0.6", 10)].concat();
+        assert_eq!(settle(&claims).1[0].0, GIVEN.to_string());
+        let claims = [claims, host(other, "10.0.0.7", 20).to_vec()].concat();
+        assert_eq!(settle(&claims).1.len(), 3, "a dock that goes round, or an image that was copied");
+        let machine = Mac([0x52, 0x54, 0, 1, 2, 3]);
+        let claims = [host(machine, "10.0.0.8", 0), host(GIVEN, "10.0.0.6", 10)].concat();
+        assert_eq!(settle(&claims).1.len(), 2, "virtual machines do not roam");
+    }
+
+    #[test]
+    fn the_mac_of_a_virtual_router_is_that_of_the_pair() {
+        let (a, b) = (GIVEN, Mac([0x54, 0xbf, 0x64, 0, 0, 4]));
+        let claims = [
+            arp(a, "10.0.0.2", 0),
+            arp(b, "10.0.0.3", 0),
+            arp(VRRP, "10.0.0.1", 1),
+            Claim::fact("port", VRRP, "10.0.0.1".parse().unwrap(), "served", b"22/tcp", Timestamp(35 * MINUTE)),
+        ];
+        let claims = [&claims[..], &announced("10.0.0.2", 1, 20), &announced("10.0.0.3", 30, 40)].concat();
+        let (t, rows) = settle(&claims);
+        let ips = |own: &str| vec!["10.0.0.1".to_owned(), own.to_owned()];
+        let want = [(a.to_string(), vec![VRRP], ips("10.0.0.2")), (b.to_string(), vec![VRRP], ips("10.0.0.3"))];
+        assert_eq!(rows, want);
+        let at = |minute| t.device_of(VRRP, "10.0.0.1".parse().unwrap(), Timestamp(minute * MINUTE));
+        assert_eq!((at(5), at(35)), (Some(&*a.to_string()), Some(&*b.to_string())));
+        assert_eq!(t.devices[0].facts.len(), 1);
+        assert_eq!(t.devices[1].facts.len(), 2, "what was served then was served by the second");
+        assert!(t.devices.iter().all(|d| d.forwards.is_none() && d.conflicts.is_empty()));
+    }
+
+    #[test]
+    fn a_router_that_only_announces_is_known_by_the_mac_that_sends_meanwhile() {
+        let b = Mac([0x54, 0xbf, 0x64, 0, 0, 4]);
+        let announced = [vec![arp(VRRP, "10.0.0.1", 1)], announced("10.0.0.3", 30, 40)].concat();
+        let rows = settle(&announced).1;
+        assert_eq!(rows, [("10.0.0.3".to_owned(), vec![VRRP], vec!["10.0.0.1".to_owned(), "10.0.0.3".to_owned()])]);
+        let claims = [&announced[..], &[sent(b, "10.0.0.1", 35, 36)]].concat();
+        let want = vec!["10.0.0.1".to_owned(), "10.0.0.3".to_owned()];
+        assert_eq!(settle(&claims).1, [(b.to_string(), vec![VRRP], want)]);
+        let forwarded = [announced[0].clone(), sent(VRRP, "172.16.0.9", 30, 40)];
+        assert_eq!(settle(&forwarded).1.len(), 2, "what it only forwards is no router");
+        // Without any announcement the MAC is all that is known.
+        assert_eq!(settle(&announced[..1]).1, [(VRRP.to_string(), vec![], vec!["10.0.0.1".to_owned()])]);
+    }
 }

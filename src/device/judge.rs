@@ -33,8 +33,6 @@ const STATED_WEIGHT: f64 = 2.5;
 const FORWARDS_FEW: f64 = 1.0;
 /// Weight of forwarding where no address of its own is known: on a cut of a network, both ends look so.
 const FORWARDS_UNKNOWN: f64 = 2.6;
-/// Weight of having stood for a virtual router: pairs of servers do so too.
-const STANDS_FOR: f64 = 3.0;
 /// Classes that are a kind of others: what speaks for those speaks for them.
 const KINDS_OF: [(&str, &[&str]); 3] =
     [("firewall", &["router"]), ("nas", &["server"]), (VIRTUAL, &["server", "workstation", "laptop"])];
@@ -202,12 +200,6 @@ fn asked_classes(device: &Device) -> usize {
 /// A MAC that forwards for others, or that stands for several routers.
 fn forwarding(device: &Device, w: &mut Weighing) {
     let tells = devices::all();
-    for kind in device.others.iter().filter_map(|mac| virtual_router(*mac)) {
-        for mut hit in tells.hits("table", "virtual-router", kind) {
-            hit.weight = hit.weight.min(STANDS_FOR);
-            w.hit("table", "virtual-router", kind, &hit);
-        }
-    }
     if let Some(kind) = virtual_router(device.mac) {
         tells.hits("table", "virtual-router", kind).for_each(|hit| w.hit("table", "virtual-router", kind, &hit));
     } else if let Some(others) = device.forwards.filter(|_| !device.mac.is_zero()) {

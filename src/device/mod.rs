@@ -8,5 +8,6 @@ mod settle;
 pub mod table;
 mod times;
 
+pub use joined::ANNOUNCES;
 pub use claim::{Claim, ClaimDedup, ClaimKind};
 pub use table::DeviceTable;
