@@ -115,6 +115,9 @@ impl Shard {
             Kind::Ip if routed.quoted => self.quoted(packet, slab, routed.hash),
             Kind::Ip => {
                 self.packet(packet, capture, slab, routed.hash, out);
+                if self.learnt.claims.is_full() {
+                    self.hand_on_claims(out);
+                }
                 if let Some(inner) = &packet.inner {
                     let start = inner.offset as usize;
                     let payload = slab.get(start..start + usize::from(inner.len)).unwrap_or_default();
@@ -316,6 +319,9 @@ fn end_flow(
     let app = std::mem::take(&mut flow.app);
     let ended = app.into_ended(record, syns);
     tells::flow(&ended, options, learnt);
+    if learnt.claims.is_full() {
+        out.claims.extend(learnt.claims.drain());
+    }
     if let Some(lists) = &options.intel {
         intel::flow(lists, &options.home, &ended.record, ended.service, &mut out.sightings);
     }
