@@ -94,7 +94,7 @@ pub const FINDINGS_MAX: usize = 102_400;
 /// written out. A hundred thousand devices with ten facts each take about 180 MiB.
 pub const DEVICE_BYTES_MAX: usize = 240 << 20;
 /// Devices written out of which is remembered that they were there, and with which address.
-pub const DEVICES_WRITTEN_MAX: usize = 819_200;
+pub const DEVICES_WRITTEN_MAX: usize = 1_024_000;
 /// Facts (host names and the like) about one device that are kept.
 pub const DEVICE_FACTS_MAX: usize = 256;
 /// Parts of time in which is told whether a device had an address; see `device::times`.
@@ -103,6 +103,8 @@ pub const TIME_PARTS_MAX: usize = 16;
 pub const UNIQUE_NAME_DIGITS_MIN: usize = 10;
 /// Bytes of a DHCP client identifier that make it one that no second device has.
 pub const UNIQUE_CLIENT_ID_BYTES_MIN: usize = 9;
+/// Devices that the summary of a run names.
+pub const SHOWN_DEVICES_MAX: usize = 32;
 /// Addresses listed for one device.
 pub const DEVICE_ADDRESSES_MAX: usize = 64;
 /// (host, address) pairs whose looked-up names are remembered.

@@ -1,5 +1,6 @@
 //! Which devices there are: claims from all protocols, merged into one row per device.
 
+mod brief;
 pub mod claim;
 mod joined;
 mod judge;
@@ -8,6 +9,7 @@ mod settle;
 pub mod table;
 mod times;
 
+pub use brief::{Shown, merge};
 pub use joined::ANNOUNCES;
 pub use claim::{Claim, ClaimDedup, ClaimKind};
 pub use table::DeviceTable;

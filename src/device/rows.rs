@@ -119,12 +119,6 @@ fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
 }
 
 impl DeviceTable {
-    /// The class of each device, by its identifier.
-    pub fn classes(&self) -> HashMap<&str, &'static str> {
-        let now = self.devices.iter().map(|d| (d.id.as_str(), judge(d).class));
-        self.classes_written().chain(now).collect()
-    }
-
     /// Judges the devices that were not seen for the longest, writes their rows and forgets what is known of
     /// them. `findings` as in [`DeviceTable::rows`], of the findings so far.
     pub fn spill(&mut self, out: &mut RowBuffer, findings: impl Fn(&Self) -> HashMap<String, [u64; 5]>) {
@@ -134,7 +128,7 @@ impl DeviceTable {
             let told = order.filter_map(|(order, index)| {
                 let device = table.devices.get(*index)?;
                 let all = findings.get(&device.id).copied().unwrap_or_default();
-                let told = minus(all, table.findings_written(&device.id));
+                let told = minus(all, table.findings_written(device));
                 let class = table.row(out, device, order, told);
                 Some((class, all))
             });
@@ -159,7 +153,7 @@ impl DeviceTable {
                 return Some(order);
             }
             let Some(device) = self.devices.get(*index) else { continue };
-            let told = minus(findings(&device.id), self.findings_written(&device.id));
+            let told = minus(findings(&device.id), self.findings_written(device));
             self.row(out, device, order as u64, told);
         }
         None

@@ -16,7 +16,7 @@
 //! again is a row of its own, with the same identifier.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::claim::{Claim, ClaimKind, Samples, Span};
 use super::times::Times;
@@ -84,8 +84,10 @@ pub(super) struct Device {
 struct Written {
     id: Box<str>,
     class: &'static str,
+    /// Until when its row tells of it.
+    last: Timestamp,
     /// Findings in its row.
-    findings: [u64; 5],
+    findings: [u32; 5],
 }
 
 /// Devices of one network.
@@ -107,9 +109,12 @@ pub struct DeviceTable {
     pub(super) by_ip: HashMap<Addr, Vec<(usize, usize)>>,
     /// The devices in the order of their first packets.
     pub(super) order: Vec<usize>,
+    /// What each was taken for, once it was asked.
+    pub(super) briefs: OnceLock<Vec<(&'static str, f64)>>,
     written: Vec<Written>,
-    written_by_id: HashMap<Box<str>, usize>,
-    written_by_ip: HashMap<Addr, usize>,
+    written_by_mac: HashMap<Mac, u32>,
+    /// The last holder that was written out.
+    written_by_ip: HashMap<Addr, u32>,
     /// Rows that were written out.
     rows_written: u64,
 }
@@ -151,6 +156,9 @@ impl DeviceTable {
     pub fn observe(&mut self, claim: &Claim) {
         let span = Span { first: claim.first, last: claim.last };
         let mac = if claim.mac.is_group() { Mac::ZERO } else { claim.mac };
+        if !self.written.is_empty() && claim.kind == ClaimKind::Sent && self.has_told(mac, claim.ip, span.last) {
+            return;
+        }
         if !mac.is_zero() {
             let state = self.macs.entry(mac).or_insert_with(|| {
                 self.bytes += MAC_BYTES;
@@ -194,6 +202,14 @@ impl DeviceTable {
             }
             _ => {}
         }
+    }
+
+    /// Whether a row that was written tells this already: a flow ends when its device may be gone.
+    fn has_told(&self, mac: Mac, ip: Addr, last: Timestamp) -> bool {
+        let by_ip = self.written_by_ip.get(&ip);
+        let written = by_ip.and_then(|at| self.written.get(*at as usize)).filter(|written| written.last >= last);
+        let own = self.written_by_mac.get(&mac) == by_ip && !self.macs.contains_key(&mac);
+        written.is_some() && (own || (mac.is_zero() && !self.pairs.contains_key(&(ip, mac))))
     }
 
     fn pair(&mut self, ip: Addr, mac: Mac, span: Span) -> &mut Pair {
@@ -244,13 +260,16 @@ impl DeviceTable {
         self.stood.clear();
         self.by_ip.clear();
         self.order.clear();
+        self.briefs = OnceLock::new();
     }
 
     /// Which devices are over first: those not seen for the longest, until half of the memory is free.
-    /// A device that forwards stays, because what is behind it cannot be told without it.
+    /// One that forwards, or stands for a virtual router, stays: what is behind it, or who else stands for it,
+    /// cannot be told without it.
     fn over(&self) -> Vec<usize> {
         let mut order = self.order.clone();
-        order.retain(|i| self.devices.get(*i).is_some_and(|d| d.forwards.is_none()));
+        let stays = |d: &Device| d.forwards.is_some() || d.others.iter().any(|mac| virtual_router(*mac).is_some());
+        order.retain(|i| self.devices.get(*i).is_some_and(|d| !stays(d)));
         order.sort_unstable_by_key(|i| (self.devices.get(*i).map(|d| d.span.last), *i));
         let want = self.bytes.saturating_sub(self.room.of(limits::DEVICE_BYTES_MAX) / 2);
         let mut freed = 0;
@@ -280,19 +299,19 @@ impl DeviceTable {
                 ips.extend(device.ips.iter().map(|owned| owned.ip));
             }
             self.rows_written += 1;
-            let known = self.written_by_id.get(&*device.id).copied();
-            if let Some(written) = known.and_then(|at| self.written.get_mut(at)) {
-                written.class = class;
-                written.findings = findings;
+            let known = self.written_at(device);
+            let findings = findings.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+            if let Some(written) = known.and_then(|at| self.written.get_mut(at as usize)) {
+                (written.class, written.last, written.findings) = (class, device.span.last, findings);
             } else if self.written.len() < self.room.of(limits::DEVICES_WRITTEN_MAX) {
-                let id = Box::<str>::from(&*device.id);
-                self.written_by_id.insert(id.clone(), self.written.len());
-                self.written.push(Written { id, class, findings });
+                self.written.push(Written { id: (&*device.id).into(), class, last: device.span.last, findings });
             } else {
                 self.dropped += 1;
                 continue;
             }
-            let at = known.unwrap_or(self.written.len() - 1);
+            let at = known.unwrap_or(u32::try_from(self.written.len() - 1).unwrap_or(u32::MAX));
+            let all = device.others.iter().copied().chain([device.mac]).filter(|mac| !mac.is_zero());
+            self.written_by_mac.extend(all.map(|mac| (mac, at)));
             self.written_by_ip.extend(device.ips.iter().map(|owned| (owned.ip, at)));
         }
         // Whom each fact belongs to is asked before its holder goes.
@@ -369,13 +388,17 @@ impl DeviceTable {
         if self.written.is_empty() {
             return None;
         }
-        let by_mac = if self.by_mac.contains_key(&mac) || mac.is_zero() {
-            None
-        } else {
-            self.written_by_id.get(&*self.id_of(&mac))
+        let at = self.written_by_mac.get(&mac).or_else(|| self.written_by_ip.get(&ip))?;
+        self.written.get(*at as usize)
+    }
+
+    /// The place of a device that was written out.
+    fn written_at(&self, device: &Device) -> Option<u32> {
+        let at = match device.mac.is_zero() {
+            false => self.written_by_mac.get(&device.mac)?,
+            true => device.ips.first().and_then(|owned| self.written_by_ip.get(&owned.ip))?,
         };
-        let at = by_mac.or_else(|| self.written_by_ip.get(&ip))?;
-        self.written.get(*at)
+        self.written.get(*at as usize).filter(|written| *written.id == *device.id).map(|_| *at)
     }
 
     /// The identifier of a device that is known by this.
@@ -389,14 +412,14 @@ impl DeviceTable {
     }
 
     /// Findings that stand in the row of a device that was written out.
-    pub(super) fn findings_written(&self, id: &str) -> [u64; 5] {
-        let written = self.written_by_id.get(id).and_then(|at| self.written.get(*at));
-        written.map(|w| w.findings).unwrap_or_default()
+    pub(super) fn findings_written(&self, device: &Device) -> [u64; 5] {
+        let written = self.written_at(device).and_then(|at| self.written.get(at as usize));
+        written.map(|w| w.findings.map(u64::from)).unwrap_or_default()
     }
 
     /// Devices after [`DeviceTable::settle`], those that were written out among them, each once.
     pub fn len(&self) -> usize {
-        let again = self.devices.iter().filter(|d| self.written_by_id.contains_key(&*d.id)).count();
+        let again = self.devices.iter().filter(|d| self.written_at(d).is_some()).count();
         self.written.len() + self.devices.len() - again
     }
 

@@ -162,6 +162,11 @@ impl Shard {
         });
         let counters = out.counters(packet.interface);
         counters.flows += u64::from(table.len() > before);
+        if table.len() > before {
+            // The flow tells of its sides when it ends, which may be long after somebody wants to know.
+            let (mac, ip) = (packet.src_mac, packet.src);
+            learnt.claims.sent(mac, ip, options.home.is_home(ip), packet.ts, packet.ts);
+        }
         match admitted {
             Admitted::Duplicate => counters.duplicates += 1,
             Admitted::Packet { slot, side, .. } => {
