@@ -37,7 +37,8 @@ fn is_unique(attribute: &str, value: &str) -> bool {
         "client-id" => value.len() >= 2 * limits::UNIQUE_CLIENT_ID_BYTES_MIN,
         "hostname" => {
             let runs = value.split(|c: char| !c.is_ascii_hexdigit());
-            runs.filter(|run| run.bytes().any(|b| b.is_ascii_digit())).any(|run| run.len() >= limits::UNIQUE_NAME_DIGITS_MIN)
+            runs.filter(|run| run.bytes().any(|b| b.is_ascii_digit()))
+                .any(|run| run.len() >= limits::UNIQUE_NAME_DIGITS_MIN)
         }
         _ => false,
     }
@@ -118,9 +119,11 @@ impl DeviceTable {
             if routers.is_empty() {
                 // Nobody told whose the address is. Whose MAC sends from the virtual address meanwhile?
                 let shared = own.into_iter().flat_map(|d| &d.ips).take(limits::ADDRESS_OWNERS_MAX);
-                let senders = shared.flat_map(|owned| self.pairs.range((owned.ip, Mac::ZERO)..=(owned.ip, Mac::BROADCAST)));
+                let senders =
+                    shared.flat_map(|owned| self.pairs.range((owned.ip, Mac::ZERO)..=(owned.ip, Mac::BROADCAST)));
                 let senders = senders.filter(|((_, m), sent)| m != mac && sent.times.overlaps(&pair.times));
-                let found: BTreeSet<Mac> = senders.map(|((_, m), _)| *m).filter(|m| virtual_router(*m).is_none()).collect();
+                let found: BTreeSet<Mac> =
+                    senders.map(|((_, m), _)| *m).filter(|m| virtual_router(*m).is_none()).collect();
                 routers.extend(found.iter().filter_map(|m| self.by_mac.get(m)).filter_map(|i| self.devices.get(*i)));
                 routers.truncate(if routers.len() == 1 { 1 } else { 0 });
             }
@@ -148,7 +151,8 @@ impl DeviceTable {
     /// Makes one device of the random MACs that are proved to be one handset's.
     pub(super) fn join_handsets(&mut self) {
         let mut said: BTreeMap<(&str, &Arc<str>), Vec<usize>> = BTreeMap::new();
-        for (index, device) in self.devices.iter().enumerate().filter(|(_, d)| !d.mac.is_zero() && d.forwards.is_none()) {
+        for (index, device) in self.devices.iter().enumerate().filter(|(_, d)| !d.mac.is_zero() && d.forwards.is_none())
+        {
             for (_, attribute, value) in device.facts.iter().filter(|(_, a, v)| is_unique(a, v)) {
                 let all = said.entry((attribute, value)).or_default();
                 if all.last() != Some(&index) {
@@ -285,7 +289,8 @@ mod tests {
 
     /// The virtual MAC, announced from an address.
     fn announced(ip: &str, from: i64, to: i64) -> Vec<Claim> {
-        let at = |ts| Claim::fact("vrrp", VRRP, ip.parse().unwrap(), ANNOUNCES, b"virtual router", Timestamp(ts * MINUTE));
+        let at =
+            |ts| Claim::fact("vrrp", VRRP, ip.parse().unwrap(), ANNOUNCES, b"virtual router", Timestamp(ts * MINUTE));
         vec![sent(VRRP, ip, from, to), at(from), at(to)]
     }
 

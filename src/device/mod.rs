@@ -10,6 +10,6 @@ pub mod table;
 mod times;
 
 pub use brief::{Shown, merge};
-pub use joined::ANNOUNCES;
 pub use claim::{Claim, ClaimDedup, ClaimKind};
+pub use joined::ANNOUNCES;
 pub use table::DeviceTable;

@@ -240,8 +240,7 @@ mod tests {
         m.extend(prefix.0);
         m.extend([25, 3, 0, 0, 0, 0, 2, 88]);
         m.extend(resolver.0);
-        let want =
-            [RouterWord::Is("advertisement"), RouterWord::Prefix(prefix, 64), RouterWord::Resolver(resolver)];
+        let want = [RouterWord::Is("advertisement"), RouterWord::Prefix(prefix, 64), RouterWord::Resolver(resolver)];
         assert_eq!(said(LINK_LOCAL, 255, &m), want);
         assert!(said(LINK_LOCAL, 64, &m).is_empty(), "came over a router");
         assert!(said(prefix, 255, &m).is_empty(), "not from a link-local address");
