@@ -294,8 +294,10 @@ mod tests {
         vec![sent(VRRP, ip, from, to), at(from), at(to)]
     }
 
+    type Row = (String, Vec<Mac>, Vec<String>);
+
     /// MACs and addresses of each device, whatever the order of the claims.
-    fn settle(claims: &[Claim]) -> (DeviceTable, Vec<(String, Vec<Mac>, Vec<String>)>) {
+    fn settle(claims: &[Claim]) -> (DeviceTable, Vec<Row>) {
         let of = |order: &mut dyn Iterator<Item = &Claim>| {
             let mut t = DeviceTable::default();
             order.for_each(|c| t.observe(c));

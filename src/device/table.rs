@@ -79,6 +79,9 @@ pub(super) struct Device {
     pub conflicts: Vec<String>,
 }
 
+/// What the row of a device says: its class and its findings.
+pub(super) type Told = (&'static str, [u64; 5]);
+
 /// A device that was written out.
 #[derive(Debug)]
 struct Written {
@@ -287,7 +290,7 @@ impl DeviceTable {
 
     /// Settles, hands the devices that were not seen for the longest to `write`, which gives their rows and
     /// says how many findings they have and which class, and forgets what is known of them.
-    pub(super) fn spill_by(&mut self, write: &mut dyn FnMut(&Self, &[usize]) -> Vec<(&'static str, [u64; 5])>) {
+    pub(super) fn spill_by(&mut self, write: &mut dyn FnMut(&Self, &[usize]) -> Vec<Told>) {
         self.settle();
         let over = self.over();
         let told = write(self, &over);
@@ -608,5 +611,34 @@ mod tests {
         assert_eq!(names("172.16.6.23"), ["phone"]);
         assert_eq!(names(&PRINTER.to_string()), ["printer"]);
         assert!(names(&ROUTER.to_string()).is_empty());
+    }
+
+    #[test]
+    fn what_is_written_early_is_remembered_and_a_router_stays() {
+        let mut t = DeviceTable::default().within(Room::for_memory(0));
+        let mut out = crate::record::RowBuffer::default();
+        let none = HashMap::<String, [u64; 5]>::new;
+        t.observe(&arp(ROUTER, "10.0.0.1", 1));
+        t.observe(&sent(ROUTER, "172.16.0.9", 1, 2));
+        t.observe(&arp(PRINTER, "10.0.0.5", 3));
+        t.observe(&Claim::hostname("dhcp", PRINTER, Addr::UNSPECIFIED, b"printer", Timestamp(3)));
+        assert!(t.is_full());
+        t.spill(&mut out, |_| none());
+        assert_eq!((out.len(), t.rows_written()), (2, 2), "the printer, and what is behind the router");
+        assert!(t.facts.is_empty());
+        let ids = |t: &DeviceTable| t.devices.iter().map(|d| (d.id.clone(), d.forwards)).collect::<Vec<_>>();
+        // A flow that ends late tells nothing new.
+        t.observe(&sent(PRINTER, "10.0.0.5", 2, 3));
+        t.observe(&sent(ROUTER, "10.0.0.1", 1, 3));
+        t.settle();
+        assert_eq!(ids(&t), [(ROUTER.to_string(), Some(1))]);
+        assert_eq!(t.len(), 3);
+        assert_eq!(t.device_of(PRINTER, ip("10.0.0.5"), Timestamp(3)), Some(&*PRINTER.to_string()));
+        assert_eq!(t.device_of(Mac::ZERO, ip("172.16.0.9"), Timestamp(3)), Some("172.16.0.9"));
+        // One that comes again has another row, and is no other device.
+        t.observe(&arp(PRINTER, "10.0.0.5", 90));
+        t.settle();
+        assert_eq!((t.devices.len(), t.len()), (2, 3));
+        assert_eq!(t.take_dropped(), 0);
     }
 }
