@@ -91,7 +91,7 @@ pub const FINDING_EXAMPLES_MAX: usize = 64;
 /// Different findings that one run keeps.
 pub const FINDINGS_MAX: usize = 102_400;
 /// Bytes that all that is known of devices may take; those not seen for the longest are then judged and
-/// written out. A hundred thousand devices with ten facts each take about 180 MiB.
+/// written out. A device with ten facts takes about 3 KiB.
 pub const DEVICE_BYTES_MAX: usize = 240 << 20;
 /// Devices written out of which is remembered that they were there, and with which address.
 pub const DEVICES_WRITTEN_MAX: usize = 1_024_000;
