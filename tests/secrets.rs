@@ -32,6 +32,7 @@ const SAMPLE_SECRETS: &[&str] = &[
     // communities, users of SNMPv3, a line of a log, a door's badge, the key of RADIUS
     "Sample-Snmp-4",
     "Sample-Snmp-5",
+    "Sample-Snmp-8",
     "Sample-Snmp-6",
     "Sample-Snmp-7",
     "Sample-Log-8",
@@ -88,6 +89,8 @@ const LOGINS: &[(&str, &[&str])] = &[
     ("camera-streams.pcap", &["Sample-Stream-7"]),
     ("printing.pcap", &["Sample-Pjl-9"]),
     ("tacacs-door.pcap", &["wrong-Guess-0", "Sample-Switch-4"]),
+    ("identities.pcap", &["Sample-Cam-3"]),
+    ("office-day.pcap", &["Sample-Snmp-8"]),
     ("snmp-printer.pcap", &["Sample-Snmp-4", "Sample-Snmp-5", "wrong-Guess-0"]),
     (
         "provisioning-phone.pcap",

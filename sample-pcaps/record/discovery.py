@@ -7,7 +7,7 @@ discovery.py pcp GATEWAY     asks for a mapping by PCP
 discovery.py slp             asks for printers by SLP, and for what one of them is
 discovery.py ssdp            searches with SSDP (UPnP Device Architecture 2.0, section 1.3)
 discovery.py announce IP     announces a media renderer with SSDP, and answers searches
-discovery.py lldp            sends an LLDP frame with LLDP-MED as a phone does (IEEE 802.1AB, ANSI/TIA-1057)
+discovery.py lldp [IP MODEL VLAN]   sends an LLDP frame with LLDP-MED as a phone does (IEEE 802.1AB, ANSI/TIA-1057)
 discovery.py cdp             sends a CDP frame as a switch does
 discovery.py probe           looks for ONVIF devices by WS-Discovery
 discovery.py camera IP       answers such probes
@@ -129,15 +129,19 @@ def element(kind, value):
     return struct.pack(">H", kind << 9 | len(value)) + value
 
 
-def lldp():
+def lldp(address="192.168.40.41", model="SIP-T46S", vlan="50"):
     med = lambda subtype, value: element(127, b"\x00\x12\xbb" + bytes([subtype]) + value)
-    ip, mac = bytes([192, 168, 40, 41]), bytes.fromhex("805ec01f3041")
+    with open("/sys/class/net/eth0/address") as f:
+        mac = bytes.fromhex(f.read().strip().replace(":", ""))
+    ip, model = socket.inet_aton(address), model.encode()
+    # Application voice, tagged, VLAN, priority 5, DSCP 46.
+    policy = (1 << 24 | 1 << 22 | int(vlan) << 9 | 5 << 6 | 46).to_bytes(4, "big")
     send_frame("0180c200000e", b"\x88\xcc" + b"".join([
         element(1, b"\x05\x01" + ip), element(2, b"\x03" + mac), element(3, b"\x00\x78"),
-        element(4, b"WAN PORT"), element(5, b"SIP-T46S"), element(6, b"SIP-T46S 66.85.0.5"),
+        element(4, b"WAN PORT"), element(5, model), element(6, model + b" 66.85.0.5"),
         element(7, bytes([0, 0x24, 0, 0x24])), element(8, b"\x05\x01" + ip + b"\x02\0\0\0\x01\0"),
-        med(1, bytes([0, 0x33, 3])), med(2, bytes([1, 0x40, 0x65, 0x6e])), med(5, b"66.0.0.128"), med(6, b"66.85.0.5"),
-        med(7, b"66.85.0.5"), med(8, b"805EC01F3041"), med(9, b"Yealink"), med(10, b"SIP-T46S"), element(0, b"")]))
+        med(1, bytes([0, 0x33, 3])), med(2, policy), med(5, b"66.0.0.128"), med(6, b"66.85.0.5"),
+        med(7, b"66.85.0.5"), med(8, mac.hex().upper().encode()), med(9, b"Yealink"), med(10, model), element(0, b"")]))
 
 
 def cdp():

@@ -2,7 +2,7 @@
 """Turns a recorded capture into what a mirror port or a mirror tunnel would have delivered.
 
   mirror.py vlan OUT TAG:IN [TAG:IN...]   all captures in one, by time, each frame with the 802.1Q
-                                          tag of its VLAN
+                                          tag of its VLAN; none where TAG is "-"
   mirror.py vxlan|gre|erspan2|erspan3 OUT IN
                                           each frame in a packet from the switch to the collector:
       vxlan     RFC 7348, VNI 4050, UDP port 4789, source port from the inner flow
@@ -80,7 +80,8 @@ def main():
         for item in inputs:
             tag, path = item.split(":", 1)
             for time, frame in frames(path):
-                result.append((time, frame[:12] + struct.pack("!HH", 0x8100, int(tag)) + frame[12:]))
+                mark = b"" if tag == "-" else struct.pack("!HH", 0x8100, int(tag))
+                result.append((time, frame[:12] + mark + frame[12:]))
         result.sort(key=lambda one: one[0])
     else:
         wrap = {"vxlan": vxlan, "gre": gre, "erspan2": erspan2, "erspan3": erspan3}[kind]

@@ -91,6 +91,8 @@ counters! {
     findings_limited,
     /// Flows and banners that the tables of devices' services and peers do not count, because there were too many.
     contacts_dropped,
+    /// Rows of devices written before the end because memory was short; a device that came again has another.
+    devices_written,
 }
 
 #[cfg(test)]

@@ -92,8 +92,21 @@ pub const LIST_ITEMS_MAX: usize = 256;
 pub const FINDING_EXAMPLES_MAX: usize = 64;
 /// Different findings that one run keeps.
 pub const FINDINGS_MAX: usize = 102_400;
-/// Devices that one run keeps.
-pub const DEVICES_MAX: usize = 204_800;
+/// Bytes that all that is known of devices may take; those not seen for the longest are then judged and
+/// written out. A device with ten facts takes about 3 KiB.
+pub const DEVICE_BYTES_MAX: usize = 240 << 20;
+/// Devices written out of which is remembered that they were there, and with which address.
+pub const DEVICES_WRITTEN_MAX: usize = 1_024_000;
+/// Facts (host names and the like) about one device that are kept.
+pub const DEVICE_FACTS_MAX: usize = 256;
+/// Parts of time in which is told whether a device had an address; see `device::times`.
+pub const TIME_PARTS_MAX: usize = 16;
+/// Hexadecimal digits in a row that make a host name one that no second device has: 40 bits.
+pub const UNIQUE_NAME_DIGITS_MIN: usize = 10;
+/// Bytes of a DHCP client identifier that make it one that no second device has.
+pub const UNIQUE_CLIENT_ID_BYTES_MIN: usize = 9;
+/// Devices that the summary of a run names.
+pub const SHOWN_DEVICES_MAX: usize = 32;
 /// Addresses listed for one device.
 pub const DEVICE_ADDRESSES_MAX: usize = 64;
 /// (host, address) pairs whose looked-up names are remembered.
@@ -209,12 +222,8 @@ pub const SUPPRESS_REASON_BYTES_MAX: usize = 512;
 pub const CLAIMS_PENDING_MAX: usize = 8_192;
 /// Addresses from outside that are kept of each MAC that forwards them: enough to know a router.
 pub const FOREIGN_SAMPLES_MAX: usize = 4;
-/// (MAC, address) pairs that one run keeps.
-pub const DEVICE_PAIRS_MAX: usize = 2 * DEVICES_MAX;
-/// Facts (host names and the like) about devices that one run keeps.
-pub const DEVICE_FACTS_MAX: usize = DEVICES_MAX;
 /// Different (ends, port, service) of flows that one run counts for the services and peers of devices.
-pub const DEVICE_LINKS_MAX: usize = DEVICES_MAX;
+pub const DEVICE_LINKS_MAX: usize = 204_800;
 /// Banners of services that one run keeps.
 pub const DEVICE_BANNERS_MAX: usize = 51_200;
 /// Devices that somebody polls by SNMP before he counts as a management station: two printers are polled by any
@@ -223,7 +232,7 @@ pub const MANAGED_DEVICES_MIN: usize = 3;
 /// Bytes of an inventory of devices.
 pub const INVENTORY_BYTES_MAX: usize = 64 << 20;
 /// Rows of an inventory of devices.
-pub const INVENTORY_ROWS_MAX: usize = DEVICES_MAX;
+pub const INVENTORY_ROWS_MAX: usize = 204_800;
 /// Bytes of one cell of an inventory.
 pub const INVENTORY_CELL_BYTES_MAX: usize = 1024;
 /// Cells of one row of an inventory.
@@ -410,6 +419,8 @@ pub const HTTP_FACTS_MAX: usize = 32;
 
 /// Bytes of one DHCP option that came in several parts (RFC 3396 sets no bound).
 pub const DHCP_OPTION_BYTES_MAX: usize = 4096;
+/// Options of one Router Advertisement that are looked at.
+pub const NDP_OPTIONS_MAX: usize = 32;
 /// Relay agents that one DHCPv6 message may have come over (RFC 8415, section 7.6: HOP_COUNT_LIMIT).
 pub const DHCPV6_RELAYS_MAX: usize = 8;
 /// Options of one DHCPv6 message that are looked at.

@@ -321,14 +321,7 @@ impl Findings {
 
     /// Writes the rows of those at these places among the [ranked](Self::ranked). `texts` is the number of the first text of the rules
     /// among the names of the run. The rows are not sorted yet.
-    pub fn rows(
-        &self,
-        places: Range<usize>,
-        texts: u32,
-        about: &About<'_>,
-        home: &HomeNet,
-        out: &mut RowBuffer,
-    ) {
+    pub fn rows(&self, places: Range<usize>, texts: u32, about: &About<'_>, home: &HomeNet, out: &mut RowBuffer) {
         let About { devices, classes, notes } = about;
         for (rule, f) in self.ranked().skip(places.start).take(places.len()) {
             let s = &f.shown;

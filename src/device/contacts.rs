@@ -186,6 +186,8 @@ pub struct Contacts {
     /// Devices through whose MAC others were asked and answered.
     relays: BTreeSet<usize>,
     cut: u64,
+    /// Flows of devices whose rows were written before.
+    gone: u64,
 }
 
 impl Contacts {
@@ -193,11 +195,18 @@ impl Contacts {
     pub fn of(links: &Links, devices: &DeviceTable) -> Self {
         let mut contacts = Self::default();
         for (key, tally) in links.sorted() {
-            let device = |(mac, ip): (Mac, Addr)| match ip.is_multicast() || ip.is_unspecified() {
-                true => None,
-                false => devices.find(mac, ip, tally.span.first),
+            let stands_for_one = |ip: Addr| !ip.is_multicast() && !ip.is_unspecified();
+            let device = |(mac, ip): (Mac, Addr)| match stands_for_one(ip) {
+                true => devices.find(mac, ip, tally.span.first),
+                false => None,
             };
             let (orig, resp) = (device(key.orig), device(key.resp));
+            let is_gone = |(mac, ip): (Mac, Addr), found: Option<usize>| {
+                found.is_none() && stands_for_one(ip) && devices.device_of(mac, ip, tally.span.first).is_some()
+            };
+            if is_gone(key.orig, orig) || is_gone(key.resp, resp) {
+                contacts.gone += tally.flows;
+            }
             for ((mac, _), found) in [(key.orig, orig), (key.resp, resp)] {
                 let holder = devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder));
                 contacts.relays.extend(holder);
@@ -363,6 +372,11 @@ impl Contacts {
             network(devices, &mut row);
         }
         out.sort();
+    }
+
+    /// Flows that are not told of a device at one of their ends, because its row was written before the end.
+    pub const fn gone(&self) -> u64 {
+        self.gone
     }
 
     /// Services that lists of peers leave out, for [`crate::base::counters::Counters::values_cut`].

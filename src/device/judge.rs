@@ -35,8 +35,12 @@ const FORWARDS_FEW: f64 = 1.0;
 /// Weight of forwarding where no address of its own is known: on a cut of a network, both ends look so.
 const FORWARDS_UNKNOWN: f64 = 2.6;
 /// Classes that are a kind of others: what speaks for those speaks for them.
-const KINDS_OF: [(&str, &[&str]); 3] =
-    [("firewall", &["router"]), ("nas", &["server"]), (VIRTUAL, &["server", "workstation", "laptop"])];
+const KINDS_OF: [(&str, &[&str]); 4] = [
+    ("firewall", &["router"]),
+    ("nas", &["server"]),
+    ("access-control", &["building-controller", "plc"]),
+    (VIRTUAL, &["server", "workstation", "laptop"]),
+];
 /// Classes that an operating system alone suggests.
 const BY_SYSTEM: [&str; 4] = ["phone", "tablet", "workstation", "laptop"];
 

@@ -1,7 +1,9 @@
 //! The `devices` table.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::claim::Span;
 use super::inventory::overrule;
 use super::judge::{Verdict, judge};
 use super::table::{Device, DeviceTable, virtual_router};
@@ -46,6 +48,11 @@ pub static DEVICES: Table = Table {
             "conflicts",
             Type::TextList,
             "Evidence that speaks against the class, the maker or the row being one device",
+        ),
+        Column::new(
+            "other_macs",
+            Type::TextList,
+            "Further MAC addresses of the device: random ones of one handset, joined on proof only, and those of the virtual routers that it stood for; null where there are none",
         ),
         Column::new("first_seen", Type::Time, "First packet from or about the device"),
         Column::new("last_seen", Type::Time, "Last packet from or about the device"),
@@ -97,6 +104,12 @@ fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
     } else if device.mac.is_local() {
         claim("mac", "locally administered", "random-or-virtual-mac");
     }
+    for mac in &device.others {
+        match virtual_router(*mac) {
+            Some(kind) => claim("mac", &format!("{mac} ({kind})"), "stands-for-virtual-router"),
+            None => claim("mac", &mac.to_string(), "same-device"),
+        }
+    }
     for frame in &device.frames {
         claim(frame, "frame", "mac");
     }
@@ -123,58 +136,99 @@ fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
 }
 
 impl DeviceTable {
-    /// Writes the rows of the devices at these places, and says what class each is of. `findings` says how many
-    /// findings of each severity a device has, from information (0) to critical (4). The rows are not sorted yet.
-    pub fn rows(
-        &self,
-        places: Range<usize>,
+    /// Judges the devices that were not seen for the longest, writes their rows and forgets what is known of
+    /// them; of their software too, of which it says how many rows had no room. `findings` as in
+    /// [`DeviceTable::rows`], of the findings so far.
+    pub fn spill(
+        &mut self,
         out: &mut RowBuffer,
-        findings: impl Fn(&str) -> [u64; 5],
-    ) -> Vec<(&str, &'static str)> {
-        let mut classes = Vec::with_capacity(places.len());
-        let devices = self.devices.get(places.clone()).unwrap_or_default();
-        for (order, device) in places.zip(devices) {
-            let mut verdict = judge(device);
-            let entry = self.entry(device);
-            if let Some(entry) = entry {
-                overrule(entry, device, &mut verdict);
-            }
-            classes.push((device.id.as_str(), verdict.class));
-            let claims = evidence(device, &verdict);
-            let mut row = out.row(device.span.first, order as u64);
-            row.text(&device.id).mac(device.mac);
-            let ips = device.ips.get(..limits::DEVICE_ADDRESSES_MAX).unwrap_or(&device.ips);
-            row.list(ips.len());
-            for owned in ips {
-                row.addr(owned.ip);
-            }
-            let mut names: Vec<&str> =
-                device.facts.iter().filter(|(_, a, _)| *a == "hostname").map(|(_, _, v)| &**v).collect();
-            let noted = entry.and_then(|e| e.name.as_deref());
-            names.extend(noted.filter(|noted| !names.iter().any(|name| name.eq_ignore_ascii_case(noted))));
-            names.sort_unstable();
-            names.dedup();
-            names.truncate(limits::DEVICE_NAMES_MAX);
-            row.texts(&names).opt_text(verdict.vendor.as_deref()).text(verdict.class);
-            row.opt_text(verdict.model.as_deref()).opt_text(verdict.firmware.as_deref());
-            row.opt_text(verdict.os.as_deref()).float(verdict.confidence);
-            row.texts(&claims).texts(&verdict.conflicts);
-            row.time(device.span.first).time(device.span.last);
-            let [info, low, medium, high, critical] = findings(&device.id);
-            row.count(critical).count(high).count(medium).count(low).count(info);
-            match self.network() {
-                Some(number) => row.name(number),
-                None => row.null(),
-            };
-            row.texts(&device.roles);
-            for noted in entry.map_or([None; 3], |e| [e.site.as_deref(), e.owner.as_deref(), e.note.as_deref()]) {
-                row.opt_text(noted);
-            }
-            row.ints(&ips.iter().map(|owned| owned.span.first.micros()).collect::<Vec<_>>());
-            row.ints(&ips.iter().map(|owned| owned.span.last.micros()).collect::<Vec<_>>());
-        }
-        classes
+        software: &mut RowBuffer,
+        findings: impl Fn(&Self) -> HashMap<String, [u64; 5]>,
+    ) -> u64 {
+        let mut dropped = 0;
+        self.spill_by(&mut |table, over| {
+            let gone: HashSet<usize> = over.iter().copied().collect();
+            dropped = table.software_rows(software, |index| gone.contains(&index));
+            let findings = findings(table);
+            let order = (out.len() as u64..).zip(over);
+            let told = order.filter_map(|(order, index)| {
+                let device = table.devices.get(*index)?;
+                let all = findings.get(&device.id).copied().unwrap_or_default();
+                let told = minus(all, table.findings_written(device));
+                let class = table.row(out, device, order, told);
+                Some((class, all))
+            });
+            let told = told.collect();
+            out.sort();
+            told
+        });
+        dropped
     }
+
+    /// Writes the rows of devices at these places in the order of their first packets (of all:
+    /// `0..`[`DeviceTable::in_memory`]). `findings` says how many findings of each severity a device has, from
+    /// information (0) to critical (4); those in a row that was written before are left out.
+    pub fn rows(&self, places: Range<usize>, out: &mut RowBuffer, findings: impl Fn(&str) -> [u64; 5]) {
+        for (order, index) in places.clone().zip(self.order.get(places).unwrap_or_default()) {
+            let Some(device) = self.devices.get(*index) else { continue };
+            let told = minus(findings(&device.id), self.findings_written(device));
+            self.row(out, device, order as u64, told);
+        }
+    }
+
+    /// Writes a row, and says which class it has.
+    fn row(&self, out: &mut RowBuffer, device: &Device, order: u64, findings: [u64; 5]) -> &'static str {
+        let mut verdict = judge(device);
+        let entry = self.entry(device);
+        if let Some(entry) = entry {
+            overrule(entry, device, &mut verdict);
+        }
+        let claims = evidence(device, &verdict);
+        let mut row = out.row(device.span.first, order);
+        row.text(&device.id).mac(device.mac);
+        let ips = device.ips.get(..limits::DEVICE_ADDRESSES_MAX).unwrap_or(&device.ips);
+        row.list(ips.len());
+        for owned in ips {
+            row.addr(owned.ip);
+        }
+        let mut names: Vec<&str> =
+            device.facts.iter().filter(|(_, a, _)| *a == "hostname").map(|(_, _, v)| &**v).collect();
+        let noted = entry.and_then(|e| e.name.as_deref());
+        names.extend(noted.filter(|noted| !names.iter().any(|name| name.eq_ignore_ascii_case(noted))));
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(limits::DEVICE_NAMES_MAX);
+        row.texts(&names).opt_text(verdict.vendor.as_deref()).text(verdict.class);
+        row.opt_text(verdict.model.as_deref()).opt_text(verdict.firmware.as_deref());
+        row.opt_text(verdict.os.as_deref()).float(verdict.confidence);
+        row.texts(&claims).texts(&verdict.conflicts);
+        if device.others.is_empty() {
+            row.null();
+        } else {
+            row.texts(&device.others.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
+        row.time(device.span.first).time(device.span.last);
+        let [info, low, medium, high, critical] = findings;
+        row.count(critical).count(high).count(medium).count(low).count(info);
+        match self.network() {
+            Some(number) => row.name(number),
+            None => row.null(),
+        };
+        row.texts(&device.roles);
+        for noted in entry.map_or([None; 3], |e| [e.site.as_deref(), e.owner.as_deref(), e.note.as_deref()]) {
+            row.opt_text(noted);
+        }
+        let spans: Vec<Span> = ips.iter().map(|owned| owned.times.span().unwrap_or(device.span)).collect();
+        row.ints(&spans.iter().map(|span| span.first.micros()).collect::<Vec<_>>());
+        row.ints(&spans.iter().map(|span| span.last.micros()).collect::<Vec<_>>());
+        verdict.class
+    }
+}
+
+fn minus(all: [u64; 5], part: [u64; 5]) -> [u64; 5] {
+    let mut rest = all;
+    rest.iter_mut().zip(part).for_each(|(n, part)| *n = n.saturating_sub(part));
+    rest
 }
 
 #[cfg(test)]
@@ -194,7 +248,7 @@ mod tests {
         t.observe(&Claim::hostname("mdns", brother, ip, b"BRN001BA9010203", Timestamp(6000)));
         t.settle();
         let mut out = RowBuffer::default();
-        t.rows(0..t.len(), &mut out, |id| if id == "00:1b:a9:01:02:03" { [1, 0, 0, 2, 0] } else { [9; 5] });
+        t.rows(0..t.in_memory(), &mut out, |id| if id == "00:1b:a9:01:02:03" { [1, 0, 0, 2, 0] } else { [9; 5] });
         assert_eq!(out.len(), 1);
         let mut values = out.values(&out.index()[0]);
         let mut all = Vec::new();

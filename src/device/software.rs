@@ -61,15 +61,17 @@ pub static DEVICE_SOFTWARE: Table = Table {
 type Key = (usize, Product, &'static str, &'static str, Addr);
 
 impl DeviceTable {
-    /// Writes the rows of `device_software`, in time order, and gives how many had no room.
-    pub fn software_rows(&self, out: &mut RowBuffer) -> u64 {
+    /// Writes the rows of `device_software` of those devices that `whose` names by their places, in time order, and
+    /// gives how many had no room.
+    pub fn software_rows(&self, out: &mut RowBuffer, whose: impl Fn(usize) -> bool) -> u64 {
         let mut dropped = 0;
         let mut rows: BTreeMap<Key, (Span, &str)> = BTreeMap::new();
-        for ((mac, ip, source, attribute, value), span) in self.facts() {
+        let facts = self.facts.iter().flat_map(|(whom, said)| said.iter().map(move |(fact, span)| (whom, fact, span)));
+        for ((mac, ip), (source, attribute, value), span) in facts {
             if !products::is_about(attribute) {
                 continue;
             }
-            let Some(index) = self.find(*mac, *ip, span.first) else { continue };
+            let Some(index) = self.find(*mac, *ip, span.first).filter(|index| whose(*index)) else { continue };
             for product in products::of(source, attribute, value) {
                 let key = (index, product, *source, *attribute, *ip);
                 if let Some((known, _)) = rows.get_mut(&key) {
@@ -124,7 +126,7 @@ mod tests {
         claims.iter().for_each(|c| t.observe(c));
         t.settle();
         let mut out = RowBuffer::default();
-        assert_eq!(t.software_rows(&mut out), 0);
+        assert_eq!(t.software_rows(&mut out, |_| true), 0);
         let mut all = Vec::new();
         for index in out.index() {
             let mut values = out.values(index);

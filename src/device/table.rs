@@ -1,19 +1,26 @@
-//! Merging claims into devices.
+//! What is known of devices, and which of them had an address at a time.
 //!
 //! Claims may come in any order; [`DeviceTable::settle`] weighs all of them together:
 //!
-//! - A MAC is one device, groups never are. A virtual router's MAC (VRRP, HSRP, GLBP) is one too.
-//! - ARP, neighbour discovery and DHCP say which addresses a MAC owns. Link-local addresses are
-//!   never forwarded (RFC 3927, RFC 4291), so whoever sends from one owns it.
+//! - A MAC is one device, groups never are. The MAC that several routers stand for in turn (VRRP, HSRP,
+//!   GLBP) is theirs and no device of its own, where one of them is known (`joined`).
+//! - ARP, neighbour discovery and DHCP say which addresses a MAC owns, and when. Link-local addresses
+//!   are never forwarded (RFC 3927, RFC 4291), so whoever sends from one owns it.
 //! - A MAC that sends from outside addresses, or from inside addresses that it shows no sign of
 //!   owning, forwards for others: a router. What it forwards are devices without a MAC.
 //! - An address may have had several owners, one after the other; they stay apart.
+//! - Several random MACs are one device only on proof (`joined`).
+//!
+//! When all that is known takes more memory than it may, [`DeviceTable::spill`] judges the devices that
+//! were not seen for the longest, writes their rows and forgets all but who they were. One that comes
+//! again is a row of its own, with the same identifier.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use super::claim::{Claim, ClaimKind, Samples, Span};
 use super::inventory::{Entry, Inventory};
+use super::times::Times;
 use crate::base::limits::{self, Room};
 use crate::base::{Addr, Mac, Timestamp};
 
@@ -21,37 +28,37 @@ use crate::base::{Addr, Mac, Timestamp};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pair {
     /// Packets with this source address came from the MAC.
-    sent: Option<Span>,
-    /// The MAC owns the address, by the protocols that say so.
-    owns: Vec<(&'static str, Span)>,
+    pub sent: bool,
+    /// Protocols that say that the MAC owns the address, sorted.
+    pub owns: Vec<&'static str>,
+    /// When any of that was seen.
+    pub times: Times,
 }
 
 impl Pair {
-    fn owned(&self) -> bool {
+    pub(super) fn owned(&self) -> bool {
         !self.owns.is_empty()
-    }
-
-    fn span(&self) -> Option<Span> {
-        self.owns.iter().map(|(_, s)| *s).chain(self.sent).reduce(Span::join)
     }
 }
 
 /// What is known of a MAC alone.
-#[derive(Debug, Clone)]
-struct MacState {
-    span: Span,
-    foreign: Samples,
-    frames: BTreeSet<&'static str>,
+#[derive(Debug, Clone, Default)]
+pub(super) struct MacState {
+    pub times: Times,
+    pub foreign: Samples,
+    pub frames: BTreeSet<&'static str>,
+    /// Addresses that it forwarded for and that were written out.
+    pub forwarded: usize,
 }
 
-/// Who a fact is about, where it comes from, and what it says.
-pub(super) type FactKey = (Mac, Addr, &'static str, &'static str, Box<str>);
+/// A property: source, attribute, value.
+pub(super) type Fact = (&'static str, &'static str, Arc<str>);
 
 /// An address of a device.
 #[derive(Debug, Clone)]
 pub(super) struct Owned {
     pub ip: Addr,
-    pub span: Span,
+    pub times: Times,
     /// Protocols that say so; empty where only its packets do.
     pub sources: Vec<&'static str>,
 }
@@ -61,13 +68,15 @@ pub(super) struct Owned {
 pub(super) struct Device {
     pub id: String,
     pub mac: Mac,
+    /// Its other MACs: random ones of the same handset, and those that it stood for as a router.
+    pub others: Vec<Mac>,
     pub ips: Vec<Owned>,
     pub span: Span,
     pub frames: Vec<&'static str>,
     /// Addresses from inside that the MAC forwards; `None` where it is no router.
     pub forwards: Option<usize>,
     /// Source, attribute, value.
-    pub facts: Vec<(&'static str, &'static str, Box<str>)>,
+    pub facts: Vec<Fact>,
     pub conflicts: Vec<String>,
     /// What its traffic shows it to be to others.
     pub roles: Vec<String>,
@@ -75,24 +84,53 @@ pub(super) struct Device {
     pub entry: Option<usize>,
 }
 
+/// What the row of a device says: its class and its findings.
+pub(super) type Told = (&'static str, [u64; 5]);
+
+/// A device that was written out.
+#[derive(Debug)]
+struct Written {
+    id: Box<str>,
+    class: &'static str,
+    /// Until when its row tells of it.
+    last: Timestamp,
+    /// Findings in its row.
+    findings: [u32; 5],
+}
+
 /// Devices of one network.
 #[derive(Debug, Default)]
 pub struct DeviceTable {
-    network: Option<u32>,
-    pairs: BTreeMap<(Addr, Mac), Pair>,
-    macs: BTreeMap<Mac, MacState>,
-    facts: BTreeMap<FactKey, Span>,
+    pub(super) network: Option<u32>,
+    pub(super) pairs: BTreeMap<(Addr, Mac), Pair>,
+    pub(super) macs: BTreeMap<Mac, MacState>,
+    pub(super) facts: BTreeMap<(Mac, Addr), BTreeMap<Fact, Span>>,
+    /// About what all that takes.
+    bytes: usize,
     dropped: u64,
     pub(super) room: Room,
     inventory: Option<Arc<Inventory>>,
     /// Entries of the inventory whose device was seen.
     inventory_seen: Vec<bool>,
     pub(super) devices: Vec<Device>,
-    by_mac: HashMap<Mac, usize>,
-    by_ip: HashMap<Addr, Vec<(usize, Span)>>,
+    pub(super) by_mac: HashMap<Mac, usize>,
+    /// Who stood for a MAC of several, and when.
+    pub(super) stood: HashMap<Mac, Vec<(usize, Times)>>,
+    /// Device, and which of its addresses.
+    pub(super) by_ip: HashMap<Addr, Vec<(usize, usize)>>,
+    /// The devices in the order of their first packets.
+    pub(super) order: Vec<usize>,
+    /// What each was taken for, once it was asked.
+    pub(super) briefs: OnceLock<Vec<(&'static str, f64)>>,
+    written: Vec<Written>,
+    written_by_mac: HashMap<Mac, u32>,
+    /// The last holder that was written out.
+    written_by_ip: HashMap<Addr, u32>,
+    /// Rows that were written out.
+    rows_written: u64,
 }
 
-/// What a virtual router's MAC stands for: VRRP (RFC 9568), HSRP version 1 and 2, GLBP.
+/// What a virtual router's MAC stands for: VRRP and CARP (RFC 9568), HSRP version 1 and 2, GLBP.
 pub fn virtual_router(mac: Mac) -> Option<&'static str> {
     match mac.0 {
         [0x00, 0x00, 0x5e, 0x00, 0x01 | 0x02, _] => Some("vrrp"),
@@ -102,69 +140,11 @@ pub fn virtual_router(mac: Mac) -> Option<&'static str> {
     }
 }
 
-/// Whether an address is link-local: 169.254.0.0/16 or fe80::/10.
-fn is_link_local(ip: Addr) -> bool {
-    match ip.as_v4() {
-        Some(v4) => matches!(v4, [169, 254, ..]),
-        None => matches!(ip.0, [0xfe, 0x80..=0xbf, ..]),
-    }
-}
-
-/// The usual size of a link's network: the first 24 bits of IPv4, 64 of IPv6.
-fn link_prefix(ip: Addr) -> [u8; 15] {
-    let keep = if ip.is_v4() { 15 } else { 8 };
-    let mut out = [0; 15];
-    for (to, from) in out.iter_mut().zip(ip.0).take(keep) {
-        *to = from;
-    }
-    out
-}
-
-/// Keeps the smallest keys where there are too many, so that what is kept does not depend on the
-/// order of arrival. Says how many were dropped.
-fn bound<K: Ord, V>(map: &mut BTreeMap<K, V>, max: usize) -> u64 {
-    let mut dropped = 0;
-    while map.len() > max {
-        map.pop_last();
-        dropped += 1;
-    }
-    dropped
-}
-
-/// What the claims say of one MAC.
-#[derive(Debug, Default)]
-struct View {
-    /// Addresses that it owns, by a protocol that says so or because nobody forwards them.
-    own: BTreeSet<Addr>,
-    /// Addresses that it sends from without a sign of owning them.
-    others: BTreeSet<Addr>,
-    router: bool,
-}
-
-impl View {
-    fn owns_family(&self, v4: bool) -> bool {
-        self.own.iter().any(|ip| ip.is_v4() == v4 && !is_link_local(*ip))
-    }
-
-    /// Whether the MAC forwards for others.
-    fn is_router(&self, mac: Mac, foreign: &[Addr]) -> bool {
-        if virtual_router(mac).is_some() || foreign.iter().any(|ip| !self.own.contains(ip)) {
-            return true;
-        }
-        let links: BTreeSet<_> = self.own.iter().map(|ip| link_prefix(*ip)).collect();
-        let off_link =
-            |v4: bool| self.others.iter().filter(|ip| ip.is_v4() == v4 && !links.contains(&link_prefix(**ip))).count();
-        let (v4, v6) = (off_link(true), off_link(false));
-        let v6_links = self.others.iter().filter(|ip| !ip.is_v4()).map(|ip| link_prefix(*ip)).collect::<BTreeSet<_>>();
-        // A device that is known to own an address of one link has no business with one of another.
-        // Where nothing is known to be its own it takes several; a host has many IPv6 addresses of
-        // one prefix (RFC 8981), so there prefixes count.
-        (self.owns_family(true) && v4 > 0)
-            || v4 >= limits::ROUTER_ADDRESSES_MIN
-            || (self.owns_family(false) && v6 > 0)
-            || v6_links.len() >= limits::ROUTER_ADDRESSES_MIN
-    }
-}
+// About what an entry takes, with its part of the tree and what settling makes of it.
+const MAC_BYTES: usize = 400;
+const PAIR_BYTES: usize = 300;
+const HOLDER_BYTES: usize = 200;
+const FACT_BYTES: usize = 180;
 
 impl DeviceTable {
     /// An empty table. `network` is the capture's number where each file is a network of its own
@@ -208,44 +188,69 @@ impl DeviceTable {
     pub fn observe(&mut self, claim: &Claim) {
         let span = Span { first: claim.first, last: claim.last };
         let mac = if claim.mac.is_group() { Mac::ZERO } else { claim.mac };
+        if !self.written.is_empty() && claim.kind == ClaimKind::Sent && self.has_told(mac, claim.ip, span.last) {
+            return;
+        }
         if !mac.is_zero() {
-            let state = self.macs.entry(mac).or_insert_with(|| MacState {
-                span,
-                foreign: Samples::default(),
-                frames: BTreeSet::new(),
+            let state = self.macs.entry(mac).or_insert_with(|| {
+                self.bytes += MAC_BYTES;
+                MacState::default()
             });
-            state.span = state.span.join(span);
+            state.times.add(span);
             match claim.kind {
                 ClaimKind::Foreign => state.foreign.add(claim.ip),
                 ClaimKind::Frame => _ = state.frames.insert(claim.source),
                 _ => {}
             }
-            self.dropped += bound(&mut self.macs, self.room.of(limits::DEVICES_MAX));
         }
         let address = !claim.ip.is_unspecified() && !claim.ip.is_multicast() && !claim.ip.is_loopback();
         match &claim.kind {
-            ClaimKind::Sent if address => {
-                let pair = self.pairs.entry((claim.ip, mac)).or_default();
-                pair.sent = Some(pair.sent.map_or(span, |s| s.join(span)));
-            }
+            ClaimKind::Sent if address => self.pair(claim.ip, mac, span).sent = true,
             ClaimKind::Owns if address && !mac.is_zero() => {
-                let pair = self.pairs.entry((claim.ip, mac)).or_default();
-                match pair.owns.iter_mut().find(|(source, _)| *source == claim.source) {
-                    Some((_, seen)) => *seen = seen.join(span),
-                    None => {
-                        pair.owns.push((claim.source, span));
-                        pair.owns.sort_unstable_by_key(|(source, _)| *source);
-                    }
+                let pair = self.pair(claim.ip, mac, span);
+                if let Err(at) = pair.owns.binary_search(&claim.source) {
+                    pair.owns.insert(at, claim.source);
                 }
             }
             ClaimKind::Fact { attribute, value } if !value.is_empty() => {
-                let key = (mac, claim.ip, claim.source, *attribute, value.clone());
-                self.facts.entry(key).and_modify(|s| *s = s.join(span)).or_insert(span);
+                let of = self.facts.entry((mac, claim.ip)).or_insert_with(|| {
+                    self.bytes += HOLDER_BYTES;
+                    BTreeMap::new()
+                });
+                let fact = (claim.source, *attribute, Arc::from(&**value));
+                if let Some(known) = of.get_mut(&fact) {
+                    *known = known.join(span);
+                    return;
+                }
+                of.insert(fact, span);
+                self.bytes += FACT_BYTES + value.len();
+                // The smallest stay, so that what is kept does not depend on the order of arrival.
+                if of.len() > limits::DEVICE_FACTS_MAX
+                    && let Some(((.., value), _)) = of.pop_last()
+                {
+                    self.bytes = self.bytes.saturating_sub(FACT_BYTES + value.len());
+                    self.dropped += 1;
+                }
             }
             _ => {}
         }
-        self.dropped += bound(&mut self.pairs, self.room.of(limits::DEVICE_PAIRS_MAX));
-        self.dropped += bound(&mut self.facts, self.room.of(limits::DEVICE_FACTS_MAX));
+    }
+
+    /// Whether a row that was written tells this already: a flow ends when its device may be gone.
+    fn has_told(&self, mac: Mac, ip: Addr, last: Timestamp) -> bool {
+        let by_ip = self.written_by_ip.get(&ip);
+        let written = by_ip.and_then(|at| self.written.get(*at as usize)).filter(|written| written.last >= last);
+        let own = self.written_by_mac.get(&mac) == by_ip && !self.macs.contains_key(&mac);
+        written.is_some() && (own || (mac.is_zero() && !self.pairs.contains_key(&(ip, mac))))
+    }
+
+    fn pair(&mut self, ip: Addr, mac: Mac, span: Span) -> &mut Pair {
+        let pair = self.pairs.entry((ip, mac)).or_insert_with(|| {
+            self.bytes += PAIR_BYTES;
+            Pair::default()
+        });
+        pair.times.add(span);
+        pair
     }
 
     /// Claims dropped since the last call, for [`crate::base::counters::Counters::claims_dropped`].
@@ -253,181 +258,140 @@ impl DeviceTable {
         std::mem::take(&mut self.dropped)
     }
 
+    /// Whether it takes more memory than it may, so that it is time to [`DeviceTable::spill`].
+    pub fn is_full(&self) -> bool {
+        self.bytes > self.room.of(limits::DEVICE_BYTES_MAX)
+    }
+
+    /// Rows that were written out before the end.
+    pub fn rows_written(&self) -> u64 {
+        self.rows_written
+    }
+
     /// Weighs all claims observed so far. May be called again after more of them.
     pub fn settle(&mut self) {
-        self.devices.clear();
-        self.by_mac.clear();
-        self.by_ip.clear();
+        self.forget();
         let views = self.views();
         let assigned = self.assign(&views);
         self.mac_devices(&views, &assigned);
         self.address_devices(&assigned);
-        for (index, device) in self.devices.iter().enumerate() {
-            if !device.mac.is_zero() {
-                self.by_mac.insert(device.mac, index);
-            }
-            for owned in &device.ips {
-                let owners = self.by_ip.entry(owned.ip).or_default();
-                if owners.len() < limits::ADDRESS_OWNERS_MAX {
-                    owners.push((index, owned.span));
-                }
-            }
-        }
+        drop((views, assigned));
+        self.index();
+        self.stand_in();
         self.attach_facts();
+        self.join_handsets();
         if let Some(list) = &self.inventory {
-            self.inventory_seen = list.attach(&mut self.devices);
+            let seen = list.attach(&mut self.devices);
+            self.inventory_seen.resize(seen.len(), false);
+            self.inventory_seen.iter_mut().zip(seen).for_each(|(all, now)| *all |= now);
         }
+        let mut order: Vec<usize> = (0..self.devices.len()).collect();
+        order.sort_by_key(|i| self.devices.get(*i).map(|d| d.span.first));
+        self.order = order;
     }
 
-    /// What each MAC owns, what else it sends from, and whether it is a router.
-    fn views(&self) -> BTreeMap<Mac, View> {
-        let mut views: BTreeMap<Mac, View> = self.macs.keys().map(|mac| (*mac, View::default())).collect();
-        for ((ip, mac), pair) in &self.pairs {
-            let Some(view) = views.get_mut(mac) else { continue };
-            let own = pair.owned() || (pair.sent.is_some() && is_link_local(*ip));
-            if own { &mut view.own } else { &mut view.others }.insert(*ip);
-        }
-        for (mac, view) in &mut views {
-            let foreign = self.macs.get(mac).map(|m| m.foreign).unwrap_or_default();
-            view.router = view.is_router(*mac, foreign.list());
-        }
-        views
+    /// Forgets what settling made.
+    fn forget(&mut self) {
+        self.devices.clear();
+        self.by_mac.clear();
+        self.stood.clear();
+        self.by_ip.clear();
+        self.order.clear();
+        self.briefs = OnceLock::new();
     }
 
-    /// Which (address, MAC) pairs mean: this device has this address.
-    fn assign(&self, views: &BTreeMap<Mac, View>) -> BTreeSet<(Addr, Mac)> {
-        let router = |mac: &Mac| views.get(mac).is_some_and(|v| v.router);
-        let own = |ip: &Addr, mac: &Mac| views.get(mac).is_some_and(|v| v.own.contains(ip));
-        let owned: BTreeSet<Addr> = self.pairs.keys().filter(|(ip, mac)| own(ip, mac)).map(|(ip, _)| *ip).collect();
-        let mut assigned = BTreeSet::new();
-        for (ip, mac) in self.pairs.keys().filter(|(_, mac)| !mac.is_zero()) {
-            let Some(view) = views.get(mac) else { continue };
-            // Somebody else is known to own it: believe the packets only of a device that is not
-            // known to own anything else.
-            let plausible = !owned.contains(ip) || !view.owns_family(ip.is_v4());
-            if view.own.contains(ip) || (!view.router && plausible) {
-                assigned.insert((*ip, *mac));
-            }
-        }
-        // A router whose own address never showed in ARP: an address of a link that hosts are
-        // seen on directly cannot lie behind the router.
-        let taken: BTreeSet<Addr> = assigned.iter().map(|(ip, _)| *ip).collect();
-        let links: BTreeSet<_> = assigned
-            .iter()
-            .filter(|(ip, mac)| ip.is_v4() && !is_link_local(*ip) && !router(mac))
-            .map(|(ip, _)| link_prefix(*ip))
-            .collect();
-        for (mac, view) in views.iter().filter(|(_, v)| v.router && !v.owns_family(true)) {
-            let on_link: Vec<_> = (view.others.iter())
-                .filter(|ip| ip.is_v4() && !taken.contains(*ip) && links.contains(&link_prefix(**ip)))
-                .collect();
-            if on_link.len() < limits::ROUTER_ADDRESSES_MIN {
-                assigned.extend(on_link.into_iter().map(|ip| (*ip, *mac)));
-            }
-        }
-        assigned
+    /// Which devices are over first: those not seen for the longest, until half of the memory is free.
+    /// One that forwards, or stands for a virtual router, stays: what is behind it, or who else stands for it,
+    /// cannot be told without it.
+    fn over(&self) -> Vec<usize> {
+        let mut order = self.order.clone();
+        let stays = |d: &Device| d.forwards.is_some() || d.others.iter().any(|mac| virtual_router(*mac).is_some());
+        order.retain(|i| self.devices.get(*i).is_some_and(|d| !stays(d)));
+        order.sort_unstable_by_key(|i| (self.devices.get(*i).map(|d| d.span.last), *i));
+        let want = self.bytes.saturating_sub(self.room.of(limits::DEVICE_BYTES_MAX) / 2);
+        let mut freed = 0;
+        let takes = |d: &Device| {
+            let facts: usize = d.facts.iter().map(|f| FACT_BYTES + f.2.len()).sum();
+            MAC_BYTES + HOLDER_BYTES + d.ips.len() * PAIR_BYTES + facts
+        };
+        order.retain(|i| {
+            let goes = freed < want;
+            freed += self.devices.get(*i).filter(|_| goes).map_or(0, takes);
+            goes
+        });
+        order
     }
 
-    /// One device for each MAC.
-    fn mac_devices(&mut self, views: &BTreeMap<Mac, View>, assigned: &BTreeSet<(Addr, Mac)>) {
-        let mut owners: BTreeMap<Addr, Vec<(Mac, Span)>> = BTreeMap::new();
-        let mut ips: BTreeMap<Mac, Vec<Owned>> = BTreeMap::new();
-        for (ip, mac) in assigned {
-            let Some((pair, span)) = self.pairs.get(&(*ip, *mac)).and_then(|p| Some((p, p.span()?))) else { continue };
-            let sources = pair.owns.iter().map(|(source, _)| *source).collect();
-            ips.entry(*mac).or_default().push(Owned { ip: *ip, span, sources });
-            let all = owners.entry(*ip).or_default();
-            if all.len() < limits::ADDRESS_OWNERS_MAX && virtual_router(*mac).is_none() {
-                all.push((*mac, span));
+    /// Settles, hands the devices that were not seen for the longest to `write`, which gives their rows and
+    /// says how many findings they have and which class, and forgets what is known of them.
+    pub(super) fn spill_by(&mut self, write: &mut dyn FnMut(&Self, &[usize]) -> Vec<Told>) {
+        self.settle();
+        let over = self.over();
+        let told = write(self, &over);
+        let (mut macs, mut ips) = (HashSet::new(), HashSet::new());
+        for (index, (class, findings)) in over.iter().zip(told) {
+            let Some(device) = self.devices.get(*index) else { continue };
+            macs.extend(device.others.iter().copied().chain([device.mac]).filter(|mac| !mac.is_zero()));
+            if device.mac.is_zero() {
+                ips.extend(device.ips.iter().map(|owned| owned.ip));
             }
-        }
-        for (mac, state) in &self.macs {
-            let Some(view) = views.get(mac) else { continue };
-            let ips = ips.remove(mac).unwrap_or_default();
-            let mut conflicts = Vec::new();
-            for owned in &ips {
-                if virtual_router(*mac).is_some() {
-                    continue; // shares its address with the routers that take turns
-                }
-                for (other, span) in owners.get(&owned.ip).map(Vec::as_slice).unwrap_or_default() {
-                    if other != mac && span.overlaps(owned.span) {
-                        conflicts.push(format!("{}: also claimed by {other} at the same time", owned.ip));
-                    }
-                }
-            }
-            let forwarded: Vec<_> = view.others.iter().filter(|ip| !assigned.contains(&(**ip, *mac))).collect();
-            if !view.router {
-                for ip in &forwarded {
-                    conflicts.push(format!("{ip}: packets come from this MAC, and another device owns the address"));
-                }
-            }
-            conflicts.truncate(limits::LIST_ITEMS_MAX);
-            self.devices.push(Device {
-                id: self.network.map_or_else(|| mac.to_string(), |n| format!("{mac}@{n}")),
-                mac: *mac,
-                ips,
-                span: state.span,
-                frames: state.frames.iter().copied().collect(),
-                forwards: view.router.then_some(forwarded.len()),
-                facts: Vec::new(),
-                conflicts,
-                roles: Vec::new(),
-                entry: None,
-            });
-        }
-    }
-
-    /// One device for each address that no MAC stands for.
-    fn address_devices(&mut self, assigned: &BTreeSet<(Addr, Mac)>) {
-        let mut spans: BTreeMap<Addr, Option<Span>> = BTreeMap::new();
-        for ((ip, mac), pair) in &self.pairs {
-            let Some(span) = pair.span() else { continue };
-            let entry = spans.entry(*ip).or_insert(Some(span));
-            *entry = if assigned.contains(&(*ip, *mac)) { None } else { entry.map(|s| s.join(span)) };
-        }
-        // A pair met before the one that settles the address must not bring it back.
-        let owned: BTreeSet<Addr> = assigned.iter().map(|(ip, _)| *ip).collect();
-        for (ip, span) in spans {
-            let Some(span) = span.filter(|_| !owned.contains(&ip)) else { continue };
-            if self.devices.len() >= self.room.of(limits::DEVICES_MAX) {
+            self.rows_written += 1;
+            let known = self.written_at(device);
+            let findings = findings.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+            if let Some(written) = known.and_then(|at| self.written.get_mut(at as usize)) {
+                (written.class, written.last, written.findings) = (class, device.span.last, findings);
+            } else if self.written.len() < self.room.of(limits::DEVICES_WRITTEN_MAX) {
+                self.written.push(Written { id: (&*device.id).into(), class, last: device.span.last, findings });
+            } else {
                 self.dropped += 1;
                 continue;
             }
-            self.devices.push(Device {
-                id: self.network.map_or_else(|| ip.to_string(), |n| format!("{ip}@{n}")),
-                mac: Mac::ZERO,
-                ips: vec![Owned { ip, span, sources: Vec::new() }],
-                span,
-                frames: Vec::new(),
-                forwards: None,
-                facts: Vec::new(),
-                conflicts: Vec::new(),
-                roles: Vec::new(),
-                entry: None,
-            });
+            let at = known.unwrap_or(u32::try_from(self.written.len() - 1).unwrap_or(u32::MAX));
+            let all = device.others.iter().copied().chain([device.mac]).filter(|mac| !mac.is_zero());
+            self.written_by_mac.extend(all.map(|mac| (mac, at)));
+            self.written_by_ip.extend(device.ips.iter().map(|owned| (owned.ip, at)));
         }
-    }
-
-    /// Gives each fact to the device that it is about.
-    fn attach_facts(&mut self) {
-        for ((mac, ip, source, attribute, value), span) in &self.facts {
-            let Some(index) = self.find(*mac, *ip, span.first) else { continue };
-            let Some(device) = self.devices.get_mut(index) else { continue };
-            let fact = (*source, *attribute, value.clone());
-            if !device.facts.contains(&fact) && device.facts.len() < limits::LIST_ITEMS_MAX {
-                device.facts.push(fact);
+        // Whom each fact belongs to is asked before its holder goes.
+        let of_address = |mac: &Mac, ip: &Addr| ips.contains(ip) && !self.owns(*mac, *ip);
+        let gone: Vec<_> = (self.facts.keys())
+            .filter(|(mac, ip)| (macs.contains(mac) && !of_address(mac, ip)) || of_address(mac, ip))
+            .copied()
+            .collect();
+        gone.iter().for_each(|holder| _ = self.facts.remove(holder));
+        let Self { pairs, macs: states, .. } = self;
+        pairs.retain(|(ip, mac), _| {
+            let behind = ips.contains(ip);
+            if let Some(router) = states.get_mut(mac).filter(|_| behind) {
+                router.forwarded += 1;
             }
-        }
+            !behind && !macs.contains(mac)
+        });
+        states.retain(|mac, _| !macs.contains(mac));
+        self.forget();
+        self.weigh();
     }
 
-    /// All facts, in the order of their keys.
-    pub(super) fn facts(&self) -> impl Iterator<Item = (&FactKey, &Span)> {
-        self.facts.iter()
+    fn owns(&self, mac: Mac, ip: Addr) -> bool {
+        let device = self.by_mac.get(&mac).and_then(|at| self.devices.get(*at));
+        device.is_some_and(|d| d.ips.iter().any(|owned| owned.ip == ip))
+    }
+
+    /// Counts anew what everything takes.
+    fn weigh(&mut self) {
+        let facts: usize = (self.facts.values())
+            .map(|of| HOLDER_BYTES + of.keys().map(|f| FACT_BYTES + f.2.len()).sum::<usize>())
+            .sum();
+        self.bytes = facts + self.macs.len() * MAC_BYTES + self.pairs.len() * PAIR_BYTES;
     }
 
     pub(super) fn find(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {
-        let by_mac = self.by_mac.get(&mac).copied();
         let owners = self.by_ip.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        if let Some(stood) = self.stood.get(&mac)
+            && (owners.is_empty() || owners.iter().any(|(owner, _)| stood.iter().any(|(router, _)| router == owner)))
+        {
+            return stood.iter().min_by_key(|(index, times)| (times.distance(ts), *index)).map(|(index, _)| *index);
+        }
+        let by_mac = self.by_mac.get(&mac).copied();
         if let Some(index) = by_mac {
             let router = self.devices.get(index).is_some_and(|d| d.forwards.is_some());
             if !router || ip.is_unspecified() || owners.iter().any(|(owner, _)| *owner == index) {
@@ -435,13 +399,26 @@ impl DeviceTable {
             }
         }
         // Several owners one after the other: the one of that time.
-        owners.iter().min_by_key(|(index, span)| (span.distance(ts), *index)).map(|(index, _)| *index)
+        let distance = |(index, nth): &(usize, usize)| {
+            let owned = self.devices.get(*index).and_then(|d| d.ips.get(*nth));
+            owned.map_or(i64::MAX, |owned| owned.times.distance(ts))
+        };
+        owners.iter().min_by_key(|owner| (distance(owner), owner.0)).map(|(index, _)| *index)
+    }
+
+    /// Who a fact is about: who held the address when it was first seen, and who did when it was last.
+    pub(super) fn about(&self, mac: Mac, ip: Addr, span: Span) -> (Option<usize>, Option<usize>) {
+        let first = self.find(mac, ip, span.first);
+        (first, self.find(mac, ip, span.last).filter(|last| Some(*last) != first))
     }
 
     /// The device behind a MAC and an address at a time; `None` for what is not on this network.
     /// Either may be missing (zeros, unspecified). Valid after [`DeviceTable::settle`].
     pub fn device_of(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<&str> {
-        self.find(mac, ip, ts).and_then(|i| self.devices.get(i)).map(|d| d.id.as_str())
+        if let Some(device) = self.find(mac, ip, ts).and_then(|i| self.devices.get(i)) {
+            return Some(device.id.as_str());
+        }
+        self.written_as(mac, ip).map(|written| &*written.id)
     }
 
     /// The device of a MAC.
@@ -455,14 +432,53 @@ impl DeviceTable {
         self.macs.get(&mac).is_some_and(|state| state.foreign.list().iter().any(|ip| !owns(*ip)))
     }
 
-    /// Devices after [`DeviceTable::settle`].
-    pub fn len(&self) -> usize {
+    fn written_as(&self, mac: Mac, ip: Addr) -> Option<&Written> {
+        if self.written.is_empty() {
+            return None;
+        }
+        let at = self.written_by_mac.get(&mac).or_else(|| self.written_by_ip.get(&ip))?;
+        self.written.get(*at as usize)
+    }
+
+    /// The place of a device that was written out.
+    fn written_at(&self, device: &Device) -> Option<u32> {
+        let at = match device.mac.is_zero() {
+            false => self.written_by_mac.get(&device.mac)?,
+            true => device.ips.first().and_then(|owned| self.written_by_ip.get(&owned.ip))?,
+        };
+        self.written.get(*at as usize).filter(|written| *written.id == *device.id).map(|_| *at)
+    }
+
+    /// The identifier of a device that is known by this.
+    pub(super) fn id_of(&self, by: &dyn std::fmt::Display) -> String {
+        self.network.map_or_else(|| by.to_string(), |n| format!("{by}@{n}"))
+    }
+
+    /// Classes of those that were written out, by their identifier.
+    pub(super) fn classes_written(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.written.iter().map(|w| (&*w.id, w.class))
+    }
+
+    /// Findings that stand in the row of a device that was written out.
+    pub(super) fn findings_written(&self, device: &Device) -> [u64; 5] {
+        let written = self.written_at(device).and_then(|at| self.written.get(at as usize));
+        written.map(|w| w.findings.map(u64::from)).unwrap_or_default()
+    }
+
+    /// Devices after [`DeviceTable::settle`] whose rows are not written yet.
+    pub fn in_memory(&self) -> usize {
         self.devices.len()
+    }
+
+    /// Devices after [`DeviceTable::settle`], those that were written out among them, each once.
+    pub fn len(&self) -> usize {
+        let again = self.devices.iter().filter(|d| self.written_at(d).is_some()).count();
+        self.written.len() + self.devices.len() - again
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.devices.is_empty()
+        self.len() == 0
     }
 }
 
@@ -645,5 +661,34 @@ mod tests {
         assert_eq!(names("172.16.6.23"), ["phone"]);
         assert_eq!(names(&PRINTER.to_string()), ["printer"]);
         assert!(names(&ROUTER.to_string()).is_empty());
+    }
+
+    #[test]
+    fn what_is_written_early_is_remembered_and_a_router_stays() {
+        let mut t = DeviceTable::default().within(Room::for_memory(0));
+        let mut out = crate::record::RowBuffer::default();
+        let none = HashMap::<String, [u64; 5]>::new;
+        t.observe(&arp(ROUTER, "10.0.0.1", 1));
+        t.observe(&sent(ROUTER, "172.16.0.9", 1, 2));
+        t.observe(&arp(PRINTER, "10.0.0.5", 3));
+        t.observe(&Claim::hostname("dhcp", PRINTER, Addr::UNSPECIFIED, b"printer", Timestamp(3)));
+        assert!(t.is_full());
+        t.spill(&mut out, &mut crate::record::RowBuffer::default(), |_| none());
+        assert_eq!((out.len(), t.rows_written()), (2, 2), "the printer, and what is behind the router");
+        assert!(t.facts.is_empty());
+        let ids = |t: &DeviceTable| t.devices.iter().map(|d| (d.id.clone(), d.forwards)).collect::<Vec<_>>();
+        // A flow that ends late tells nothing new.
+        t.observe(&sent(PRINTER, "10.0.0.5", 2, 3));
+        t.observe(&sent(ROUTER, "10.0.0.1", 1, 3));
+        t.settle();
+        assert_eq!(ids(&t), [(ROUTER.to_string(), Some(1))]);
+        assert_eq!(t.len(), 3);
+        assert_eq!(t.device_of(PRINTER, ip("10.0.0.5"), Timestamp(3)), Some(&*PRINTER.to_string()));
+        assert_eq!(t.device_of(Mac::ZERO, ip("172.16.0.9"), Timestamp(3)), Some("172.16.0.9"));
+        // One that comes again has another row, and is no other device.
+        t.observe(&arp(PRINTER, "10.0.0.5", 90));
+        t.settle();
+        assert_eq!((t.devices.len(), t.len()), (2, 3));
+        assert_eq!(t.take_dropped(), 0);
     }
 }

@@ -49,6 +49,10 @@ pub struct SideRecord {
     pub ip_bytes: u64,
     /// MAC of its frames; zeros where there is none.
     pub mac: Mac,
+    /// First frame from that MAC.
+    pub mac_first: Timestamp,
+    /// Last frame from that MAC.
+    pub mac_last: Timestamp,
     /// Whether it completed what a connection needs of it (TCP) or sent anything (others).
     pub active: bool,
 }

@@ -77,8 +77,11 @@ pub struct Side {
     pub state: TcpState,
     /// Whether its first segment was a SYN.
     pub began_with_syn: bool,
-    /// MAC of its frames.
+    /// MAC of its first frame.
     pub mac: Mac,
+    /// When frames came from that MAC, first and last: another device may have had the address before the
+    /// flow was over.
+    from_mac: (Timestamp, Timestamp),
 }
 
 /// A live flow. `A` is what the application layer keeps with it.
@@ -517,9 +520,12 @@ impl<A: Default> Flow<A> {
         side.ip_bytes += u64::from(packet.ip_wire_len);
         if side.packets == 1 {
             side.mac = packet.src_mac;
+            side.from_mac = (packet.ts, packet.ts);
             if other.packets == 0 {
                 other.mac = if packet.dst_mac.is_group() { Mac::ZERO } else { packet.dst_mac };
             }
+        } else if side.mac == packet.src_mac {
+            side.from_mac = (side.from_mac.0.min(packet.ts), side.from_mac.1.max(packet.ts));
         }
         let mut segment = Segment::InOrder;
         if self.protocol == protocol::TCP {
@@ -603,6 +609,8 @@ impl<A: Default> Flow<A> {
             bytes: s.bytes,
             ip_bytes: s.ip_bytes,
             mac: s.mac,
+            mac_first: s.from_mac.0,
+            mac_last: s.from_mac.1,
             active: if tcp {
                 matches!(s.state, TcpState::Established | TcpState::Closed) || s.bytes > 0
             } else {

@@ -1,7 +1,7 @@
 //! The one place where everything meets: rows, flows, findings, devices and names of all shards,
 //! chunk after chunk, always in the same order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::app::{EndedFlow, ServiceSource};
@@ -24,8 +24,8 @@ use crate::detect::shared::SharedSecrets;
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
 use crate::device::contacts::{DEVICE_PEERS, DEVICE_SERVICES};
 use crate::device::rows::DEVICES;
-use crate::device::{Contacts, DeviceTable, Inventory, Links};
 use crate::device::software::DEVICE_SOFTWARE;
+use crate::device::{Contacts, DeviceTable, Inventory, Links};
 use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::suppress::Tally;
@@ -37,6 +37,9 @@ use crate::signature::RuleSet;
 const BUFFERED_GROUPS: usize = 4;
 /// Bytes of rows of a table from which room is made for a whole row group.
 const ROOM_FROM: usize = 2 << 20;
+
+/// Devices whose rows one thread writes at a time.
+const DEVICES_AT_ONCE: usize = 2048;
 
 /// What the collector learnt of one interface of one capture.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +71,11 @@ pub struct Collector {
     pub devices: DeviceTable,
     links: Links,
     lists_cut: u64,
+    /// Findings of each device, and the first device whose row is not written yet.
+    device_rows: (HashMap<String, [u64; 5]>, Option<usize>),
+    /// Threads that may work on the end.
+    threads: usize,
+    contacts_gone: u64,
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
@@ -150,6 +158,9 @@ impl Collector {
             devices: DeviceTable::new(network).within(room),
             links: Links::within(room),
             lists_cut: 0,
+            device_rows: (HashMap::new(), None),
+            threads: 1,
+            contacts_gone: 0,
             findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None).within(room),
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
@@ -215,6 +226,22 @@ impl Collector {
         for output in outputs.iter_mut() {
             self.merge_output(capture, output);
         }
+        if self.devices.is_full() {
+            self.spill_devices(capture);
+        }
+    }
+
+    /// Makes room among the devices.
+    fn spill_devices(&mut self, capture: u32) {
+        let before = self.devices.rows_written();
+        let Self { devices, findings, buffers, .. } = self;
+        let mut software = RowBuffer::default();
+        if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
+            self.software_dropped += devices.spill(rows, &mut software, |devices| findings.by_device(devices));
+        }
+        put(buffers, &DEVICE_SOFTWARE, vec![software]);
+        let written = self.devices.rows_written() - before;
+        self.stats_of(capture, 0).counters.devices_written += written;
     }
 
     fn stats_of(&mut self, capture: u32, interface: usize) -> &mut InterfaceStats {
@@ -392,8 +419,20 @@ impl Collector {
             }
         }
         let texts = self.texts;
-        let Self { egress, asking, guessing, shared, outdated, certificates, findings, devices, links, buffers, home, .. } =
-            self;
+        let Self {
+            egress,
+            asking,
+            guessing,
+            shared,
+            outdated,
+            certificates,
+            findings,
+            devices,
+            links,
+            buffers,
+            home,
+            ..
+        } = self;
         egress.finish(&mut |sighting| findings.add(sighting));
         asking.finish(&mut |sighting| findings.add(sighting));
         guessing.finish(&mut |sighting| findings.add(sighting));
@@ -401,6 +440,9 @@ impl Collector {
         let contacts = Contacts::of(links, devices);
         contacts.give_roles(devices);
         self.lists_cut = contacts.cut();
+        self.contacts_gone = contacts.gone();
+        let judged = parallel::side_by_side(threads, devices.in_memory(), |places| devices.judged(places)).concat();
+        devices.take_judged(judged);
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
         shared.finish(device_of, &mut |sighting| findings.add(sighting));
         let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
@@ -411,16 +453,8 @@ impl Collector {
             self.tally = findings.suppress(list, devices);
         }
         let by_device = findings.by_device(devices);
-        let (devices, findings, by_device) = (&*devices, &*findings, &by_device);
-        let found = parallel::side_by_side(threads, devices.len(), |places| {
-            let mut rows = RowBuffer::default();
-            let classes = devices.rows(places, &mut rows, |id| by_device.get(id).copied().unwrap_or_default());
-            (rows, classes)
-        });
-        let (rows, classes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        let classes = classes.into_iter().flatten().collect();
-        let about = &About { devices, classes, notes: devices.notes() };
-        put(buffers, &DEVICES, rows);
+        let (devices, findings) = (&*devices, &*findings);
+        let about = &About { devices, classes: devices.classes(), notes: devices.notes() };
         let rows = parallel::side_by_side(threads, findings.len(), |places| {
             let mut rows = RowBuffer::default();
             findings.rows(places, texts, about, home, &mut rows);
@@ -434,7 +468,7 @@ impl Collector {
             let mut dropped = 0;
             for table in tables {
                 match table {
-                    0 => dropped += devices.software_rows(software),
+                    0 => dropped += devices.software_rows(software, |_| true),
                     1 => contacts.peer_rows(devices, |ip| home.scope(ip), peers),
                     _ => contacts.service_rows(devices, services),
                 }
@@ -447,6 +481,32 @@ impl Collector {
             put(buffers, &DEVICE_SOFTWARE, vec![software]);
             self.software_dropped += dropped;
         }
+        self.device_rows = (by_device, Some(0));
+        self.threads = threads;
+        self.more_devices();
+    }
+
+    /// Writes rows of devices, as many as a row group has, and says whether there were any left. To be
+    /// called after [`Collector::conclude`] and between handing over, until there are none.
+    pub fn more_devices(&mut self) -> bool {
+        let (by_device, Some(from)) = &self.device_rows else { return false };
+        let (devices, mut from) = (&self.devices, *from);
+        let Some(rows) = tables::position(&DEVICES).and_then(|at| self.buffers.get_mut(at)) else { return false };
+        let bytes = rows.size() + self.group_bytes;
+        while from < devices.in_memory() && rows.size() < bytes {
+            let step = (devices.in_memory() - from).min(DEVICES_AT_ONCE * self.threads.max(1));
+            let parts = parallel::side_by_side(self.threads, step, |places| {
+                let mut rows = RowBuffer::default();
+                let findings = |id: &str| by_device.get(id).copied().unwrap_or_default();
+                devices.rows(from + places.start..from + places.end, &mut rows, findings);
+                rows
+            });
+            parts.iter().for_each(|part| rows.append(part));
+            from += step;
+        }
+        rows.sort();
+        self.device_rows.1 = Some(from).filter(|from| *from < devices.in_memory());
+        true
     }
 
     /// What the limits of names, devices and findings dropped.
@@ -462,7 +522,7 @@ impl Collector {
                 + std::mem::take(&mut self.software_dropped)
                 + self.certificates.take_dropped(),
             findings_limited: self.findings.limited(),
-            contacts_dropped: self.links.take_dropped(),
+            contacts_dropped: self.links.take_dropped() + std::mem::take(&mut self.contacts_gone),
             values_cut: std::mem::take(&mut self.lists_cut),
             ..Counters::default()
         }

@@ -16,10 +16,11 @@ use super::{PipelineError, StageTimes};
 use crate::base::{Timestamp, counters::Counters, secret::Reveal};
 use crate::detect::findings::FINDINGS;
 use crate::detect::sighting::Party;
+use crate::device::{self, Shown};
 use crate::policy::suppress::Tally;
 use crate::record::RowBuffer;
 use crate::report::document::exit;
-use crate::report::document::{InputLine, RunDocument, ServiceLine};
+use crate::report::document::{ClassLine, DeviceLine, InputLine, RunDocument, ServiceLine};
 use crate::report::top::{Candidate, TopList};
 use crate::signature::{Severity, SignatureSet};
 use crate::sink::{JsonLines, OutputFolder, TableSchema};
@@ -40,6 +41,8 @@ pub struct RunFacts {
     /// Entries of the inventory whose device was seen in any network.
     inventory_seen: Vec<bool>,
     devices: u64,
+    device_classes: Vec<(&'static str, u64)>,
+    top_devices: Vec<Shown>,
     findings: RowBuffer,
     /// What limits dropped that no shard counts.
     dropped: Counters,
@@ -62,6 +65,8 @@ impl RunFacts {
             tally: Tally::default(),
             inventory_seen: Vec::new(),
             devices: 0,
+            device_classes: Vec::new(),
+            top_devices: Vec::new(),
             findings: RowBuffer::default(),
             dropped: Counters::default(),
             wall_us: 0,
@@ -103,6 +108,9 @@ impl RunFacts {
             *any |= seen;
         }
         self.devices += collector.devices.len() as u64;
+        self.device_classes.extend(collector.devices.by_class());
+        self.top_devices.extend(collector.devices.shown());
+        device::merge(&mut self.device_classes, &mut self.top_devices);
         if let Some(rows) = collector.finding_rows() {
             self.findings.append(rows);
         }
@@ -162,9 +170,14 @@ pub fn metadata(config: &ReadConfig) -> Vec<(String, String)> {
 /// # Errors
 /// If a file cannot be written.
 pub fn encode(writers: &Writers, collector: &mut Collector, threads: usize) -> Result<(), PipelineError> {
-    let mut jobs = Vec::new();
-    collector.hand_over(true, &mut jobs);
-    encode_jobs(writers, jobs, threads)
+    loop {
+        let mut jobs = Vec::new();
+        collector.hand_over(true, &mut jobs);
+        encode_jobs(writers, jobs, threads)?;
+        if !collector.more_devices() {
+            return Ok(());
+        }
+    }
 }
 
 fn encode_jobs(writers: &Writers, mut jobs: Vec<EncodeJob>, threads: usize) -> Result<(), PipelineError> {
@@ -394,6 +407,8 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
             .iter()
             .map(|s| (s.name().to_owned(), facts.by_severity.get(s.rank()).copied().unwrap_or(0)))
             .collect(),
+        device_classes: facts.device_classes.iter().map(|(class, n)| class_line(class, *n)).collect(),
+        top_devices: facts.top_devices.iter().map(device_line).collect(),
         top_findings: facts.top.lines(),
         suppressed: config.suppress.as_ref().map(|list| list.report(&facts.tally)).unwrap_or_default(),
         inventory: config.inventory.as_ref().map(|list| list.report(&facts.inventory_seen)).unwrap_or_default(),
@@ -415,6 +430,21 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 }
 
 /// The rows of `capture_stats`: one for each capture, and one for each of its interfaces.
+fn class_line(class: &str, devices: u64) -> ClassLine {
+    ClassLine { class: class.to_owned(), devices }
+}
+
+fn device_line(s: &Shown) -> DeviceLine {
+    DeviceLine {
+        device: s.device.clone(),
+        class: s.class.to_owned(),
+        vendor: s.vendor.clone(),
+        model: s.model.clone(),
+        confidence: s.confidence,
+        reason: s.reason.clone(),
+    }
+}
+
 fn stats_rows(results: &[InputResult], facts: &RunFacts, times: &StageTimes) -> RowBuffer {
     let mut rows = RowBuffer::default();
     for (number, result) in results.iter().enumerate() {

@@ -93,8 +93,8 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
         started: now(),
     };
     let names = vec![config.interface.clone()];
-    let writers = Writers::new(&folder, names.clone(), parts, &conclude::metadata(&config.read))?
-        .with_rules(config.read.rules());
+    let writers =
+        Writers::new(&folder, names.clone(), parts, &conclude::metadata(&config.read))?.with_rules(config.read.rules());
     let times = StageTimes::default();
     let mut facts = RunFacts::new(started, names);
     let engine = Arc::new(config.read.engine(0));

@@ -146,8 +146,8 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
     let tables: Vec<_> = super::tables::ALL.iter().map(|t| t.name).collect();
     let folder = OutputFolder::create(&config.out, config.overwrite, Publish::AtEnd, &tables)?;
     let names = inputs.iter().map(|i| i.path().display().to_string()).collect::<Vec<_>>();
-    let writers = Writers::new(&folder, names.clone(), Parts::Numbered, &conclude::metadata(config))?
-        .with_rules(config.rules());
+    let writers =
+        Writers::new(&folder, names.clone(), Parts::Numbered, &conclude::metadata(config))?.with_rules(config.rules());
     let times = StageTimes::default();
     let options = ReadOptions { filter: config.filter.clone(), hash: config.hash, stop: progress.stop_flag() };
     let mut facts = RunFacts::new(started, names);

@@ -173,8 +173,14 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     // Findings of all files stand in the order of the files, whichever thread was faster.
     drop(my_turn(shared, number)?);
     shared.facts.lock().unwrap_or_else(PoisonError::into_inner).take(&mut collector);
-    collector.hand_over(true, &mut jobs);
-    hand_over(shared, number, &mut jobs, true)?;
+    loop {
+        collector.hand_over(true, &mut jobs);
+        let more = collector.more_devices();
+        hand_over(shared, number, &mut jobs, !more)?;
+        if !more {
+            break;
+        }
+    }
     ingest.results.pop().ok_or(PipelineError::Internal("an input got lost"))
 }
 

@@ -19,7 +19,7 @@ use crate::detect::{intel, login::LoginJudge};
 use crate::device::Claim;
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
-use crate::proto::discovery::arp;
+use crate::proto::discovery::arp::{self, RouterWord};
 use crate::proto::link;
 use crate::stream::Budget;
 
@@ -115,6 +115,9 @@ impl Shard {
             Kind::Ip if routed.quoted => self.quoted(packet, slab, routed.hash),
             Kind::Ip => {
                 self.packet(packet, capture, slab, routed.hash, out);
+                if self.learnt.claims.is_full() {
+                    self.hand_on_claims(out);
+                }
                 if let Some(inner) = &packet.inner {
                     let start = inner.offset as usize;
                     let payload = slab.get(start..start + usize::from(inner.len)).unwrap_or_default();
@@ -161,6 +164,11 @@ impl Shard {
         });
         let counters = out.counters(packet.interface);
         counters.flows += u64::from(table.len() > before);
+        if table.len() > before {
+            // The flow tells of its sides when it ends, which may be long after somebody wants to know.
+            let (mac, ip) = (packet.src_mac, packet.src);
+            learnt.claims.sent(mac, ip, options.home.is_home(ip), packet.ts, packet.ts);
+        }
         match admitted {
             Admitted::Duplicate => counters.duplicates += 1,
             Admitted::Packet { slot, side, .. } => {
@@ -195,6 +203,15 @@ impl Shard {
                     if let Some(binding) = arp::ndp(packet.src, packet.ttl, message) {
                         out.claims.push(Claim::owns("ndp", binding.mac, binding.ip, packet.ts));
                     }
+                    let who = (packet.src_mac, packet.src);
+                    let mut fact = |attribute, value: &str| {
+                        learnt.claims.fact("ndp", who, attribute, value.as_bytes(), packet.ts);
+                    };
+                    let _ = arp::routers(packet.src, packet.ttl, message, &mut |word| match word {
+                        RouterWord::Is(how) => fact("router", how),
+                        RouterWord::Prefix(prefix, bits) => fact("prefix", &format!("{prefix}/{bits}")),
+                        RouterWord::Resolver(ip) => out.resolvers.push(ip),
+                    });
                 }
             }
         }
@@ -303,12 +320,15 @@ fn end_flow(
     let record = flow.record(reason);
     for (side, ip) in [(&record.orig, record.orig_ip), (&record.resp, record.resp_ip)] {
         if side.packets > 0 {
-            learnt.claims.sent(side.mac, ip, options.home.is_home(ip), record.ts_start, record.ts_end);
+            learnt.claims.sent(side.mac, ip, options.home.is_home(ip), side.mac_first, side.mac_last);
         }
     }
     let app = std::mem::take(&mut flow.app);
     let ended = app.into_ended(record, syns);
     tells::flow(&ended, options, learnt);
+    if learnt.claims.is_full() {
+        out.claims.extend(learnt.claims.drain());
+    }
     if let Some(lists) = &options.intel {
         intel::flow(lists, &options.home, &ended.record, ended.service, &mut out.sightings);
     }

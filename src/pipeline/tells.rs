@@ -5,6 +5,8 @@ use super::app::{EndedFlow, ServiceSource};
 use super::emit::Learnt;
 use super::options::EngineOptions;
 use crate::base::{Addr, Mac, Timestamp};
+use crate::device::ANNOUNCES;
+use crate::flow::FlowRecord;
 use crate::flow::key::protocol;
 use crate::signature::devices;
 
@@ -28,6 +30,11 @@ pub fn flow(ended: &EndedFlow, options: &EngineOptions, learnt: &mut Learnt) {
         return;
     }
     let client = (r.orig.mac, r.orig_ip);
+    if let Some(how) = stands_for(r) {
+        learnt.claims.fact(how, client, ANNOUNCES, b"virtual router", r.ts_start);
+        // Said again with its last packet: who stood for it when is told by both.
+        learnt.claims.fact(how, client, ANNOUNCES, b"virtual router", r.ts_end);
+    }
     if let Some(service) = ended.service.filter(|s| tells.is_used(s)).filter(|_| from_payload(ended)) {
         learnt.claims.fact("service", client, "used", service.as_bytes(), r.ts_start);
     }
@@ -36,6 +43,19 @@ pub fn flow(ended: &EndedFlow, options: &EngineOptions, learnt: &mut Learnt) {
     }
     if let Some(name) = &ended.server_name {
         asked(client, &name.name, r.ts_start, learnt);
+    }
+}
+
+/// How a flow says that its sender stands for a virtual router: VRRP and CARP (RFC 9568, section 5.1), HSRP
+/// (RFC 2281, section 5; port 2029 for IPv6), GLBP.
+fn stands_for(r: &FlowRecord) -> Option<&'static str> {
+    const VRRP: u8 = 112;
+    match (r.protocol, r.resp_port) {
+        _ if !r.resp_ip.is_multicast() => None,
+        (VRRP, _) => Some("vrrp"),
+        (protocol::UDP, 1985 | 2029) => Some("hsrp"),
+        (protocol::UDP, 3222) => Some("glbp"),
+        _ => None,
     }
 }
 

@@ -7,5 +7,5 @@
 pub mod row;
 pub mod schema;
 
-pub use row::{RowIndex, RawValue, RowBuffer, RowWriter, Value, ValueReader, clean};
+pub use row::{RawValue, RowBuffer, RowIndex, RowWriter, Value, ValueReader, clean};
 pub use schema::{Column, Table, Type};

@@ -68,6 +68,12 @@ pub struct RunDocument {
     pub flows: u64,
     /// Devices.
     pub devices: u64,
+    /// Devices by class, the classes that an office has first.
+    #[serde(default)]
+    pub device_classes: Vec<ClassLine>,
+    /// The devices of those classes, the surest first.
+    #[serde(default)]
+    pub top_devices: Vec<DeviceLine>,
     /// Flows and bytes by service, the most frequent first.
     pub services: Vec<ServiceLine>,
     /// Findings by severity.
@@ -164,6 +170,32 @@ pub struct FindingLine {
     /// Further findings of the same rule on the same device, with another peer, port or detail.
     #[serde(default)]
     pub alike: u64,
+}
+
+/// How many devices of a class there are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassLine {
+    /// Class.
+    pub class: String,
+    /// Devices.
+    pub devices: u64,
+}
+
+/// A device that the summary names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceLine {
+    /// Its first address, else its MAC.
+    pub device: String,
+    /// Class.
+    pub class: String,
+    /// Maker, where it is known.
+    pub vendor: Option<String>,
+    /// Model, where it is known.
+    pub model: Option<String>,
+    /// How sure the class is, 0 to 1.
+    pub confidence: f64,
+    /// The strongest sign for the class, as `source: value`; empty where the class is unknown.
+    pub reason: String,
 }
 
 impl RunDocument {

@@ -2,12 +2,18 @@
 
 use std::fmt::Write;
 
-use super::document::RunDocument;
+use super::document::{DeviceLine, RunDocument};
 
 /// Services that the summary lists.
 const SERVICES: usize = 8;
 /// Characters of a line of evidence.
 const EVIDENCE: usize = 76;
+
+/// Classes of devices on a line.
+const CLASSES: usize = 6;
+/// Characters of maker and model, and of the reason for a class.
+const PRODUCT: usize = 28;
+const REASON: usize = 48;
 
 /// As JSON: the document itself.
 pub fn json(document: &RunDocument) -> String {
@@ -44,6 +50,7 @@ fn write_text(out: &mut String, d: &RunDocument) -> std::fmt::Result {
     writeln!(out)?;
     writeln!(out, "  Flows     {}", count(d.flows))?;
     writeln!(out, "  Devices   {}", count(d.devices))?;
+    devices(out, d)?;
     if let Some(file) = &d.inventory.file {
         let i = &d.inventory;
         writeln!(
@@ -76,7 +83,7 @@ fn write_text(out: &mut String, d: &RunDocument) -> std::fmt::Result {
         writeln!(out, "  Findings  {}: {}", count(total), by.join(", "))?;
         for f in &d.top_findings {
             writeln!(out, "    {:<9} {:<15} {}", f.severity, f.device, f.title)?;
-            writeln!(out, "              {}", shorten(&f.evidence))?;
+            writeln!(out, "              {}", shorten(&f.evidence, EVIDENCE))?;
             if f.alike > 0 {
                 writeln!(out, "              and {} more like it", count(f.alike))?;
             }
@@ -99,6 +106,46 @@ fn write_text(out: &mut String, d: &RunDocument) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// The devices, one a line: what each is, how sure that is, and why.
+fn devices(out: &mut String, d: &RunDocument) -> std::fmt::Result {
+    if d.top_devices.is_empty() {
+        return Ok(());
+    }
+    for (i, line) in d.device_classes.chunks(CLASSES).enumerate() {
+        let line: Vec<_> = line.iter().map(|c| format!("{} {}", count(c.devices), c.class)).collect();
+        let more = (i + 1) * CLASSES < d.device_classes.len();
+        writeln!(out, "            {}{}", line.join(", "), if more { "," } else { "" })?;
+    }
+    let lines = || d.top_devices.iter().filter(|l| l.class != "unknown");
+    let wide = |text: &dyn Fn(&DeviceLine) -> String, most: usize| {
+        lines().map(|l| text(l).chars().count()).max().unwrap_or(0).min(most)
+    };
+    let (address, class) = (wide(&|l| l.device.clone(), 39), wide(&|l| l.class.clone(), 20));
+    let product = wide(&product_of, PRODUCT);
+    for l in lines() {
+        let what = shorten(&product_of(l), product);
+        let why = shorten(&l.reason, REASON);
+        writeln!(out, "    {:<address$}  {:<class$}  {:.2}  {what:<product$}  {why}", l.device, l.class, l.confidence)?;
+    }
+    let told = lines().count() as u64;
+    if d.devices > told {
+        writeln!(out, "    and {} more in the devices table", count(d.devices - told))?;
+    }
+    Ok(())
+}
+
+/// Maker and model; the maker once where the model begins with it.
+fn product_of(l: &DeviceLine) -> String {
+    match (&l.vendor, &l.model) {
+        (Some(vendor), Some(model)) if !model.to_lowercase().starts_with(&vendor.to_lowercase()) => {
+            format!("{vendor} {model}")
+        }
+        (_, Some(model)) => model.clone(),
+        (Some(vendor), None) => vendor.clone(),
+        (None, None) => String::from("-"),
+    }
 }
 
 /// How many findings a list silences, where there is a list.
@@ -152,11 +199,11 @@ pub fn short_time(text: &str) -> String {
     text.get(..19).map_or_else(|| text.to_owned(), |t| t.replace('T', " "))
 }
 
-fn shorten(text: &str) -> String {
-    if text.chars().count() <= EVIDENCE {
+fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
         return text.to_owned();
     }
-    text.chars().take(EVIDENCE - 1).chain(['…']).collect()
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// A number with its thousands apart.
@@ -196,6 +243,6 @@ mod tests {
         assert_eq!(bytes(1_500_000), "1.5 MB");
         assert_eq!(bytes(u64::MAX), "18446744.1 TB");
         assert_eq!(short_time("2024-01-02T03:04:05.123456Z"), "2024-01-02 03:04:05");
-        assert_eq!(shorten(&"ü".repeat(200)).chars().count(), EVIDENCE);
+        assert_eq!(shorten(&"ü".repeat(200), EVIDENCE).chars().count(), EVIDENCE);
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::{OutputFolder, SinkError, TableSchema};
 use crate::record::{RowBuffer, RowIndex, Type, Value, ValueReader};
 
-
 /// Writes the rows of a table as one JSON object per line, with the column names as keys.
 ///
 /// Times are RFC 3339 in UTC with microseconds, lists are arrays, nulls are kept. Identifiers of 64
@@ -32,14 +31,7 @@ impl JsonLines {
     pub fn new(folder: &Arc<OutputFolder>, schema: &Arc<TableSchema>, name: &'static str) -> Result<Self, SinkError> {
         let (file, staged) = folder.stage(name)?;
         let file = BufWriter::new(file);
-        Ok(Self {
-            folder: folder.clone(),
-            schema: schema.clone(),
-            name,
-            file,
-            staged,
-            where_null: None,
-        })
+        Ok(Self { folder: folder.clone(), schema: schema.clone(), name, file, staged, where_null: None })
     }
 
     /// Leaves out rows in which a column holds a value.

@@ -325,6 +325,13 @@ impl crate::proto::api::Event for Event<'_> {
         let asked: Vec<_> = self.parameter_list.iter().take(limits::LIST_ITEMS_MAX).map(u8::to_string).collect();
         tell("parameter-list", asked.join(",").as_bytes());
         tell("uuid", self.uuid_text().unwrap_or_default().as_bytes());
+        match self.client_id {
+            // Type 255: an identity association and a DUID, as in DHCPv6 (RFC 4361, section 6.1).
+            [255, _, _, _, _, duid @ ..] => tell("duid", hex(duid).as_bytes()),
+            // Type 1 and six bytes: a MAC. It tells nothing that the message does not.
+            [1, mac @ ..] if mac.len() == 6 => {}
+            other => tell("client-id", hex(other).as_bytes()),
+        }
         if let Some((number, words)) = self.enterprise {
             tell("enterprise", number.to_string().as_bytes());
             tell("enterprise-text", &readable(words));
