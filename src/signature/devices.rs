@@ -18,6 +18,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use hashbrown::{HashMap, HashSet};
 
 use super::list::{self, List};
+use super::by_first::ByFirst;
 use super::pattern::{NAMES, Pattern};
 use super::rules::RuleError;
 use crate::base::limits;
@@ -123,7 +124,7 @@ pub struct Hit<'a> {
 /// All facts, by what they are about.
 #[derive(Debug, Default)]
 pub struct Tells {
-    by_attribute: HashMap<String, Vec<Tell>, ahash::RandomState>,
+    by_attribute: HashMap<String, ByFirst<Tell>, ahash::RandomState>,
     /// Names of hosts, ports and services that facts are about, for those who collect claims.
     names: HashSet<String, ahash::RandomState>,
     ports: HashMap<(u8, u16), String, ahash::RandomState>,
@@ -276,13 +277,14 @@ impl Tells {
                 _ => {}
             }
         }
-        self.by_attribute.entry(tell.on.1.clone()).or_default().push(tell);
+        self.by_attribute.entry(tell.on.1.clone()).or_default().add(tell.pattern.first(), tell);
     }
 
     /// The facts that a claim hits. Of those that say the same of the class the heaviest counts.
     pub fn hits<'a>(&'a self, source: &str, attribute: &str, value: &str) -> impl Iterator<Item = Hit<'a>> {
-        let rows = self.by_attribute.get(attribute).map(Vec::as_slice).unwrap_or_default();
-        rows.iter().filter(move |t| t.on.0 == source || t.on.0 == "*").filter_map(move |t| t.hit(value.as_bytes()))
+        let value = value.as_bytes();
+        let rows = self.by_attribute.get(attribute).into_iter().flat_map(move |rows| rows.candidates(value));
+        rows.filter(move |t| t.on.0 == source || t.on.0 == "*").filter_map(move |t| t.hit(value))
     }
 
     /// The name that tells something of those who ask for `name`: itself or one above it.
@@ -314,7 +316,7 @@ impl Tells {
 
     /// How many facts there are.
     pub fn len(&self) -> usize {
-        self.by_attribute.values().map(Vec::len).sum()
+        self.by_attribute.values().map(|rows| rows.all().len()).sum()
     }
 
     /// Whether there are none.
@@ -352,14 +354,14 @@ mod tests {
     #[test]
     fn every_holder_of_a_block_that_is_named_is_in_the_registry() {
         let holders: Vec<&str> = crate::signature::oui::holders().collect();
-        for tell in all().by_attribute.values().flatten().filter(|t| t.on.0 == "oui") {
+        for tell in all().by_attribute.values().flat_map(|rows| rows.all()).filter(|t| t.on.0 == "oui") {
             assert!(holders.contains(&tell.example.as_str()), "no block is registered to {}", tell.example);
         }
     }
 
     #[test]
     fn every_class_has_a_fact() {
-        let rows: Vec<_> = all().by_attribute.values().flatten().filter_map(|t| t.class).collect();
+        let rows: Vec<_> = all().by_attribute.values().flat_map(|rows| rows.all()).filter_map(|t| t.class).collect();
         for class in CLASSES.iter().chain([&VIRTUAL]) {
             assert!(rows.contains(class), "{class}");
         }
@@ -368,7 +370,7 @@ mod tests {
     #[test]
     fn no_row_is_there_twice() {
         let mut seen = HashSet::new();
-        for t in all().by_attribute.values().flatten() {
+        for t in all().by_attribute.values().flat_map(|rows| rows.all()) {
             let key = (t.on.clone(), t.pattern.clone().matches(b"").is_some(), format!("{:?}", t.pattern), t.class);
             assert!(seen.insert(format!("{key:?}")), "twice: {:?} {}", t.on, t.example);
         }

@@ -1,6 +1,7 @@
 //! What changes without a release: the vendor registry, the rules and the lists, compiled in from
 //! `signatures/` and costing nothing until the first look-up.
 
+mod by_first;
 pub mod cpe;
 pub mod defaults;
 pub mod devices;

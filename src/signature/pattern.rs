@@ -91,6 +91,14 @@ impl Pattern {
         }
     }
 
+    /// The byte that a value must begin with, in lower case, where the pattern begins with text.
+    pub fn first(&self) -> Option<u8> {
+        match self.0.first() {
+            Some(Token::Literal(text)) => text.first().copied(),
+            _ => None,
+        }
+    }
+
     /// Holds the pattern against a whole value, and says what its gaps hold.
     pub fn matches<'v>(&self, value: &'v [u8]) -> Option<Kept<'v>> {
         let mut kept = Kept::default();

@@ -9,6 +9,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use super::cpe;
 use super::list::{self, List};
+use super::by_first::ByFirst;
 use super::pattern::Pattern;
 use super::recog;
 use super::rules::RuleError;
@@ -163,10 +164,16 @@ pub fn add(lines: Vec<Line>) {
     let _ = MORE.set(lines);
 }
 
-/// The user's lines come first: of equal ones they win.
-fn lines() -> impl Iterator<Item = &'static Line> {
-    MORE.get().map(Vec::as_slice).unwrap_or_default().iter().chain(LINES.iter())
-}
+/// All lines, those of headers apart. The user's come first: of equal ones they win.
+static ALL: LazyLock<[ByFirst<&'static Line>; 2]> = LazyLock::new(|| {
+    let mut all: [ByFirst<&'static Line>; 2] = Default::default();
+    let [fields, headers] = &mut all;
+    for line in MORE.get().map(Vec::as_slice).unwrap_or_default().iter().chain(LINES.iter()) {
+        let lines = if line.on.is_some() { &mut *fields } else { &mut *headers };
+        lines.add(line.pattern.first(), line);
+    }
+    all
+});
 
 /// The lines of a list whose layout was checked.
 ///
@@ -316,7 +323,9 @@ pub fn of(source: &str, attribute: &str, value: &str) -> Vec<Product> {
     let Some(role) = WHOLES.iter().find(|(a, _)| *a == attribute).map(|(_, role)| *role) else { return Vec::new() };
     let packager = packager(value);
     let mut out: Vec<Product> = Vec::new();
-    let whole = lines()
+    let [fields, headers] = &*ALL;
+    let whole = fields
+        .candidates(value.as_bytes())
         .filter(|l| l.on.as_ref().is_some_and(|(s, a)| a == attribute && (s == source || s == "*")))
         .find_map(|l| l.product(role, value, packager));
     out.extend(whole);
@@ -325,7 +334,7 @@ pub fn of(source: &str, attribute: &str, value: &str) -> Vec<Product> {
         let browser = value.starts_with("Mozilla/");
         let words = products(value);
         for word in &words {
-            let known = lines().filter(|l| l.on.is_none()).find_map(|l| l.product(role, word, packager));
+            let known = headers.candidates(word.as_bytes()).find_map(|l| l.product(role, word, packager));
             let written = || {
                 let (name, version) = named(word).filter(|_| !browser)?;
                 // Part of a name of several words that a line knew as a whole.
