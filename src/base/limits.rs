@@ -97,6 +97,9 @@ pub const FINDINGS_MAX: usize = 102_400;
 pub const DEVICE_BYTES_MAX: usize = 240 << 20;
 /// Devices written out of which is remembered that they were there, and with which address.
 pub const DEVICES_WRITTEN_MAX: usize = 1_024_000;
+/// Devices up to which what they were taken for is kept from judging until their rows are written; it takes about
+/// 1 KiB for each.
+pub const VERDICTS_KEPT_MAX: usize = 32_768;
 /// Facts (host names and the like) about one device that are kept.
 pub const DEVICE_FACTS_MAX: usize = 256;
 /// Parts of time in which is told whether a device had an address; see `device::times`.

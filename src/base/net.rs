@@ -164,10 +164,14 @@ impl Network {
     /// Whether the address lies in this network.
     #[inline]
     pub fn contains(&self, ip: Addr) -> bool {
-        let a = u128::from_be_bytes(self.base.0);
-        let b = u128::from_be_bytes(ip.0);
+        let (base, mask) = self.masked();
+        u128::from_be_bytes(ip.0) & mask == base
+    }
+
+    /// The bits that count, and which they are: an address lies in the network where it has these there.
+    pub fn masked(&self) -> (u128, u128) {
         let mask = if self.bits == 0 { 0 } else { u128::MAX << (128 - u32::from(self.bits)) };
-        (a ^ b) & mask == 0
+        (u128::from_be_bytes(self.base.0) & mask, mask)
     }
 
     /// From an address and a prefix length in the address's own bits (32 or 128).

@@ -1,11 +1,12 @@
 //! Devices in few words: what each was taken for, and the devices that a summary names.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::inventory::{Entry, overrule};
-use super::judge::judge;
+use super::inventory::overrule;
+use super::judge::{Verdict, judge};
 use super::table::{Device, DeviceTable};
 use crate::base::{Addr, limits};
 use crate::signature::devices::{CLASSES, UNKNOWN};
@@ -25,6 +26,17 @@ pub struct Shown {
     pub confidence: f64,
     /// The strongest sign for the class, as `source: value`; empty where the class is unknown.
     pub reason: String,
+}
+
+/// What a device is taken for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// Its class.
+    pub class: &'static str,
+    /// How sure that is.
+    pub confidence: f64,
+    /// All of it, where there is room.
+    whole: Option<Box<Verdict>>,
 }
 
 /// What comes first: classes in the order of [`CLASSES`], which begins with those that an office has and
@@ -49,32 +61,45 @@ pub fn merge(classes: &mut Vec<(&'static str, u64)>, shown: &mut Vec<Shown>) {
 }
 
 impl DeviceTable {
-    /// The class of each of these devices and how sure it is.
-    pub fn judged(&self, places: Range<usize>) -> Vec<(&'static str, f64)> {
-        let brief = |device: &Device| {
-            let stated = self.entry(device).and_then(|entry| entry.class).map(|class| (class, 1.0));
-            stated.unwrap_or_else(|| {
-                let verdict = judge(device);
-                (verdict.class, verdict.confidence)
-            })
+    /// What each of these devices is taken for.
+    pub fn judged(&self, places: Range<usize>) -> Vec<Judged> {
+        let keep = self.devices.len() <= self.room.of(limits::VERDICTS_KEPT_MAX);
+        let judged = |device: &Device| {
+            let verdict = self.verdict(device);
+            Judged { class: verdict.class, confidence: verdict.confidence, whole: keep.then(|| Box::new(verdict)) }
         };
-        self.devices.get(places).unwrap_or_default().iter().map(brief).collect()
+        self.devices.get(places).unwrap_or_default().iter().map(judged).collect()
     }
 
-    /// Takes what [`DeviceTable::judged`] said of all devices of [`DeviceTable::in_memory`], so that it need not be
+    /// Takes what [`DeviceTable::judged`] said of all devices, `0..`[`DeviceTable::in_memory`], so that it need not be
     /// asked again.
-    pub fn take_judged(&mut self, all: Vec<(&'static str, f64)>) {
-        self.briefs = OnceLock::from(all);
+    pub fn take_judged(&mut self, all: Vec<Judged>) {
+        self.judged = OnceLock::from(all);
+    }
+
+    /// What a device is taken for, the inventory heard.
+    pub(super) fn verdict(&self, device: &Device) -> Verdict {
+        let mut verdict = judge(device);
+        if let Some(entry) = self.entry(device) {
+            overrule(entry, device, &mut verdict);
+        }
+        verdict
+    }
+
+    /// Likewise of the device at a place, kept or judged now.
+    pub(super) fn verdict_at(&self, index: usize, device: &Device) -> Cow<'_, Verdict> {
+        let kept = self.judged.get().and_then(|all| all.get(index)).and_then(|judged| judged.whole.as_deref());
+        kept.map_or_else(|| Cow::Owned(self.verdict(device)), Cow::Borrowed)
     }
 
     /// The class of each device and how sure it is, in the order of the devices.
-    fn verdicts(&self) -> &[(&'static str, f64)] {
-        self.briefs.get_or_init(|| self.judged(0..self.devices.len()))
+    fn verdicts(&self) -> &[Judged] {
+        self.judged.get_or_init(|| self.judged(0..self.devices.len()))
     }
 
     /// The class of each device, by its identifier.
     pub fn classes(&self) -> HashMap<&str, &'static str> {
-        let now = self.devices.iter().zip(self.verdicts()).map(|(d, (class, _))| (d.id.as_str(), *class));
+        let now = self.devices.iter().zip(self.verdicts()).map(|(d, judged)| (d.id.as_str(), judged.class));
         self.classes_written().chain(now).collect()
     }
 
@@ -92,8 +117,9 @@ impl DeviceTable {
     /// The devices that a summary names: the classes of an office first, the surest of each first.
     pub fn shown(&self) -> Vec<Shown> {
         let mut order: Vec<_> = self.devices.iter().zip(self.verdicts()).collect();
-        order.sort_by(|(a, (class, sure)), (b, (other, other_sure))| {
-            rank(class).cmp(&rank(other)).then(other_sure.total_cmp(sure)).then_with(|| a.id.cmp(&b.id))
+        order.sort_by(|(a, one), (b, other)| {
+            let by_class = rank(one.class).cmp(&rank(other.class));
+            by_class.then(other.confidence.total_cmp(&one.confidence)).then_with(|| a.id.cmp(&b.id))
         });
         order.truncate(limits::SHOWN_DEVICES_MAX);
         order.into_iter().map(|(device, _)| self.one_shown(device)).collect()
@@ -103,15 +129,11 @@ impl DeviceTable {
         // An address that is its alone says more than one that it shares.
         let alone = |ip: &Addr| self.by_ip.get(ip).is_some_and(|owners| owners.len() == 1);
         let own = device.ips.iter().find(|owned| alone(&owned.ip)).or_else(|| device.ips.first());
-        shown(device, self.entry(device), own.map(|owned| owned.ip))
+        shown(device, self.verdict(device), own.map(|owned| owned.ip))
     }
 }
 
-fn shown(device: &Device, entry: Option<&Entry>, ip: Option<Addr>) -> Shown {
-    let mut verdict = judge(device);
-    if let Some(entry) = entry {
-        overrule(entry, device, &mut verdict);
-    }
+fn shown(device: &Device, verdict: Verdict, ip: Option<Addr>) -> Shown {
     let says = format!("class {}", verdict.class);
     let speaks_for = |sign: &&String| {
         let conclusion = sign.rsplit_once(" -> ").map_or("", |(_, conclusion)| conclusion);

@@ -1,6 +1,8 @@
 //! The tables `device_services` and `device_peers`, and the roles of devices: [`Links`] seen from each device.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
 
 use super::claim::Span;
 use super::links::{LinkKey, Links, Tally, is_media};

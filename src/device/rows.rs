@@ -1,11 +1,10 @@
 //! The `devices` table.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::claim::Span;
-use super::inventory::overrule;
-use super::judge::{Verdict, judge};
+use super::judge::Verdict;
 use super::table::{Device, DeviceTable, virtual_router};
 use crate::base::limits;
 use crate::record::{Column, RowBuffer, Table, Type};
@@ -155,7 +154,7 @@ impl DeviceTable {
                 let device = table.devices.get(*index)?;
                 let all = findings.get(&device.id).copied().unwrap_or_default();
                 let told = minus(all, table.findings_written(device));
-                let class = table.row(out, device, order, told);
+                let class = table.row(out, (device, &table.verdict(device)), order, told);
                 Some((class, all))
             });
             let told = told.collect();
@@ -172,18 +171,20 @@ impl DeviceTable {
         for (order, index) in places.clone().zip(self.order.get(places).unwrap_or_default()) {
             let Some(device) = self.devices.get(*index) else { continue };
             let told = minus(findings(&device.id), self.findings_written(device));
-            self.row(out, device, order as u64, told);
+            self.row(out, (device, &self.verdict_at(*index, device)), order as u64, told);
         }
     }
 
     /// Writes a row, and says which class it has.
-    fn row(&self, out: &mut RowBuffer, device: &Device, order: u64, findings: [u64; 5]) -> &'static str {
-        let mut verdict = judge(device);
+    fn row(
+        &self,
+        out: &mut RowBuffer,
+        (device, verdict): (&Device, &Verdict),
+        order: u64,
+        findings: [u64; 5],
+    ) -> &'static str {
         let entry = self.entry(device);
-        if let Some(entry) = entry {
-            overrule(entry, device, &mut verdict);
-        }
-        let claims = evidence(device, &verdict);
+        let claims = evidence(device, verdict);
         let mut row = out.row(device.span.first, order);
         row.text(&device.id).mac(device.mac);
         let ips = device.ips.get(..limits::DEVICE_ADDRESSES_MAX).unwrap_or(&device.ips);
@@ -282,7 +283,7 @@ mod tests {
         let sent = |mac| Claim { kind: crate::device::ClaimKind::Sent, ..Claim::frame("flow", mac, Timestamp(1)) };
         t.observe(&Claim { ip, ..sent(Mac([2, 0, 0, 0, 0, 1])) });
         t.settle();
-        let verdict = judge(&t.devices[0]);
+        let verdict = t.verdict(&t.devices[0]);
         assert_eq!((verdict.class, verdict.confidence), ("unknown", 0.0));
         let claims = evidence(&t.devices[0], &verdict);
         let seen = ["mac: locally administered -> random-or-virtual-mac (0.80)", "flow: 10.0.0.5 -> ip (0.50)"];

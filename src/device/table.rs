@@ -15,9 +15,12 @@
 //! were not seen for the longest, writes their rows and forgets all but who they were. One that comes
 //! again is a row of its own, with the same identifier.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
+use super::brief::Judged;
 use super::claim::{Claim, ClaimKind, Samples, Span};
 use super::inventory::{Entry, Inventory};
 use super::times::Times;
@@ -121,7 +124,7 @@ pub struct DeviceTable {
     /// The devices in the order of their first packets.
     pub(super) order: Vec<usize>,
     /// What each was taken for, once it was asked.
-    pub(super) briefs: OnceLock<Vec<(&'static str, f64)>>,
+    pub(super) judged: OnceLock<Vec<Judged>>,
     written: Vec<Written>,
     written_by_mac: HashMap<Mac, u32>,
     /// The last holder that was written out.
@@ -297,7 +300,7 @@ impl DeviceTable {
         self.stood.clear();
         self.by_ip.clear();
         self.order.clear();
-        self.briefs = OnceLock::new();
+        self.judged = OnceLock::new();
     }
 
     /// Which devices are over first: those not seen for the longest, until half of the memory is free.

@@ -1,7 +1,8 @@
 //! The one place where everything meets: rows, flows, findings, devices and names of all shards,
 //! chunk after chunk, always in the same order.
 
-use std::collections::{BTreeMap, HashMap};
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::app::{EndedFlow, ServiceSource};
@@ -56,7 +57,7 @@ pub struct Totals {
     /// Flows.
     pub flows: u64,
     /// Flows by service, and the bytes on them.
-    pub services: BTreeMap<&'static str, (u64, u64)>,
+    pub services: hashbrown::HashMap<&'static str, (u64, u64)>,
     /// TCP flows, and those of which only one side was seen, by capture.
     pub one_way: BTreeMap<u32, (u64, u64)>,
     /// Stream bytes that were missed, and those that were there, by capture.
@@ -297,10 +298,7 @@ impl Collector {
         // The capture that the flow began in, which may be long over when the flow ends.
         self.stats_of(r.capture, 0).counters.missed_bytes += r.missed_bytes;
         let direction = self.home.direction(r.orig_ip, r.resp_ip);
-        let looked_up = match flow.server_name {
-            Some(_) => None,
-            None => self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start),
-        };
+        let looked_up = self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start);
         let (server_name, source) = match (&flow.server_name, looked_up) {
             (Some(name), _) => (Some(name.name.as_str()), Some(name.source)),
             (None, Some(name)) => (Some(name), Some("dns")),
@@ -325,7 +323,6 @@ impl Collector {
         if let Some(link) = contacts::link(&self.home, flow, server_name) {
             self.links.add(&link);
         }
-        let looked_up = self.names.lookup(r.orig_ip, r.resp_ip, r.ts_start).is_some();
         let party = |ip, mac| Party { ip, mac };
         let ended = EgressFlow {
             flow_id: r.id,
@@ -346,7 +343,7 @@ impl Collector {
             orig_bytes: r.orig.bytes,
             resp_bytes: r.resp.bytes,
             server_name,
-            looked_up,
+            looked_up: looked_up.is_some(),
         };
         let Self { egress, findings, home, expect, .. } = self;
         egress.flow(home, expect.as_ref(), &ended, &mut |sighting| findings.add(sighting));
@@ -454,12 +451,13 @@ impl Collector {
         }
         let by_device = findings.by_device(devices);
         let (devices, findings) = (&*devices, &*findings);
-        let about = &About { devices, classes: devices.classes(), notes: devices.notes() };
+        let about = About { devices, classes: devices.classes(), notes: devices.notes() };
         let rows = parallel::side_by_side(threads, findings.len(), |places| {
             let mut rows = RowBuffer::default();
-            findings.rows(places, texts, about, home, &mut rows);
+            findings.rows(places, texts, &about, home, &mut rows);
             rows
         });
+        drop(about);
         put(buffers, &FINDINGS, rows);
         let contacts = &contacts;
         let rows = parallel::side_by_side(threads, 3, |tables| {

@@ -25,12 +25,13 @@ const PRIVATE: [(IpAddr, u8); 4] = [
 /// The networks that are inside.
 #[derive(Debug, Clone)]
 pub struct HomeNet {
-    networks: Vec<Network>,
+    /// As [`Network::masked`] says: asked for each flow and more.
+    networks: Vec<(u128, u128)>,
 }
 
 impl Default for HomeNet {
     fn default() -> Self {
-        Self { networks: fixed(&PRIVATE).chain(fixed(&ALWAYS)).collect() }
+        Self { networks: fixed(&PRIVATE).chain(fixed(&ALWAYS)).map(|n| n.masked()).collect() }
     }
 }
 
@@ -42,13 +43,14 @@ impl HomeNet {
     /// The networks that the user names, in place of the private and unique-local ones; link-local
     /// and loopback addresses are inside in any case.
     pub fn new(networks: &[Network]) -> Self {
-        Self { networks: networks.iter().copied().chain(fixed(&ALWAYS)).collect() }
+        Self { networks: networks.iter().copied().chain(fixed(&ALWAYS)).map(|n| n.masked()).collect() }
     }
 
     /// Whether an address is inside. The unspecified address and groups are not.
     #[inline]
     pub fn is_home(&self, ip: Addr) -> bool {
-        self.networks.iter().any(|n| n.contains(ip)) && !ip.is_unspecified() && !ip.is_multicast()
+        let bits = u128::from_be_bytes(ip.0);
+        self.networks.iter().any(|(base, mask)| bits & mask == *base) && !ip.is_unspecified() && !ip.is_multicast()
     }
 
     /// Way of a flow, as `flows.direction` spells it: `multicast` where either end is a group,

@@ -17,8 +17,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::list::{self, List};
 use super::by_first::ByFirst;
+use super::list::{self, List};
 use super::pattern::{NAMES, Pattern};
 use super::rules::RuleError;
 use crate::base::limits;

@@ -7,9 +7,9 @@
 use std::path::Path;
 use std::sync::{LazyLock, OnceLock};
 
+use super::by_first::ByFirst;
 use super::cpe;
 use super::list::{self, List};
-use super::by_first::ByFirst;
 use super::pattern::Pattern;
 use super::recog;
 use super::rules::RuleError;

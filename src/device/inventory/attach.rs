@@ -222,7 +222,8 @@ mod tests {
         assert_eq!(conflicts[2], "model: M10 by the inventory, VVX411 by what was seen");
         assert_eq!(conflicts[3], "name: rezeption by the inventory, phone-7.office.example by what was seen");
         assert_eq!(conflicts[4], "ip: 10.0.0.7 by the inventory, 10.0.0.5 by what was seen");
-        assert_eq!(t.judged(0..1), [("camera", 1.0)]);
+        let judged = &t.judged(0..1)[0];
+        assert_eq!((judged.class, judged.confidence), ("camera", 1.0));
     }
 
     #[test]
