@@ -127,6 +127,31 @@ fn the_whole_folder_gives_the_same_files() {
     assert_none(&wrong);
 }
 
+/// What a run says of devices and of frames without IP, in an order of its own.
+fn said(out: &Path) -> BTreeMap<&'static str, Vec<Vec<String>>> {
+    let devices = ["mac", "ips", "hostnames", "vendor", "class", "confidence", "claims", "roles"];
+    let columns: [(&str, &[&str]); 3] =
+        [("devices", &devices), ("lldp", &["src_mac", "ts"]), ("eapol", &["src_mac", "ts"])];
+    let rows = tables(out);
+    let of = |(name, columns): (&'static str, &[&str])| {
+        let mut rows = rows.get(name)?.pick(columns);
+        rows.sort();
+        Some((name, rows))
+    };
+    columns.into_iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_capture_alone_says_the_same_of_its_devices_where_captures_are_apart() {
+    for sample in samples() {
+        let (temp, out) = scratch();
+        let apart = temp.path().join("apart");
+        read([&sample], &out);
+        read([sample.as_str(), "--separate"], &apart);
+        assert_eq!(said(&out), said(&apart), "{sample}");
+    }
+}
+
 #[test]
 fn more_captures_give_the_same_files() {
     let captures = more_captures();

@@ -145,6 +145,9 @@ impl EgressJudge {
         if let Some(service) = cleartext_service(f, name) {
             self.emit("egress-cleartext", f, name, service, emit);
         }
+        if verdict != Verdict::Expected && tls_in_disguise(f) {
+            self.emit("egress-tls-other-port", f, name, "", emit);
+        }
         if dns && verdict != Verdict::Expected {
             self.foreign_resolver(f, name);
         }
@@ -225,6 +228,17 @@ impl EgressJudge {
 fn is_dns(f: &EgressFlow<'_>) -> bool {
     let plain = f.service == Some("dns") && f.service_from_payload && !matches!(f.port, 5353 | 5355);
     plain || (f.port == 853 && matches!(f.service, Some("tls" | "quic" | "dtls")))
+}
+
+/// Ports of services that never begin with TLS (IANA Service Name and Port Number Registry). Those of mail, files and
+/// directories do so where they are set up wrongly, and are not among them.
+const NEVER_TLS: [u16; 18] = [20, 22, 23, 37, 43, 53, 69, 79, 80, 111, 123, 135, 137, 139, 161, 179, 445, 514];
+
+/// Whether TLS runs from the first byte on the port of another service, where a firewall lets it pass and who looks at
+/// ports takes it for that.
+fn tls_in_disguise(f: &EgressFlow<'_>) -> bool {
+    let is_tls = f.proto == 6 && f.service == Some("tls") && f.service_from_payload;
+    is_tls && f.handshake && f.resp_bytes > 0 && NEVER_TLS.contains(&f.port)
 }
 
 /// Whether a server's name is one: an address in a Host header is not.
@@ -347,6 +361,28 @@ mod tests {
     }
 
     #[test]
+    fn tls_on_the_port_of_another_service_is_told() {
+        let tls = EgressFlow {
+            service: Some("tls"),
+            service_from_payload: true,
+            server_name: Some("a.example"),
+            port: 53,
+            ..flow()
+        };
+        assert_eq!(rules(std::slice::from_ref(&tls)), ["egress-tls-other-port"]);
+        for (why, f) in [
+            ("its own port", EgressFlow { port: 443, ..tls }),
+            ("mail may begin with it", EgressFlow { port: 25, ..tls }),
+            ("TLS later in the connection", EgressFlow { service: Some("http"), upgraded: true, port: 80, ..tls }),
+            ("midstream", EgressFlow { handshake: false, ..tls }),
+            ("nobody answered", EgressFlow { resp_bytes: 0, ..tls }),
+            ("a guess by the port", EgressFlow { service_from_payload: false, ..tls }),
+        ] {
+            assert_eq!(rules(&[f]), [""; 0], "{why}");
+        }
+    }
+
+    #[test]
     fn nothing_is_told_where_the_capture_cannot_show_it() {
         let none: &[&str] = &[];
         for (why, f) in [
@@ -401,7 +437,7 @@ mod tests {
             ("only the port says so", EgressFlow { service_from_payload: false, ..http }),
             ("TLS took over", EgressFlow { service: Some("smtp"), upgraded: true, ..http }),
             ("revocation", EgressFlow { server_name: Some("ocsp2.ca.example"), ..http }),
-            ("encrypted", EgressFlow { service: Some("tls"), ..http }),
+            ("encrypted", EgressFlow { service: Some("tls"), port: 443, ..http }),
             ("inside", EgressFlow { resp: party("10.0.0.9"), ..http }),
             ("nothing came back", EgressFlow { resp_bytes: 0, ..http }),
         ] {

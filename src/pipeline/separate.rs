@@ -138,10 +138,12 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     );
     let mut chunk = Chunk::default();
     let mut jobs = Vec::new();
+    // Whether the shards were told once that the input is over: without a flow they hold facts and frames.
+    let mut told = false;
     loop {
         chunk.clear();
         let start = Instant::now();
-        let drained = chunk.seq > 0 && shards.iter().all(Shard::is_empty);
+        let drained = told && shards.iter().all(Shard::is_empty);
         let ingested = ingest.fill(&mut chunk, drained)?;
         shared.times.read.add(start);
         if ingested == Ingested::End {
@@ -160,6 +162,7 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
             chunk.work(number, shard);
         }
         shared.times.flows.add(start);
+        told |= chunk.finish;
         let start = Instant::now();
         collector.merge(&chunk, &mut jobs);
         shares.note(chunk.memory());
