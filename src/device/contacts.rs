@@ -188,8 +188,6 @@ pub struct Contacts {
     /// Devices through whose MAC others were asked and answered.
     relays: BTreeSet<usize>,
     cut: u64,
-    /// Flows of devices whose rows were written before.
-    gone: u64,
 }
 
 impl Contacts {
@@ -199,16 +197,10 @@ impl Contacts {
         for (key, tally) in links.sorted() {
             let stands_for_one = |ip: Addr| !ip.is_multicast() && !ip.is_unspecified();
             let device = |(mac, ip): (Mac, Addr)| match stands_for_one(ip) {
-                true => devices.find(mac, ip, tally.span.first),
+                true => devices.holder(mac, ip, tally.span.first),
                 false => None,
             };
             let (orig, resp) = (device(key.orig), device(key.resp));
-            let is_gone = |(mac, ip): (Mac, Addr), found: Option<usize>| {
-                found.is_none() && stands_for_one(ip) && devices.device_of(mac, ip, tally.span.first).is_some()
-            };
-            if is_gone(key.orig, orig) || is_gone(key.resp, resp) {
-                contacts.gone += tally.flows;
-            }
             for ((mac, _), found) in [(key.orig, orig), (key.resp, resp)] {
                 let holder = devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder));
                 contacts.relays.extend(holder);
@@ -227,7 +219,7 @@ impl Contacts {
             }
         }
         for ((mac, ip, protocol, port), ts, text) in links.banners() {
-            let Some(index) = devices.find(*mac, *ip, ts) else { continue };
+            let Some(index) = devices.holder(*mac, *ip, ts) else { continue };
             let said = (ts, Box::from(text));
             let known = contacts.banners.entry((index, *ip, *protocol, *port)).or_insert_with(|| said.clone());
             *known = said.min(known.clone());
@@ -336,9 +328,9 @@ impl Contacts {
     /// Writes the rows of services, in time order.
     pub fn service_rows(&self, devices: &DeviceTable, out: &mut RowBuffer) {
         for (order, ((index, ip, role, protocol, port), s)) in self.services.iter().enumerate() {
-            let Some(device) = devices.devices.get(*index) else { continue };
+            let Some((id, mac)) = devices.identity(*index) else { continue };
             let mut row = out.row(s.sums.span.first, order as u64);
-            row.text(&device.id).mac(device.mac).addr(*ip);
+            row.text(id).mac(mac).addr(*ip);
             row.text(if *role == Role::Client { "client" } else { "server" });
             row.opt_text(transport(*protocol)).int(*port);
             let named = s.named();
@@ -357,11 +349,11 @@ impl Contacts {
     /// Writes the rows of peers, in time order; `scope` says where an address is.
     pub fn peer_rows(&self, devices: &DeviceTable, scope: impl Fn(Addr) -> &'static str, out: &mut RowBuffer) {
         for (order, ((index, own, other), p)) in self.peers.iter().enumerate() {
-            let Some(device) = devices.devices.get(*index) else { continue };
+            let Some((id, mac)) = devices.identity(*index) else { continue };
             let mut row = out.row(p.sums.span.first, order as u64);
-            row.text(&device.id).mac(device.mac).addr(*own);
-            let peer = p.device.and_then(|at| devices.devices.get(at));
-            row.opt_text(peer.map(|peer| peer.id.as_str())).addr(*other);
+            row.text(id).mac(mac).addr(*own);
+            let peer = p.device.and_then(|at| devices.identity(at));
+            row.opt_text(peer.map(|(id, _)| id)).addr(*other);
             row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(scope(*other));
             row.text(match (p.asked, p.was_asked) {
                 (true, true) => "both",
@@ -374,11 +366,6 @@ impl Contacts {
             network(devices, &mut row);
         }
         out.sort();
-    }
-
-    /// Flows that are not told of a device at one of their ends, because its row was written before the end.
-    pub const fn gone(&self) -> u64 {
-        self.gone
     }
 
     /// Services that lists of peers leave out, for [`crate::base::counters::Counters::values_cut`].

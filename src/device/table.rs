@@ -436,11 +436,31 @@ impl DeviceTable {
     }
 
     fn written_as(&self, mac: Mac, ip: Addr) -> Option<&Written> {
+        self.written.get(self.place_written(mac, ip)?)
+    }
+
+    fn place_written(&self, mac: Mac, ip: Addr) -> Option<usize> {
         if self.written.is_empty() {
             return None;
         }
-        let at = self.written_by_mac.get(&mac).or_else(|| self.written_by_ip.get(&ip))?;
-        self.written.get(*at as usize)
+        self.written_by_mac.get(&mac).or_else(|| self.written_by_ip.get(&ip)).map(|at| *at as usize)
+    }
+
+    /// The device behind a MAC and an address at a time, also one whose row was written before: those come behind the
+    /// others. For [`DeviceTable::identity`].
+    pub(super) fn holder(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {
+        let written = || self.place_written(mac, ip).map(|at| self.devices.len() + at);
+        self.find(mac, ip, ts).or_else(written)
+    }
+
+    /// Identifier and MAC of a device at its place among all.
+    pub(super) fn identity(&self, place: usize) -> Option<(&str, Mac)> {
+        if let Some(device) = self.devices.get(place) {
+            return Some((&device.id, device.mac));
+        }
+        let id = &*self.written.get(place.checked_sub(self.devices.len())?)?.id;
+        // Who has a MAC is called by it.
+        Some((id, id.split('@').next().and_then(|mac| mac.parse().ok()).unwrap_or(Mac::ZERO)))
     }
 
     /// The place of a device that was written out.
