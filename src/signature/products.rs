@@ -85,16 +85,17 @@ const PACKAGERS: [(&str, &str); 22] = [
     ("red-hat", "Red Hat"),
     ("rocky", "Red Hat"),
     ("almalinux", "Red Hat"),
-    ("oracle linux", "Red Hat"),
+    ("oracle linux", "Oracle"),
     (".el5", "Red Hat"),
     (".el6", "Red Hat"),
     (".el7", "Red Hat"),
-    ("-fips", "Red Hat"),
     ("fedora", "Fedora"),
     ("suse", "SUSE"),
     ("amazon", "Amazon"),
     ("freebsd", "FreeBSD"),
     ("synology", "Synology"),
+    // Amazon Linux writes so as well: it comes behind those that say who they are.
+    ("-fips", "Red Hat"),
 ];
 
 /// What software does on a device.
