@@ -394,6 +394,28 @@ mod tests {
     }
 
     #[test]
+    fn the_maker_of_an_interface_alone_is_never_nearly_sure() {
+        let mut t = DeviceTable::default();
+        t.observe(&Claim::owns("arp", NOBODY, Addr::v4([10, 0, 0, 5]), Timestamp(1)));
+        t.settle();
+        for (_, text) in devices::BUILTIN {
+            let list = crate::signature::list::parse("x".as_ref(), text, &devices::COLUMNS).unwrap();
+            for (_, cells) in list.rows.iter().filter(|(_, c)| c[0] == "oui vendor" && !c[2].is_empty()) {
+                let mut w = Weighing::default();
+                for hit in devices::all().hits("oui", "vendor", &cells[8]) {
+                    w.hit("oui", "vendor", &cells[8], &hit);
+                }
+                let v = conclude(&t.devices[0], &mut w);
+                assert!(v.confidence <= 0.75 || v.class == VIRTUAL, "{cells:?} {v:?}");
+            }
+        }
+        let agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15";
+        let v = of(NOBODY, &[("http", "user-agent", agent)]);
+        assert_eq!((v.class, v.vendor.as_deref()), ("laptop", Some("Apple")));
+        assert!(v.confidence < 0.6, "iMac and Mac mini say so too: {}", v.confidence);
+    }
+
+    #[test]
     fn a_queue_without_a_driver_is_no_model() {
         let v = of(NOBODY, &[("ipp", "model", "Local Raw Printer"), ("mdns", "txt", "ty=Local Raw Printer")]);
         assert_eq!(v.model, None);
