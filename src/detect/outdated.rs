@@ -126,12 +126,12 @@ mod tests {
 
     #[test]
     fn what_had_ended_when_it_was_seen_is_told_with_its_source() {
-        let got = seen([10, 0, 0, 5], AT, ("http", "server", "Microsoft-IIS/7.5"));
+        let got = seen([10, 0, 0, 5], AT, ("http", "server", "PHP/7.2.9"));
         assert_eq!(got.len(), 1);
-        assert!(got[0].evidence.contains("since 2020-01-14 (https://"), "{}", got[0].evidence);
+        assert!(got[0].evidence.contains("since 2020-11-30 (https://"), "{}", got[0].evidence);
         assert!(RuleSet::builtin().get(got[0].rule).is_some());
         let before = Timestamp(AT.nanos() - 366 * 86_400_000_000_000);
-        assert!(seen([10, 0, 0, 5], before, ("http", "server", "Microsoft-IIS/7.5")).is_empty(), "it had not ended");
+        assert!(seen([10, 0, 0, 5], before, ("http", "server", "PHP/7.2.9")).is_empty(), "it had not ended");
     }
 
     #[test]
@@ -142,6 +142,8 @@ mod tests {
             ("http", "server", "Apache/2.4.37 (Red Hat Enterprise Linux) OpenSSL/1.1.1k"),
             ("http", "user-agent", "Python-urllib/2.7"),
             ("smb", "os", "Windows 6.1"),
+            // 22H2 and LTSC 2021 state it as well as version 2004.
+            ("dcerpc", "os", "Windows 10.0.19041"),
             ("ssh", "banner", "SSH-2.0-OpenSSH_5.3"),
         ] {
             assert!(seen([10, 0, 0, 5], Timestamp(AT.nanos() / 10 * 11), fact).is_empty(), "{fact:?}");

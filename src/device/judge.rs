@@ -83,6 +83,21 @@ impl<K: Ord> Scale<K> {
     }
 }
 
+/// What CUPS says in place of a model where a queue has no driver, or stands for other queues.
+const NO_MODELS: [&str; 6] = [
+    "Local Raw Printer",
+    "Local Printer",
+    "Remote Printer",
+    "Local Printer Class",
+    "Remote Printer Class",
+    "Local System V Printer",
+];
+
+/// Whether a text in the place of a model names one.
+fn is_model(text: &str) -> bool {
+    !NO_MODELS.iter().any(|none| none.eq_ignore_ascii_case(text.trim()))
+}
+
 /// Who says it, for counting it once: a host name or model is the same statement over any protocol.
 fn said_by(source: &'static str, attribute: &'static str) -> &'static str {
     match (source, attribute) {
@@ -130,6 +145,7 @@ impl Weighing {
         for (index, text) in &hit.says {
             match NAMES.get(*index) {
                 Some(&"vendor") => self.stated_vendor(by, text),
+                Some(&"model") if !is_model(text) => {}
                 Some(name) => {
                     if let Some(scale) = self.says.get_mut(*index) {
                         scale.add(text.clone(), by, hit.weight);
@@ -216,7 +232,7 @@ pub(super) fn judge(device: &Device) -> Verdict {
         }
         match *attribute {
             "vendor" if !known => w.stated_vendor(source, value),
-            "model" => w.says[0].add(value.to_string(), "stated", STATED_WEIGHT),
+            "model" if is_model(value) => w.says[0].add(value.to_string(), "stated", STATED_WEIGHT),
             "firmware" => w.says[1].add(value.to_string(), "stated", STATED_WEIGHT),
             "os" => w.says[2].add(value.to_string(), "stated", STATED_WEIGHT),
             _ => {}
@@ -375,6 +391,51 @@ mod tests {
         assert_eq!(of(NOBODY, &facts), first);
         facts.swap(1, 3);
         assert_eq!(of(NOBODY, &facts), first);
+    }
+
+    #[test]
+    fn the_maker_of_an_interface_alone_is_never_nearly_sure() {
+        let mut t = DeviceTable::default();
+        t.observe(&Claim::owns("arp", NOBODY, Addr::v4([10, 0, 0, 5]), Timestamp(1)));
+        t.settle();
+        for (_, text) in devices::BUILTIN {
+            let list = crate::signature::list::parse("x".as_ref(), text, &devices::COLUMNS).unwrap();
+            for (_, cells) in list.rows.iter().filter(|(_, c)| c[0] == "oui vendor" && !c[2].is_empty()) {
+                let mut w = Weighing::default();
+                for hit in devices::all().hits("oui", "vendor", &cells[8]) {
+                    w.hit("oui", "vendor", &cells[8], &hit);
+                }
+                let v = conclude(&t.devices[0], &mut w);
+                assert!(v.confidence <= 0.75 || v.class == VIRTUAL, "{cells:?} {v:?}");
+            }
+        }
+        let agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15";
+        let v = of(NOBODY, &[("http", "user-agent", agent)]);
+        assert_eq!((v.class, v.vendor.as_deref()), ("laptop", Some("Apple")));
+        assert!(v.confidence < 0.6, "iMac and Mac mini say so too: {}", v.confidence);
+    }
+
+    #[test]
+    fn a_queue_without_a_driver_is_no_model() {
+        let v = of(NOBODY, &[("ipp", "model", "Local Raw Printer"), ("mdns", "txt", "ty=Local Raw Printer")]);
+        assert_eq!(v.model, None);
+        let v = of(NOBODY, &[("ipp", "model", "Local Raw Printer"), ("mdns", "txt", "ty=Brother HL-L5200")]);
+        assert_eq!(v.model.as_deref(), Some("Brother HL-L5200"));
+    }
+
+    #[test]
+    fn a_handset_that_a_user_agent_names_outweighs_the_maker_of_its_interface() {
+        let murata = Mac([0x00, 0x0e, 0x6d, 1, 2, 3]);
+        for (agent, class, vendor, model) in [
+            ("Mozilla/5.0 (Linux; Android 10; SM-A715F) AppleWebKit/537.36 Mobile", "phone", "Samsung", Some("SM-A715F")),
+            ("Dalvik/2.1.0 (Linux; U; Android 9; SM-G960F Build/PPR1.180610)", "phone", "Samsung", Some("SM-G960F")),
+            ("Mozilla/5.0 (Linux; Android 9; SM-T510) AppleWebKit/537.36 Safari", "tablet", "Samsung", Some("SM-T510")),
+            ("Dalvik/2.1.0 (Linux; U; Android 9; Redmi Note 8 Build/PKQ1)", "phone", "Xiaomi", Some("Redmi Note 8")),
+            ("Mozilla/5.0 (Linux; Android 11; Pixel 4a) AppleWebKit/537.36 Mobile", "phone", "Google", Some("Pixel 4a")),
+        ] {
+            let v = of(murata, &[("http", "user-agent", agent)]);
+            assert_eq!((v.class, v.vendor.as_deref(), v.model.as_deref()), (class, Some(vendor), model), "{agent}");
+        }
     }
 
     #[test]

@@ -151,14 +151,14 @@ mod tests {
         let (mac, ip) = (Mac([0, 0x1b, 0xa9, 1, 2, 3]), Addr::v4([10, 0, 0, 5]));
         // 2020-01-01
         let at = |s: i64| Timestamp((1_577_836_800 + s) * 1_000_000_000);
-        let said = |n| Claim::fact("http", mac, ip, "server", b"Apache/2.2.8 (Unix) PHP/7.4.1", at(n));
+        let said = |n| Claim::fact("http", mac, ip, "server", b"Apache/2.0.52 (Unix) PHP/7.4.1", at(n));
         let got = rows(&[Claim::owns("arp", mac, ip, at(0)), said(3), said(9), said(5)]);
         assert_eq!(got.len(), 2);
         let get = |n: usize, name: &str| got[n].iter().find(|(c, _)| *c == name).unwrap().1.clone();
-        assert_eq!([get(0, "product"), get(0, "version")], ["Apache HTTP Server", "2.2.8"]);
-        assert_eq!(get(0, "cpe"), "cpe:2.3:a:apache:http_server:2.2.8:*:*:*:*:*:*:*");
-        assert_eq!(get(0, "evidence"), "Apache/2.2.8 (Unix) PHP/7.4.1");
-        assert!(get(0, "support_ended").contains("true") && get(0, "support_line").contains("2.2"));
+        assert_eq!([get(0, "product"), get(0, "version")], ["Apache HTTP Server", "2.0.52"]);
+        assert_eq!(get(0, "cpe"), "cpe:2.3:a:apache:http_server:2.0.52:*:*:*:*:*:*:*");
+        assert_eq!(get(0, "evidence"), "Apache/2.0.52 (Unix) PHP/7.4.1");
+        assert!(get(0, "support_ended").contains("true") && get(0, "support_line").contains("2.0"));
         assert!(get(1, "support_ended").contains("false"), "it ended later than it was seen");
         assert!(get(0, "last_seen").contains(&at(9).nanos().to_string()));
         assert_eq!([get(0, "role"), get(0, "source"), get(0, "field")], ["server", "http", "server"]);

@@ -47,10 +47,12 @@ pub struct Version {
 }
 
 impl Version {
-    /// As an `os` fact says it. `None` without a build: other systems send some version of Windows.
+    /// As an `os` fact says it. `None` without a build, and for a version that Windows never had: other systems send
+    /// something.
     pub fn windows(self) -> Option<String> {
         let Self { major, minor, build } = self;
-        (build != 0).then(|| format!("Windows {major}.{minor}.{build}"))
+        let known = (4..=10).contains(&major) && minor <= 3 && (1000..60_000).contains(&build);
+        known.then(|| format!("Windows {major}.{minor}.{build}"))
     }
 }
 

@@ -85,16 +85,17 @@ const PACKAGERS: [(&str, &str); 22] = [
     ("red-hat", "Red Hat"),
     ("rocky", "Red Hat"),
     ("almalinux", "Red Hat"),
-    ("oracle linux", "Red Hat"),
+    ("oracle linux", "Oracle"),
     (".el5", "Red Hat"),
     (".el6", "Red Hat"),
     (".el7", "Red Hat"),
-    ("-fips", "Red Hat"),
     ("fedora", "Fedora"),
     ("suse", "SUSE"),
     ("amazon", "Amazon"),
     ("freebsd", "FreeBSD"),
     ("synology", "Synology"),
+    // Amazon Linux writes so as well: it comes behind those that say who they are.
+    ("-fips", "Red Hat"),
 ];
 
 /// What software does on a device.
@@ -235,7 +236,10 @@ impl Line {
             role,
             product: self.product.clone(),
             vendor: self.vendor.clone(),
-            cpe: cpe.map(|(vendor, product)| cpe::name(self.part, vendor, product, version.as_deref())),
+            cpe: match self.key {
+                Some(WINDOWS) => version.as_deref().and_then(cpe::windows),
+                _ => cpe.map(|(vendor, product)| cpe::name(self.part, vendor, product, version.as_deref())),
+            },
             version,
             packager,
             key: self.key,
@@ -246,9 +250,12 @@ impl Line {
 /// Windows, whose version Samba gives too, but never a build with it.
 const WINDOWS: &str = "microsoft:windows";
 
-/// Whether a version of Windows names its build: `6.1.7601`. Those of NT 4 and later have four digits and more.
+/// Whether a version of Windows names its build: `6.1.7601`. Those of NT 4 and later have four digits and more; what is
+/// larger than any that there is was filled in by software that is no Windows.
 fn has_build(version: &str) -> bool {
-    version.split('.').nth(2).is_some_and(|build| build.len() > 3)
+    let mut numbers = version.split('.').map(|n| n.parse::<u32>().unwrap_or(u32::MAX));
+    let [major, minor, build] = [(); 3].map(|()| numbers.next().unwrap_or_default());
+    (4..=10).contains(&major) && minor <= 3 && (1000..60_000).contains(&build)
 }
 
 /// A version without what sentences put around it.
@@ -420,6 +427,11 @@ mod tests {
         assert_eq!(told("smb", "os", "Windows 6.1.7601"), ["Windows 6.1.7601"]);
         assert_eq!(told("sip", "server", "FPBX-15.0.16.75(16.11.1)"), ["Asterisk 16.11.1"]);
         assert!(told("smb", "os", "Windows 6.1").is_empty(), "what Samba says as well");
+        assert!(told("dcerpc", "os", "Windows 255.255.65535").is_empty(), "no such version");
+        assert_eq!(of("smb", "os", "Windows 6.1.7601")[0].cpe, None, "Windows 7 or Server 2008 R2");
+        let openssh = &of("ssh", "banner", "SSH-2.0-OpenSSH_7.4p1 Debian-10+deb9u7")[0];
+        assert_eq!(openssh.cpe.as_deref(), Some("cpe:2.3:a:openbsd:openssh:7.4:p1:*:*:*:*:*:*"));
+        assert_eq!(openssh.version.as_deref(), Some("7.4p1"), "as it is written");
         assert_eq!(told("mysql", "server", "10.6.12-MariaDB-0ubuntu0.22.04.1"), ["MariaDB 10.6.12"]);
         assert!(told("http", "title", "Apache/2").is_empty());
     }

@@ -182,11 +182,15 @@ fn i_am(r: &mut Reader<'_>, dir: Direction, routed: bool, say: &mut dyn FnMut(Op
     tag(r)?;
     let Tag::Application(2, id) = tag(r)? else { return Err(ReadError::invalid("vendor")) };
     let id = unsigned(id);
-    let (number, name) =
-        (format!("{instance}"), vendor(id).map_or_else(|| format!("BACnet vendor {id}"), str::to_owned));
-    let tells = [("vendor", name.as_bytes()), ("bacnet-instance", number.as_bytes())];
-    // Behind a router it is not the device with this address.
-    let tells = if routed { &[][..] } else { &tells[..] };
+    let (number, id_text) = (format!("{instance}"), format!("{id}"));
+    let tells = [
+        ("bacnet-instance", number.as_bytes()),
+        ("bacnet-vendor", id_text.as_bytes()),
+        ("vendor", vendor(id).unwrap_or_default().as_bytes()),
+    ];
+    // Behind a router it is not the device with this address, and a number without a name is no maker.
+    let known = if vendor(id).is_some() { tells.len() } else { tells.len() - 1 };
+    let tells = tells.get(..known).filter(|_| !routed).unwrap_or_default();
     say(Operation { unit: Some(instance), tells, ..Operation::new(NAME, dir, "i-am") });
     Ok(())
 }

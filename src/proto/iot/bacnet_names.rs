@@ -81,18 +81,29 @@ pub const fn vendor(id: u32) -> Option<&'static str> {
     Some(match id {
         0 => "ASHRAE",
         2 => "Trane",
+        3 => "Daikin",
         5 => "Johnson Controls",
-        7 => "Siemens",
+        7 | 9 | 22 | 313 => "Siemens",
         8 => "Delta Controls",
-        10 => "Schneider Electric",
-        14 => "Automated Logic",
-        15 => "Carrier",
+        10 | 11 | 19 => "Schneider Electric",
+        14 => "Cimetrics",
+        16 => "Carrier",
         17 => "Honeywell",
         18 => "Alerton",
-        24 => "Cimetrics",
+        24 => "Automated Logic",
+        26 => "Phoenix Controls",
+        28 => "KMC",
         35 => "Reliable Controls",
         36 => "Tridium",
-        85 => "Contemporary Controls",
+        80 => "Sauter",
+        105 => "Priva",
+        127 => "ABB",
+        142 => "DEOS",
+        178 => "Loytec",
+        181 => "Micro Control Systems",
+        222 => "WAGO",
+        245 => "Contemporary Controls",
+        364 => "Distech Controls",
         _ => return None,
     })
 }
@@ -108,5 +119,6 @@ mod tests {
         assert_eq!(property(85), "present-value");
         assert_eq!(property(4_194_303), "property-4194303");
         assert_eq!((vendor(36), vendor(65_000)), (Some("Tridium"), None));
+        assert_eq!((vendor(14), vendor(24)), (Some("Cimetrics"), Some("Automated Logic")));
     }
 }

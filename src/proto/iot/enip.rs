@@ -71,12 +71,25 @@ const fn vendor(id: u16) -> Option<&'static str> {
         5 => "Rockwell Automation (Reliance)",
         26 => "Festo",
         40 => "WAGO",
+        43 => "Balluff",
+        44 => "Yaskawa",
         47 => "OMRON",
-        48 => "Turck",
+        48 | 256 => "Turck",
+        49 => "Grayhill",
+        57 => "Pepperl+Fuchs",
+        82 | 161 => "Mitsubishi Electric",
         90 => "HMS Industrial Networks",
+        97 => "Danfoss",
         108 => "Beckhoff",
+        176 => "Red Lion",
         243 => "Schneider Electric",
         283 => "Hilscher",
+        309 => "ProSoft Technology",
+        322 => "ifm",
+        367 => "Keyence",
+        562 => "Phoenix Contact",
+        678 => "Cognex",
+        991 => "Moxa",
         356 => "FANUC Robotics",
         808 => "SICK",
         _ => return None,
@@ -193,11 +206,11 @@ fn identity(item: &mut Reader<'_>, dir: Direction, say: &mut dyn FnMut(Operation
     item.skip("status", 2)?;
     let serial = format!("{:08x}", item.le32("serial")?);
     let name = item.vec8("product name")?.rest();
-    let (vendor, firmware) =
-        (vendor(id).map_or_else(|| format!("CIP vendor {id}"), str::to_owned), format!("{major}.{minor:03}"));
+    let (number, firmware) = (format!("{id}"), format!("{major}.{minor:03}"));
     let kind = format!("{kind}");
     let tells = [
-        ("vendor", vendor.as_bytes()),
+        // A number without a name is no maker.
+        vendor(id).map_or(("cip-vendor", number.as_bytes()), |name| ("vendor", name.as_bytes())),
         ("model", name),
         ("firmware", firmware.as_bytes()),
         ("serial", serial.as_bytes()),

@@ -81,12 +81,13 @@ impl Modbus {
         } else if *code == 43 {
             identification(unit, body, dir, &mut |operation| self.told.tell(cx, &operation, emit));
         } else if *code == 17 {
-            // Byte count, then what the maker likes: shown where it is text.
+            // Byte count, then what the maker likes (section 6.13): shown where it is text, which names now a maker, now
+            // a model and now a plant.
             let text = front(body.get(1..).unwrap_or_default(), limits::CONTROLLER_TEXT_BYTES_MAX);
             let words =
                 text.split(|c| !(c.is_ascii_graphic() || *c == b' ')).max_by_key(|w| w.len()).unwrap_or_default();
             if words.len() >= 4 {
-                let tells = [("model", words.trim_ascii())];
+                let tells = [("server-id", words.trim_ascii())];
                 self.told.tell(cx, &Operation { unit, tells: &tells, ..Operation::new(NAME, dir, action) }, emit);
             }
         } else if code & 0x80 != 0 {

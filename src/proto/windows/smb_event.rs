@@ -310,9 +310,18 @@ impl crate::proto::api::Event for Event<'_> {
         say(server, "hostname", server_name);
         say(client, "hostname", client_name);
         say(server, "domain", domain);
-        say(server, "os", self.server_os[0]);
+        // Samba states a version of Windows that it is not.
+        let own = |[os, lanman]: [&'_ [u8]; 2]| {
+            let word = |text: &[u8], of: &[u8]| text.get(..of.len()).is_some_and(|t| t.eq_ignore_ascii_case(of));
+            !(word(lanman, b"Samba") && word(os, b"Windows"))
+        };
+        if own(self.server_os) {
+            say(server, "os", self.server_os[0]);
+        }
         say(server, "server", self.server_os[1]);
-        say(client, "os", self.client_os[0]);
+        if own(self.client_os) {
+            say(client, "os", self.client_os[0]);
+        }
         say(client, "user-agent", self.client_os[1]);
         if let Some(attempt) = self.attempt {
             say(client, "hostname", &attempt.workstation);

@@ -1,6 +1,7 @@
 //! What the params of a fingerprint mean for a device and for the software on it.
 
 use super::classes::class_of;
+use crate::record::clean;
 use crate::signature::cpe;
 
 /// How far params are believed that say nothing of it themselves.
@@ -72,7 +73,10 @@ pub struct Said {
 
 impl Said {
     pub(super) fn of(place: String, description: &str, params: &[(Box<str>, String)]) -> Self {
-        let get = |name: &str| params.iter().find(|(n, _)| &**n == name).map(|(_, v)| v.as_str());
+        // What a pattern cut out of a text may hold the end of a line, and what follows is about something else.
+        let line = |text: &str| clean(text.trim().split(['\r', '\n']).next().unwrap_or_default().trim_end());
+        let params: Vec<_> = params.iter().map(|(name, text)| (name, line(text))).collect();
+        let get = |name: &str| params.iter().find(|(n, _)| &***n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty());
         let certainty = |of: &str| {
             let stated = get(&format!("{of}.certainty")).and_then(|c| c.parse::<f64>().ok());
             stated.filter(|c| (0.0..=1.0).contains(c)).unwrap_or(CERTAINTY)
@@ -143,6 +147,15 @@ mod tests {
         );
         assert_eq!(said.vendor.as_deref(), Some("Ex"));
         assert!(of(&[("hw.device", "VoIP")]).class_weight < of(&[("hw.device", "IP Camera")]).class_weight);
+    }
+
+    #[test]
+    fn what_is_said_is_one_line_without_control_characters() {
+        let said = of(&[("os.device", "Switch"), ("os.vendor", "Ex"), ("os.version", "12.1(22)\r\nCopyright (c)")]);
+        assert_eq!(said.firmware.as_deref(), Some("12.1(22)"));
+        let said = of(&[("hw.product", "A\u{7}B\u{202e}"), ("service.product", "\n S\t1 \nx"), ("hw.vendor", "\n")]);
+        assert_eq!((said.model.as_deref(), said.vendor), (Some("A\u{fffd}B\u{fffd}"), None));
+        assert_eq!(said.parts[0].product, "S\u{fffd}1");
     }
 
     #[test]
