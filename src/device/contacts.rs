@@ -313,9 +313,8 @@ impl Contacts {
         // A device that came from another network and still sends from its address there looks like one that
         // forwards for it, but nothing comes back.
         let forwards = |(at, d): (usize, &Device)| {
-            d.forwards.is_some_and(|others| {
-                others >= limits::ROUTER_ADDRESSES_MIN || devices.forwards_outside(d.mac) || self.relays.contains(&at)
-            })
+            d.forwards
+                .is_some_and(|others| others >= limits::ROUTER_ADDRESSES_MIN || d.outside || self.relays.contains(&at))
         };
         let gateways: Vec<bool> = devices.devices.iter().enumerate().map(forwards).collect();
         for (index, (device, forwards)) in devices.devices.iter_mut().zip(gateways).enumerate() {
@@ -436,7 +435,7 @@ mod tests {
     use super::super::links::Link;
     use super::super::links::tests::{CLIENT, SERVER, link, v4};
     use super::*;
-    use crate::device::{Claim, ClaimKind};
+    use crate::device::{Claim, ClaimKind, Reach};
     use crate::record::Value;
 
     /// Rows as text, one cell after the other, lists in brackets.
@@ -566,7 +565,8 @@ mod tests {
         };
         let told = [fact("dhcp", "server", "option 54"), fact("dhcp", "gateway", "x"), fact("ntp", "role", "server")];
         assert_eq!(roles(&[], &told).1, "dhcp-server gateway ntp-server");
-        let outside = Claim { kind: ClaimKind::Foreign, ip: Addr::v4([8, 8, 8, 8]), ..told[0].clone() };
+        let outside =
+            Claim { kind: ClaimKind::Foreign(Reach::Answered), ip: Addr::v4([8, 8, 8, 8]), ..told[0].clone() };
         assert_eq!(roles(&[], &[Claim { mac: SERVER, ..outside }]).1, "gateway");
         let moved = Claim { kind: ClaimKind::Sent, ip: Addr::v4([192, 168, 9, 9]), ..told[0].clone() };
         let still = Link { orig: (SERVER, moved.ip), answered: false, ..link(6, 443, None, 1) };
@@ -578,7 +578,7 @@ mod tests {
     fn what_is_on_no_device_has_no_row() {
         let outside = Link { resp: (SERVER, Addr::v4([203, 0, 113, 5])), ..link(6, 443, Some("tls"), 1) };
         let router = Claim {
-            kind: ClaimKind::Foreign,
+            kind: ClaimKind::Foreign(Reach::Answered),
             ip: Addr::v4([203, 0, 113, 5]),
             ..Claim::frame("flow", SERVER, Timestamp(1))
         };
