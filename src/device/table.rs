@@ -470,6 +470,25 @@ impl DeviceTable {
         owners.iter().min_by_key(|owner| (distance(owner), owner.0)).map(|(index, _)| *index)
     }
 
+    /// Whether several devices held an address while flows of one entry ran, so that it cannot be told whose they
+    /// were. A MAC tells, if it is the holder's; those that take turns as a virtual router count as one.
+    pub(super) fn has_changed_hands(&self, mac: Mac, ip: Addr, span: Span) -> bool {
+        let owners = self.by_ip.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        let told = |index: &usize| {
+            let router = self.devices.get(*index).is_some_and(|d| d.forwards.is_some());
+            !router || owners.iter().any(|(owner, _)| owner == index)
+        };
+        if owners.len() < 2 || self.stood.contains_key(&mac) || self.by_mac.get(&mac).is_some_and(told) {
+            return false;
+        }
+        let of_span = Times::of(span);
+        let held = |(index, nth): &(usize, usize)| {
+            let owned = self.devices.get(*index).and_then(|d| d.ips.get(*nth))?;
+            owned.times.overlaps(&of_span).then_some(*index)
+        };
+        owners.iter().filter_map(held).collect::<BTreeSet<_>>().len() > 1
+    }
+
     /// Who a fact is about: who held the address when it was first seen, and who did when it was last.
     pub(super) fn about(&self, mac: Mac, ip: Addr, span: Span) -> (Option<usize>, Option<usize>) {
         let first = self.find(mac, ip, span.first);

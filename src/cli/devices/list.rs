@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::load::{Device, SEVERITIES};
-use crate::base::{Addr, Mac};
+use crate::base::Addr;
 use crate::cli::args::{DeviceColumn, Devices, WhereItIs};
 use crate::report::summary::{count, short_time};
 
