@@ -119,7 +119,7 @@ fn the_list_is_sorted_filtered_and_printed_in_three_ways() {
     assert_eq!(json[0]["addresses"][0]["ip"], "192.168.50.22");
     let csv = devices(&out, &["--format", "csv", "--address", "192.168.50.0/24"]).ends_with(exit::COMPLETE).stdout;
     assert_eq!(csv.lines().count(), 11, "{csv}");
-    assert!(csv.starts_with("device_id,mac,ips,"), "{csv}");
+    assert!(csv.starts_with("device_id,mac,other_macs,ips,"), "{csv}");
     let sure = devices(&out, &["--min-confidence", "0.9", "--role", "gateway"]).ends_with(exit::COMPLETE).stdout;
     assert!(sure.contains("LANCOM"), "{sure}");
     devices(&out, &["--class", "toaster"]).ends_with(exit::USAGE).says(&["no class is called \"toaster\"", "printer"]);

@@ -89,7 +89,7 @@ counters! {
     names_dropped,
     /// Findings whose examples or count stopped growing at a limit.
     findings_limited,
-    /// Flows and banners that the tables of devices' services and peers do not count, because there were too many.
+    /// Flows and banners that the tables of devices' services and peers do not count of a device: too many, its row was written, or its address changed hands.
     contacts_dropped,
     /// Rows of devices written before the end because memory was short; a device that came again has another.
     devices_written,

@@ -4,6 +4,17 @@ use hashbrown::HashMap;
 
 use crate::base::{Addr, Mac, Timestamp, limits};
 
+/// How far packets went, which says whether their sender may have forwarded them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// To a group: nobody forwards what stays on its link, so the sender sent it itself.
+    Group,
+    /// To one host, that is not seen to answer.
+    OneWay,
+    /// To one host, and there was an answer.
+    Answered,
+}
+
 /// What a claim says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimKind {
@@ -13,7 +24,7 @@ pub enum ClaimKind {
     /// address's owner, or that of a router on the way.
     Sent,
     /// IP packets with a source address from outside came from the MAC. A sample of them is enough.
-    Foreign,
+    Foreign(Reach),
     /// The MAC owns the address: an ARP answer or request (RFC 826), a neighbour advertisement or
     /// solicitation (RFC 4861), a DHCP lease (RFC 2131, RFC 8415).
     Owns,
@@ -116,10 +127,16 @@ pub struct Samples {
     len: usize,
 }
 
+/// Whether two addresses are as good as one: a host has many IPv6 addresses of one prefix (RFC 8981).
+fn is_like(a: Addr, b: Addr) -> bool {
+    a == b || (!a.is_v4() && a.0.first_chunk::<8>() == b.0.first_chunk::<8>())
+}
+
 impl Samples {
-    /// Adds an address.
+    /// Adds an address. Of the IPv6 addresses of one prefix only the smallest stays.
     pub fn add(&mut self, ip: Addr) {
-        if self.list().contains(&ip) {
+        if let Some(known) = self.ips.iter_mut().take(self.len).find(|known| is_like(**known, ip)) {
+            *known = ip.min(*known);
             return;
         }
         if let Some(slot) = self.ips.get_mut(self.len) {
@@ -130,6 +147,11 @@ impl Samples {
         {
             *largest = ip;
         }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// The addresses, in no particular order.
@@ -143,22 +165,23 @@ impl Samples {
 #[derive(Debug, Default)]
 pub struct ClaimDedup {
     pairs: HashMap<(Mac, Addr), Span, ahash::RandomState>,
-    foreign: HashMap<Mac, (Samples, Span), ahash::RandomState>,
+    /// By MAC, family and reach.
+    foreign: HashMap<(Mac, bool, Reach), (Samples, Span), ahash::RandomState>,
     /// Facts by a hash of all that they say, under a secret key: devices repeat themselves.
     facts: HashMap<u64, Claim, ahash::RandomState>,
     dropped: u64,
 }
 
 impl ClaimDedup {
-    /// Packets with source address `ip` came from `mac` between two times. Say whether the address
-    /// is inside: of those outside only a sample is kept. Groups and the unspecified address are
+    /// Packets with source address `ip` came from `mac` between two times. Of an address outside
+    /// say how far they went: of those only a sample is kept. Groups and the unspecified address are
     /// passed over.
-    pub fn sent(&mut self, mac: Mac, ip: Addr, is_home: bool, first: Timestamp, last: Timestamp) {
+    pub fn sent(&mut self, mac: Mac, ip: Addr, outside: Option<Reach>, first: Timestamp, last: Timestamp) {
         if mac.is_group() || ip.is_unspecified() || ip.is_multicast() || ip.is_loopback() {
             return;
         }
         let span = Span { first, last };
-        if is_home {
+        let Some(reach) = outside else {
             if let Some(seen) = self.pairs.get_mut(&(mac, ip)) {
                 *seen = seen.join(span);
             } else if self.pairs.len() < limits::CLAIMS_PENDING_MAX {
@@ -166,17 +189,21 @@ impl ClaimDedup {
             } else {
                 self.dropped += 1;
             }
-        } else if !mac.is_zero() {
-            if let Some((samples, seen)) = self.foreign.get_mut(&mac) {
-                samples.add(ip);
-                *seen = seen.join(span);
-            } else if self.foreign.len() < limits::CLAIMS_PENDING_MAX {
-                let mut samples = Samples::default();
-                samples.add(ip);
-                self.foreign.insert(mac, (samples, span));
-            } else {
-                self.dropped += 1;
-            }
+            return;
+        };
+        if mac.is_zero() {
+            return;
+        }
+        let key = (mac, ip.is_v4(), reach);
+        if let Some((samples, seen)) = self.foreign.get_mut(&key) {
+            samples.add(ip);
+            *seen = seen.join(span);
+        } else if self.foreign.len() < limits::CLAIMS_PENDING_MAX {
+            let mut samples = Samples::default();
+            samples.add(ip);
+            self.foreign.insert(key, (samples, span));
+        } else {
+            self.dropped += 1;
         }
     }
 
@@ -222,8 +249,8 @@ impl ClaimDedup {
     /// Hands on what was collected and begins anew.
     pub fn drain(&mut self) -> impl Iterator<Item = Claim> + '_ {
         let sent = self.pairs.drain().map(|((mac, ip), span)| claim(mac, ip, ClaimKind::Sent, span));
-        let foreign = self.foreign.drain().flat_map(|(mac, (samples, span))| {
-            samples.ips.into_iter().take(samples.len).map(move |ip| claim(mac, ip, ClaimKind::Foreign, span))
+        let foreign = self.foreign.drain().flat_map(|((mac, _, reach), (samples, span))| {
+            samples.ips.into_iter().take(samples.len).map(move |ip| claim(mac, ip, ClaimKind::Foreign(reach), span))
         });
         sent.chain(foreign).chain(self.facts.drain().map(|(_, claim)| claim))
     }
@@ -246,11 +273,12 @@ mod tests {
     #[test]
     fn many_sightings_make_one_claim_with_their_span() {
         let mut d = ClaimDedup::default();
-        d.sent(A, v4(1), true, Timestamp(50), Timestamp(60));
-        d.sent(A, v4(1), true, Timestamp(10), Timestamp(20));
-        d.sent(Mac::BROADCAST, v4(1), true, Timestamp(0), Timestamp(0));
-        d.sent(A, Addr::UNSPECIFIED, false, Timestamp(0), Timestamp(0));
-        d.sent(A, "ff02::1".parse().unwrap(), false, Timestamp(0), Timestamp(0));
+        let outside = Some(Reach::OneWay);
+        d.sent(A, v4(1), None, Timestamp(50), Timestamp(60));
+        d.sent(A, v4(1), None, Timestamp(10), Timestamp(20));
+        d.sent(Mac::BROADCAST, v4(1), None, Timestamp(0), Timestamp(0));
+        d.sent(A, Addr::UNSPECIFIED, outside, Timestamp(0), Timestamp(0));
+        d.sent(A, "ff02::1".parse().unwrap(), outside, Timestamp(0), Timestamp(0));
         let claims: Vec<_> = d.drain().collect();
         assert_eq!(claims, [claim(A, v4(1), ClaimKind::Sent, Span { first: Timestamp(10), last: Timestamp(60) })]);
         assert!(d.is_empty());
@@ -276,13 +304,18 @@ mod tests {
         let ips: Vec<_> = (1..=200u8).map(|n| Addr::v4([198, 51, 100, n])).collect();
         let sample = |order: &mut dyn Iterator<Item = &Addr>| {
             let mut d = ClaimDedup::default();
-            order.for_each(|ip| d.sent(A, *ip, false, Timestamp(1), Timestamp(1)));
+            order.for_each(|ip| d.sent(A, *ip, Some(Reach::Answered), Timestamp(1), Timestamp(1)));
             let mut got: Vec<_> = d.drain().map(|c| c.ip).collect();
             got.sort();
             got
         };
         let forward = sample(&mut ips.iter());
         assert_eq!(forward, ips[..limits::FOREIGN_SAMPLES_MAX]);
+        assert_eq!(forward, sample(&mut ips.iter().rev()));
+        // Of IPv6, one address of each prefix.
+        let ips: Vec<Addr> = (1..=200u32).map(|n| format!("2001:db8:0:{}::{n}", n % 3).parse().unwrap()).collect();
+        let forward = sample(&mut ips.iter());
+        assert_eq!(forward, ["2001:db8::3", "2001:db8:0:1::1", "2001:db8:0:2::2"].map(|ip| ip.parse().unwrap()));
         assert_eq!(forward, sample(&mut ips.iter().rev()));
     }
 
@@ -291,7 +324,7 @@ mod tests {
         let mut d = ClaimDedup::default();
         for n in 0..limits::CLAIMS_PENDING_MAX as u32 + 10 {
             let [_, b, c, e] = n.to_be_bytes();
-            d.sent(A, Addr::v4([10, b, c, e]), true, Timestamp(0), Timestamp(0));
+            d.sent(A, Addr::v4([10, b, c, e]), None, Timestamp(0), Timestamp(0));
         }
         assert!(d.is_full());
         assert_eq!(d.take_dropped(), 10);

@@ -71,16 +71,21 @@ pub static DEVICE_SERVICES: Table = Table {
     ],
 };
 
-/// One row per device and address that it talked to.
+/// One row per device and other end that it talked to: an address that several devices had, one after the other,
+/// is as many ends.
 pub static DEVICE_PEERS: Table = Table {
     name: "device_peers",
-    doc: "One row per address of a device and address that it had flows with, seen from the device: two devices that talk have a row each",
+    doc: "One row per address of a device and address that it had flows with, seen from the device: two devices that talk have a row each; an address that was leased again has a row for each of its holders",
     prefix: &[],
     columns: &[
         Column::new("device_id", Type::Text, "Device, as in the devices table"),
         Column::new("device_mac", Type::Text, "Its MAC address; null where it has none of its own"),
         Column::repeating("device_ip", Type::Text, "Its address"),
-        Column::new("peer_device_id", Type::Text, "Device at the other end; null for what is outside and for groups"),
+        Column::new(
+            "peer_device_id",
+            Type::Text,
+            "Device at the other end; null for what is outside, for groups, and for flows that the MAC address does not tell apart while the address changed hands",
+        ),
         Column::new("peer_ip", Type::Text, "Address at the other end"),
         Column::new("peer_name", Type::Text, "First name of the other end, as server_name in flows"),
         Column::repeating("peer_scope", Type::Text, "Where the other end is: internal, external or multicast"),
@@ -116,8 +121,8 @@ enum Role {
 
 /// What makes one row of services: device, address, role, IP protocol, port.
 type ServiceKey = (usize, Addr, Role, u8, u16);
-/// What makes one row of peers: device, its address, the other end's.
-type PeerKey = (usize, Addr, Addr);
+/// What makes one row of peers: device, its address, the other end's, and the device there.
+type PeerKey = (usize, Addr, Addr, Option<usize>);
 
 /// Where a banner belongs: device, address, IP protocol, port.
 type BannerPlace = (usize, Addr, u8, u16);
@@ -172,7 +177,6 @@ impl Service {
 #[derive(Debug)]
 struct Peer {
     sums: Sums,
-    device: Option<usize>,
     asked: bool,
     was_asked: bool,
     services: BTreeSet<String>,
@@ -188,6 +192,8 @@ pub struct Contacts {
     /// Devices through whose MAC others were asked and answered.
     relays: BTreeSet<usize>,
     cut: u64,
+    /// Flows of addresses that changed hands among them.
+    gone: u64,
 }
 
 impl Contacts {
@@ -200,19 +206,27 @@ impl Contacts {
                 true => devices.holder(mac, ip, tally.span.first),
                 false => None,
             };
-            let (orig, resp) = (device(key.orig), device(key.resp));
+            let (mut orig, mut resp) = (device(key.orig), device(key.resp));
+            // All flows of an entry are one sum: whose they were cannot be told apart any more.
+            let mut unknown = 0;
+            for (end, (mac, ip)) in [(&mut orig, key.orig), (&mut resp, key.resp)] {
+                if end.is_some() && devices.has_changed_hands(mac, ip, tally.span) {
+                    (*end, unknown) = (None, tally.flows);
+                }
+            }
+            contacts.gone += unknown;
             for ((mac, _), found) in [(key.orig, orig), (key.resp, resp)] {
                 let holder = devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder));
                 contacts.relays.extend(holder);
             }
             if let Some(index) = orig {
-                contacts.peer((index, key.orig.1, key.resp.1), resp, Role::Client, key, tally);
+                contacts.peer((index, key.orig.1, key.resp.1, resp), Role::Client, key, tally);
                 if tally.answered > 0 || key.sure {
                     contacts.service(index, Role::Client, key, tally);
                 }
             }
             if let Some(index) = resp {
-                contacts.peer((index, key.resp.1, key.orig.1), orig, Role::Server, key, tally);
+                contacts.peer((index, key.resp.1, key.orig.1, orig), Role::Server, key, tally);
                 if tally.answered > 0 {
                     contacts.service(index, Role::Server, key, tally);
                 }
@@ -227,17 +241,15 @@ impl Contacts {
         contacts
     }
 
-    fn peer(&mut self, at: PeerKey, device: Option<usize>, role: Role, key: &LinkKey, tally: &Tally) {
+    fn peer(&mut self, at: PeerKey, role: Role, key: &LinkKey, tally: &Tally) {
         let peer = self.peers.entry(at).or_insert_with(|| Peer {
             sums: Sums::new(tally.span),
-            device,
             asked: false,
             was_asked: false,
             services: BTreeSet::new(),
             name: None,
         });
         peer.sums.add(tally, role);
-        peer.device = peer.device.or(device);
         match role {
             Role::Client => {
                 peer.asked = true;
@@ -305,9 +317,8 @@ impl Contacts {
         // A device that came from another network and still sends from its address there looks like one that
         // forwards for it, but nothing comes back.
         let forwards = |(at, d): (usize, &Device)| {
-            d.forwards.is_some_and(|others| {
-                others >= limits::ROUTER_ADDRESSES_MIN || devices.forwards_outside(d.mac) || self.relays.contains(&at)
-            })
+            d.forwards
+                .is_some_and(|others| others >= limits::ROUTER_ADDRESSES_MIN || d.outside || self.relays.contains(&at))
         };
         let gateways: Vec<bool> = devices.devices.iter().enumerate().map(forwards).collect();
         for (index, (device, forwards)) in devices.devices.iter_mut().zip(gateways).enumerate() {
@@ -348,11 +359,11 @@ impl Contacts {
 
     /// Writes the rows of peers, in time order; `scope` says where an address is.
     pub fn peer_rows(&self, devices: &DeviceTable, scope: impl Fn(Addr) -> &'static str, out: &mut RowBuffer) {
-        for (order, ((index, own, other), p)) in self.peers.iter().enumerate() {
+        for (order, ((index, own, other, there), p)) in self.peers.iter().enumerate() {
             let Some((id, mac)) = devices.identity(*index) else { continue };
             let mut row = out.row(p.sums.span.first, order as u64);
             row.text(id).mac(mac).addr(*own);
-            let peer = p.device.and_then(|at| devices.identity(at));
+            let peer = there.and_then(|at| devices.identity(at));
             row.opt_text(peer.map(|(id, _)| id)).addr(*other);
             row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(scope(*other));
             row.text(match (p.asked, p.was_asked) {
@@ -366,6 +377,11 @@ impl Contacts {
             network(devices, &mut row);
         }
         out.sort();
+    }
+
+    /// Flows that are not told of a device at one of their ends, because its address changed hands among them.
+    pub const fn gone(&self) -> u64 {
+        self.gone
     }
 
     /// Services that lists of peers leave out, for [`crate::base::counters::Counters::values_cut`].
@@ -423,7 +439,7 @@ mod tests {
     use super::super::links::Link;
     use super::super::links::tests::{CLIENT, SERVER, link, v4};
     use super::*;
-    use crate::device::{Claim, ClaimKind};
+    use crate::device::{Claim, ClaimKind, Reach};
     use crate::record::Value;
 
     /// Rows as text, one cell after the other, lists in brackets.
@@ -553,7 +569,8 @@ mod tests {
         };
         let told = [fact("dhcp", "server", "option 54"), fact("dhcp", "gateway", "x"), fact("ntp", "role", "server")];
         assert_eq!(roles(&[], &told).1, "dhcp-server gateway ntp-server");
-        let outside = Claim { kind: ClaimKind::Foreign, ip: Addr::v4([8, 8, 8, 8]), ..told[0].clone() };
+        let outside =
+            Claim { kind: ClaimKind::Foreign(Reach::Answered), ip: Addr::v4([8, 8, 8, 8]), ..told[0].clone() };
         assert_eq!(roles(&[], &[Claim { mac: SERVER, ..outside }]).1, "gateway");
         let moved = Claim { kind: ClaimKind::Sent, ip: Addr::v4([192, 168, 9, 9]), ..told[0].clone() };
         let still = Link { orig: (SERVER, moved.ip), answered: false, ..link(6, 443, None, 1) };
@@ -562,10 +579,31 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_was_leased_again_is_two_peers() {
+        let phone = Mac([2, 0, 0, 0, 0, 7]);
+        const HOUR: i64 = 3_600_000_000_000;
+        let devices = devices(&[Claim::owns("dhcp", phone, v4(9), Timestamp(9 * HOUR))]);
+        let later = Link { resp: (phone, v4(9)), ..link(17, 5060, Some("sip"), 9 * HOUR) };
+        let (_, _, peers) = contacts(&[link(6, 9100, Some("pjl"), 1), later], &devices);
+        let seen: Vec<_> = peers.iter().filter(|row| row.starts_with("02:00:00:00:00:05")).collect();
+        assert_eq!(seen.len(), 2, "{peers:?}");
+        assert!(seen[0].contains(" 02:00:00:00:00:09 10.0.0.9 - internal client [pjl] 1 1"), "{peers:?}");
+        assert!(seen[1].contains(" 02:00:00:00:00:07 10.0.0.9 - internal client [sip] 1 1"), "{peers:?}");
+        // Nobody answered: the address alone does not tell which of the two was asked, once the sums are one.
+        let vain = |at| Link { resp: (Mac::ZERO, v4(9)), answered: false, ..link(17, 161, Some("snmp"), at) };
+        let (one, _, peers) = contacts(&[vain(1)], &devices);
+        assert!(peers[0].contains(" 02:00:00:00:00:09 10.0.0.9 "), "{peers:?}");
+        assert_eq!(one.gone(), 0);
+        let (both, _, peers) = contacts(&[vain(1), vain(9 * HOUR)], &devices);
+        assert_eq!((peers.len(), both.gone()), (1, 2));
+        assert!(peers[0].contains("02:00:00:00:00:05 10.0.0.5 - 10.0.0.9 - internal client [snmp] 2 0"), "{peers:?}");
+    }
+
+    #[test]
     fn what_is_on_no_device_has_no_row() {
         let outside = Link { resp: (SERVER, Addr::v4([203, 0, 113, 5])), ..link(6, 443, Some("tls"), 1) };
         let router = Claim {
-            kind: ClaimKind::Foreign,
+            kind: ClaimKind::Foreign(Reach::Answered),
             ip: Addr::v4([203, 0, 113, 5]),
             ..Claim::frame("flow", SERVER, Timestamp(1))
         };

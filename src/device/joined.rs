@@ -90,8 +90,12 @@ impl DeviceTable {
                 device.span = device.span.join(from.span);
             }
             let others = forwarded.get(mac).copied().unwrap_or_default();
-            if others > 0 || self.macs.get(mac).is_some_and(|state| !state.foreign.list().is_empty()) {
+            // Nobody but a router sends from that MAC; but what goes to groups may be its own.
+            let outside = |v4| self.macs.get(mac).and_then(|s| s.outside(v4)).is_some_and(|o| !o.unicast.is_empty());
+            let outside = outside(true) || outside(false);
+            if others > 0 || outside {
                 device.forwards = device.forwards.max(Some(others));
+                device.outside |= outside;
             }
             device.span = times.span().map_or(device.span, |span| device.span.join(span));
             self.stood.entry(*mac).or_default().push((index, times.clone()));

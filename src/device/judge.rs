@@ -488,7 +488,7 @@ mod tests {
         assert_eq!(of(vrrp, &[]).class, "router");
         let mut t = DeviceTable::default();
         t.observe(&Claim::owns("arp", NOBODY, Addr::v4([10, 0, 0, 1]), Timestamp(1)));
-        let kind = crate::device::ClaimKind::Foreign;
+        let kind = crate::device::ClaimKind::Foreign(crate::device::Reach::Answered);
         t.observe(&Claim { kind, ip: Addr::v4([8, 8, 8, 8]), ..Claim::frame("flow", NOBODY, Timestamp(1)) });
         t.settle();
         assert_eq!(judge(&t.devices[0]).class, "router");

@@ -14,7 +14,7 @@ pub mod table;
 mod times;
 
 pub use brief::{Shown, merge};
-pub use claim::{Claim, ClaimDedup, ClaimKind};
+pub use claim::{Claim, ClaimDedup, ClaimKind, Reach};
 pub use contacts::Contacts;
 pub use inventory::Inventory;
 pub use joined::ANNOUNCES;

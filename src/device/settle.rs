@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::table::{Device, DeviceTable, Owned, virtual_router};
+use super::table::{Device, DeviceTable, MacState, Owned, virtual_router};
 use super::times::Times;
 use crate::base::{Addr, Mac, limits};
 
@@ -32,6 +32,13 @@ pub(super) struct View {
     /// Addresses that it sends from without a sign of owning them.
     others: BTreeSet<Addr>,
     router: bool,
+    /// Whether it forwards for the outside.
+    outside: bool,
+}
+
+/// Whether an address is a unique local one (RFC 4193): a host has it besides another one.
+fn is_unique_local(ip: Addr) -> bool {
+    !ip.is_v4() && matches!(ip.0, [0xfc | 0xfd, ..])
 }
 
 impl View {
@@ -39,9 +46,31 @@ impl View {
         self.own.iter().any(|ip| ip.is_v4() == v4 && !is_link_local(*ip))
     }
 
+    /// Whether the MAC forwards addresses of a family from outside. `says_so`: it says that it is a router.
+    fn forwards_outside(&self, state: &MacState, v4: bool, says_so: bool) -> bool {
+        let Some(outside) = state.outside(v4) else { return false };
+        // A second address of a link that it has an address of may be its own.
+        let links: BTreeSet<_> = self.own.iter().filter(|ip| !is_link_local(**ip)).map(|ip| link_prefix(*ip)).collect();
+        let not_own = |ips: &[Addr]| ips.iter().filter(|ip| !links.contains(&link_prefix(**ip))).count();
+        let (answered, unicast) = (not_own(outside.answered.list()), not_own(outside.unicast.list()));
+        let of_family = |ip: &&Addr| ip.is_v4() == v4 && !is_link_local(**ip) && !is_unique_local(**ip);
+        // Of IPv4 a host sends from what somebody else owns, or from one address. Of IPv6 it may have several.
+        let has_own = self.own.iter().any(|ip| of_family(&ip)) || (v4 && self.others.iter().any(|ip| ip.is_v4()));
+        answered >= 2 || (answered > 0 && has_own) || unicast >= limits::FOREIGN_SAMPLES_MAX || (says_so && unicast > 0)
+    }
+
+    /// The only address of a family from outside that it sends from, where it has no other one.
+    fn only_outside(&self, state: &MacState, v4: bool) -> Option<Addr> {
+        let others = self.others.iter().any(|ip| ip.is_v4() == v4);
+        match state.outside(v4)?.all.list() {
+            [one] if !self.router && !others && !self.owns_family(v4) => Some(*one),
+            _ => None,
+        }
+    }
+
     /// Whether the MAC forwards for others.
-    fn is_router(&self, mac: Mac, foreign: &[Addr]) -> bool {
-        if virtual_router(mac).is_some() || foreign.iter().any(|ip| !self.own.contains(ip)) {
+    fn is_router(&self, mac: Mac) -> bool {
+        if virtual_router(mac).is_some() || self.outside {
             return true;
         }
         let links: BTreeSet<_> = self.own.iter().map(|ip| link_prefix(*ip)).collect();
@@ -71,13 +100,38 @@ impl DeviceTable {
             let own = pair.owned() || (pair.sent && is_link_local(*ip));
             if own { &mut view.own } else { &mut view.others }.insert(*ip);
         }
+        // Who has an address from outside, or forwards it: where two do, it cannot be told which.
+        let mut senders: BTreeMap<Addr, usize> = BTreeMap::new();
         for (mac, view) in &mut views {
-            let state = self.macs.get(mac);
-            let foreign = state.map(|m| m.foreign).unwrap_or_default();
+            let Some(state) = self.macs.get(mac) else { continue };
+            let says_so = self.says_router(*mac);
+            view.outside = [true, false].into_iter().any(|v4| view.forwards_outside(state, v4, says_so));
             // What was written out of those behind it was behind it.
-            view.router = state.is_some_and(|m| m.forwarded > 0) || view.is_router(*mac, foreign.list());
+            view.router = state.forwarded > 0 || view.is_router(*mac);
+            for outside in state.outside.iter().flatten() {
+                outside.all.list().iter().for_each(|ip| *senders.entry(*ip).or_default() += 1);
+            }
+        }
+        for (mac, view) in &mut views {
+            let Some(state) = self.macs.get(mac) else { continue };
+            let only = [true, false].into_iter().filter_map(|v4| view.only_outside(state, v4));
+            let own: Vec<_> = only.filter(|ip| senders.get(ip) == Some(&1) && !self.is_owned(*ip)).collect();
+            view.own.extend(own);
         }
         views
+    }
+
+    /// Whether a MAC says of itself, or is said by DHCP, to be a router.
+    fn says_router(&self, mac: Mac) -> bool {
+        let facts = self.facts.range((mac, Addr::UNSPECIFIED)..).take_while(|((m, _), _)| *m == mac);
+        facts
+            .flat_map(|(_, facts)| facts.keys())
+            .any(|(source, attribute, _)| matches!((*source, *attribute), ("ndp", "router") | ("dhcp", "gateway")))
+    }
+
+    /// Whether a protocol says of a MAC that it owns the address.
+    fn is_owned(&self, ip: Addr) -> bool {
+        self.pairs.range((ip, Mac::ZERO)..=(ip, Mac::BROADCAST)).any(|(_, pair)| pair.owned())
     }
 
     /// Which addresses are whose.
@@ -86,6 +140,8 @@ impl DeviceTable {
         let own = |ip: &Addr, mac: &Mac| views.get(mac).is_some_and(|v| v.own.contains(ip));
         let owned: BTreeSet<Addr> = self.pairs.keys().filter(|(ip, mac)| own(ip, mac)).map(|(ip, _)| *ip).collect();
         let mut assigned = BTreeSet::new();
+        // An address from outside that is the device's own has no pair.
+        assigned.extend(views.iter().flat_map(|(mac, view)| view.own.iter().map(|ip| (*ip, *mac))));
         for (ip, mac) in self.pairs.keys().filter(|(_, mac)| !mac.is_zero()) {
             let Some(view) = views.get(mac) else { continue };
             // Somebody else is known to own it: believe the packets only of a device that is not
@@ -119,12 +175,14 @@ impl DeviceTable {
         let mut owners: BTreeMap<Addr, Vec<(Mac, &Times)>> = BTreeMap::new();
         let mut ips: BTreeMap<Mac, Vec<Owned>> = BTreeMap::new();
         for (ip, mac) in assigned {
-            let Some(pair) = self.pairs.get(&(*ip, *mac)) else { continue };
-            let owned = Owned { ip: *ip, times: pair.times.clone(), sources: pair.owns.clone() };
-            ips.entry(*mac).or_default().push(owned);
+            let pair = self.pairs.get(&(*ip, *mac));
+            let outside = || self.macs.get(mac).and_then(|state| state.outside(ip.is_v4())).map(|o| &o.times);
+            let Some(times) = pair.map(|pair| &pair.times).or_else(outside) else { continue };
+            let sources = pair.map(|pair| pair.owns.clone()).unwrap_or_default();
+            ips.entry(*mac).or_default().push(Owned { ip: *ip, times: times.clone(), sources });
             let all = owners.entry(*ip).or_default();
             if all.len() < limits::ADDRESS_OWNERS_MAX && virtual_router(*mac).is_none() {
-                all.push((*mac, &pair.times));
+                all.push((*mac, times));
             }
         }
         // What belongs to a virtual router is shared by those that take turns.
@@ -158,6 +216,7 @@ impl DeviceTable {
                 span,
                 frames: state.frames.iter().copied().collect(),
                 forwards: view.router.then_some(forwarded.len() + state.forwarded),
+                outside: view.outside,
                 facts: Vec::new(),
                 conflicts,
             });
@@ -183,6 +242,7 @@ impl DeviceTable {
                 span,
                 frames: Vec::new(),
                 forwards: None,
+                outside: false,
                 facts: Vec::new(),
                 conflicts: Vec::new(),
             });

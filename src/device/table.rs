@@ -6,8 +6,11 @@
 //!   GLBP) is theirs and no device of its own, where one of them is known (`joined`).
 //! - ARP, neighbour discovery and DHCP say which addresses a MAC owns, and when. Link-local addresses
 //!   are never forwarded (RFC 3927, RFC 4291), so whoever sends from one owns it.
-//! - A MAC that sends from outside addresses, or from inside addresses that it shows no sign of
-//!   owning, forwards for others: a router. What it forwards are devices without a MAC.
+//! - A MAC that sends from inside addresses that it shows no sign of owning forwards for others: a router.
+//!   What it forwards are devices without a MAC.
+//! - That it forwards for the outside takes proof: answers for an address from outside besides its own, or
+//!   for several; many of them without answers; or that it says that it is a router. What goes to groups
+//!   stays on the link and proves nothing, and one address from outside may be the host's own.
 //! - An address may have had several owners, one after the other; they stay apart.
 //! - Several random MACs are one device only on proof (`joined`).
 //!
@@ -21,7 +24,7 @@ use hashbrown::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use super::brief::Judged;
-use super::claim::{Claim, ClaimKind, Samples, Span};
+use super::claim::{Claim, ClaimKind, Reach, Samples, Span};
 use super::inventory::{Entry, Inventory};
 use super::times::Times;
 use crate::base::limits::{self, Room};
@@ -44,14 +47,48 @@ impl Pair {
     }
 }
 
+/// Addresses of one family from outside that a MAC sends from: samples.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outside {
+    /// All of them.
+    pub all: Samples,
+    /// Those whose packets went to one host, not to a group.
+    pub unicast: Samples,
+    /// Those that there were answers for.
+    pub answered: Samples,
+    /// When any of that was seen.
+    pub times: Times,
+}
+
+impl Outside {
+    fn add(&mut self, ip: Addr, reach: Reach, span: Span) {
+        self.all.add(ip);
+        if reach >= Reach::OneWay {
+            self.unicast.add(ip);
+        }
+        if reach >= Reach::Answered {
+            self.answered.add(ip);
+        }
+        self.times.add(span);
+    }
+}
+
 /// What is known of a MAC alone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MacState {
     pub times: Times,
-    pub foreign: Samples,
+    /// IPv4, and IPv6.
+    pub outside: [Option<Box<Outside>>; 2],
     pub frames: BTreeSet<&'static str>,
     /// Addresses that it forwarded for and that were written out.
     pub forwarded: usize,
+}
+
+impl MacState {
+    pub(super) fn outside(&self, v4: bool) -> Option<&Outside> {
+        let [four, six] = &self.outside;
+        if v4 { four } else { six }.as_deref()
+    }
 }
 
 /// A property: source, attribute, value.
@@ -78,6 +115,8 @@ pub(super) struct Device {
     pub frames: Vec<&'static str>,
     /// Addresses from inside that the MAC forwards; `None` where it is no router.
     pub forwards: Option<usize>,
+    /// Whether it is proved that it forwards addresses from outside.
+    pub outside: bool,
     /// Source, attribute, value.
     pub facts: Vec<Fact>,
     pub conflicts: Vec<String>,
@@ -145,6 +184,7 @@ pub fn virtual_router(mac: Mac) -> Option<&'static str> {
 
 // About what an entry takes, with its part of the tree and what settling makes of it.
 const MAC_BYTES: usize = 400;
+const OUTSIDE_BYTES: usize = 320;
 const PAIR_BYTES: usize = 300;
 const HOLDER_BYTES: usize = 200;
 const FACT_BYTES: usize = 180;
@@ -191,7 +231,13 @@ impl DeviceTable {
     pub fn observe(&mut self, claim: &Claim) {
         let span = Span { first: claim.first, last: claim.last };
         let mac = if claim.mac.is_group() { Mac::ZERO } else { claim.mac };
-        if !self.written.is_empty() && claim.kind == ClaimKind::Sent && self.has_told(mac, claim.ip, span.last) {
+        let told = !self.written.is_empty()
+            && match claim.kind {
+                ClaimKind::Sent => self.has_told(mac, claim.ip, span.last),
+                ClaimKind::Foreign(_) => self.has_told_of(mac, span.last),
+                _ => false,
+            };
+        if told {
             return;
         }
         if !mac.is_zero() {
@@ -201,7 +247,15 @@ impl DeviceTable {
             });
             state.times.add(span);
             match claim.kind {
-                ClaimKind::Foreign => state.foreign.add(claim.ip),
+                ClaimKind::Foreign(reach) => {
+                    let [four, six] = &mut state.outside;
+                    let of_family = if claim.ip.is_v4() { four } else { six };
+                    let outside = of_family.get_or_insert_with(|| {
+                        self.bytes += OUTSIDE_BYTES;
+                        Box::default()
+                    });
+                    outside.add(claim.ip, reach, span);
+                }
                 ClaimKind::Frame => _ = state.frames.insert(claim.source),
                 _ => {}
             }
@@ -245,6 +299,12 @@ impl DeviceTable {
         let written = by_ip.and_then(|at| self.written.get(*at as usize)).filter(|written| written.last >= last);
         let own = self.written_by_mac.get(&mac) == by_ip && !self.macs.contains_key(&mac);
         written.is_some() && (own || (mac.is_zero() && !self.pairs.contains_key(&(ip, mac))))
+    }
+
+    /// Likewise of a MAC alone: a host that only has an address from outside.
+    fn has_told_of(&self, mac: Mac, last: Timestamp) -> bool {
+        let by_mac = self.written_by_mac.get(&mac).filter(|_| !self.macs.contains_key(&mac));
+        by_mac.and_then(|at| self.written.get(*at as usize)).is_some_and(|written| written.last >= last)
     }
 
     fn pair(&mut self, ip: Addr, mac: Mac, span: Span) -> &mut Pair {
@@ -384,7 +444,8 @@ impl DeviceTable {
         let facts: usize = (self.facts.values())
             .map(|of| HOLDER_BYTES + of.keys().map(|f| FACT_BYTES + f.2.len()).sum::<usize>())
             .sum();
-        self.bytes = facts + self.macs.len() * MAC_BYTES + self.pairs.len() * PAIR_BYTES;
+        let outside = self.macs.values().flat_map(|state| &state.outside).flatten().count() * OUTSIDE_BYTES;
+        self.bytes = facts + self.macs.len() * MAC_BYTES + outside + self.pairs.len() * PAIR_BYTES;
     }
 
     pub(super) fn find(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {
@@ -409,6 +470,25 @@ impl DeviceTable {
         owners.iter().min_by_key(|owner| (distance(owner), owner.0)).map(|(index, _)| *index)
     }
 
+    /// Whether several devices held an address while flows of one entry ran, so that it cannot be told whose they
+    /// were. A MAC tells, if it is the holder's; those that take turns as a virtual router count as one.
+    pub(super) fn has_changed_hands(&self, mac: Mac, ip: Addr, span: Span) -> bool {
+        let owners = self.by_ip.get(&ip).map(Vec::as_slice).unwrap_or_default();
+        let told = |index: &usize| {
+            let router = self.devices.get(*index).is_some_and(|d| d.forwards.is_some());
+            !router || owners.iter().any(|(owner, _)| owner == index)
+        };
+        if owners.len() < 2 || self.stood.contains_key(&mac) || self.by_mac.get(&mac).is_some_and(told) {
+            return false;
+        }
+        let of_span = Times::of(span);
+        let held = |(index, nth): &(usize, usize)| {
+            let owned = self.devices.get(*index).and_then(|d| d.ips.get(*nth))?;
+            owned.times.overlaps(&of_span).then_some(*index)
+        };
+        owners.iter().filter_map(held).collect::<BTreeSet<_>>().len() > 1
+    }
+
     /// Who a fact is about: who held the address when it was first seen, and who did when it was last.
     pub(super) fn about(&self, mac: Mac, ip: Addr, span: Span) -> (Option<usize>, Option<usize>) {
         let first = self.find(mac, ip, span.first);
@@ -427,12 +507,6 @@ impl DeviceTable {
     /// The device of a MAC.
     pub(super) fn of_mac(&self, mac: Mac) -> Option<usize> {
         self.by_mac.get(&mac).copied()
-    }
-
-    /// Whether a MAC sends from outside addresses that no protocol says it owns.
-    pub(super) fn forwards_outside(&self, mac: Mac) -> bool {
-        let owns = |ip: Addr| self.pairs.get(&(ip, mac)).is_some_and(Pair::owned);
-        self.macs.get(&mac).is_some_and(|state| state.foreign.list().iter().any(|ip| !owns(*ip)))
     }
 
     fn written_as(&self, mac: Mac, ip: Addr) -> Option<&Written> {
@@ -522,7 +596,7 @@ mod tests {
     }
 
     fn foreign(mac: Mac, a: &str) -> Claim {
-        Claim { kind: ClaimKind::Foreign, ..sent(mac, a, 1, 1) }
+        Claim { kind: ClaimKind::Foreign(Reach::Answered), ..sent(mac, a, 1, 1) }
     }
 
     fn arp(mac: Mac, a: &str, ts: i64) -> Claim {
@@ -559,6 +633,69 @@ mod tests {
             Claim::owns("ndp", PRINTER, ip("2001:db8:30::102"), Timestamp(2)),
         ];
         assert_eq!(settle(&host), [row(PRINTER, &["10.0.0.5", "2001:db8:30::102", "fe80::1"], None)]);
+    }
+
+    fn reaching(reach: Reach, mac: Mac, addresses: &[&str]) -> Vec<Claim> {
+        addresses.iter().map(|a| Claim { kind: ClaimKind::Foreign(reach), ..foreign(mac, a) }).collect()
+    }
+
+    #[test]
+    fn one_address_from_outside_is_the_hosts_own_where_it_has_no_other() {
+        // All that it sends goes to a group: it is on this link.
+        let mut claims = reaching(Reach::Group, PRINTER, &["147.229.1.5"]);
+        claims.push(sent(PRINTER, "fe80::5", 1, 2));
+        assert_eq!(settle(&claims), [row(PRINTER, &["147.229.1.5", "fe80::5"], None)]);
+        assert_eq!(settle(&reaching(Reach::Answered, PRINTER, &["8.8.8.8"])), [row(PRINTER, &["8.8.8.8"], None)]);
+        // Of IPv6 a host has several of one prefix.
+        let temporary = reaching(Reach::Answered, PRINTER, &["2001:db8::5", "2001:db8::6", "2001:db8::7"]);
+        assert_eq!(settle(&temporary), [row(PRINTER, &["2001:db8::5"], None)]);
+        // Two MACs send from it: one of them forwards, and it cannot be told which.
+        let both = [reaching(Reach::OneWay, PRINTER, &["8.8.8.8"]), reaching(Reach::OneWay, PHONE, &["8.8.8.8"])];
+        assert_eq!(settle(&both.concat()), [row(PHONE, &[], None), row(PRINTER, &[], None)]);
+    }
+
+    #[test]
+    fn forwarding_for_the_outside_takes_proof() {
+        let of = |reach, own: bool, addresses: &[&str]| {
+            let mut claims = reaching(reach, ROUTER, addresses);
+            claims.extend(own.then(|| arp(ROUTER, "10.0.0.1", 1)));
+            settle(&claims)
+        };
+        let (host, router) = ([row(ROUTER, &["10.0.0.1"], None)], [row(ROUTER, &["10.0.0.1"], Some(0))]);
+        // A laptop whose tunnel leaks, or that still has the address of another network: nobody answers there.
+        assert_eq!(of(Reach::OneWay, true, &["203.0.113.77"]), host);
+        assert_eq!(of(Reach::OneWay, true, &["203.0.113.77", "198.51.100.4"]), host);
+        assert_eq!(of(Reach::Group, true, &["1.0.0.1", "2.0.0.1", "3.0.0.1", "4.0.0.1", "5.0.0.1"]), host);
+        assert_eq!(of(Reach::Answered, true, &["203.0.113.77"]), router);
+        assert_eq!(of(Reach::OneWay, true, &["1.0.0.1", "2.0.0.1", "3.0.0.1", "4.0.0.1"]), router);
+        assert_eq!(of(Reach::Answered, false, &["1.1.1.1", "8.8.8.8"]), [row(ROUTER, &[], Some(0))]);
+        // Two addresses of one link, one of them known to be its own.
+        let second = [vec![arp(ROUTER, "1.1.1.1", 1)], reaching(Reach::Answered, ROUTER, &["1.1.1.1", "1.1.1.2"])];
+        assert_eq!(settle(&second.concat()), [row(ROUTER, &["1.1.1.1"], None)]);
+        // Two prefixes of IPv6, one behind a global address of its own, or behind one that says it is a router.
+        let v6 = ["2001:db8:1::1", "2001:db8:2::1"];
+        assert_eq!(of(Reach::Answered, true, &v6), router);
+        assert_eq!(of(Reach::OneWay, true, &v6), host);
+        let own = Claim::owns("ndp", PRINTER, ip(v6[0]), Timestamp(1));
+        let behind = [vec![own], reaching(Reach::Answered, PRINTER, &v6)].concat();
+        assert_eq!(settle(&behind), [row(PRINTER, &[v6[0]], Some(0))]);
+        let says = Claim::fact("ndp", PRINTER, ip("fe80::1"), "router", b"advertisement", Timestamp(1));
+        let says = [vec![says], reaching(Reach::OneWay, PRINTER, &v6[1..])].concat();
+        assert_eq!(settle(&says), [row(PRINTER, &[], Some(0))]);
+    }
+
+    #[test]
+    fn a_host_from_outside_that_was_written_does_not_come_again_when_its_flow_ends() {
+        let mut t = DeviceTable::default().within(Room::for_memory(0));
+        let none = HashMap::<String, [u64; 5]>::new;
+        t.observe(&reaching(Reach::OneWay, PRINTER, &["8.8.8.8"])[0]);
+        t.observe(&Claim::hostname("dhcp", PRINTER, Addr::UNSPECIFIED, &[b'a'; 255], Timestamp(3)));
+        t.spill(&mut crate::record::RowBuffer::default(), &mut crate::record::RowBuffer::default(), |_| none());
+        assert_eq!(t.rows_written(), 1);
+        t.observe(&foreign(PRINTER, "8.8.8.8"));
+        t.settle();
+        assert_eq!((t.devices.len(), t.len()), (0, 1));
+        assert_eq!(t.device_of(Mac::ZERO, ip("8.8.8.8"), Timestamp(2)), Some(&*PRINTER.to_string()));
     }
 
     #[test]
@@ -651,6 +788,7 @@ mod tests {
     fn what_is_outside_is_no_device_and_captures_do_not_mix() {
         let mut t = DeviceTable::new(Some(3));
         t.observe(&foreign(ROUTER, "8.8.8.8"));
+        t.observe(&foreign(ROUTER, "9.9.9.9"));
         t.observe(&sent(Mac::ZERO, "10.0.0.4", 1, 2));
         t.settle();
         assert_eq!(t.device_of(ROUTER, ip("8.8.8.8"), Timestamp(1)), None, "a router stands for nobody behind it");

@@ -39,6 +39,13 @@ impl Times {
         }
     }
 
+    /// One span.
+    pub fn of(span: Span) -> Self {
+        let mut times = Self::default();
+        times.add(span);
+        times
+    }
+
     /// Adds all of another.
     pub fn join(&mut self, other: &Self) {
         other.spans.iter().for_each(|span| self.add(*span));

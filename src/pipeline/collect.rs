@@ -76,6 +76,7 @@ pub struct Collector {
     device_rows: (HashMap<String, [u64; 5]>, Option<usize>),
     /// Threads that may work on the end.
     threads: usize,
+    contacts_gone: u64,
     /// Findings.
     pub findings: Findings,
     egress: EgressJudge,
@@ -160,6 +161,7 @@ impl Collector {
             lists_cut: 0,
             device_rows: (HashMap::new(), None),
             threads: 1,
+            contacts_gone: 0,
             findings: Findings::new(network.map_or(0, |n| u64::from(n) + 1), None).within(room),
             buffers: (0..tables::ALL.len()).map(|_| RowBuffer::default()).collect(),
             group_bytes,
@@ -435,6 +437,7 @@ impl Collector {
         let contacts = Contacts::of(links, devices);
         contacts.give_roles(devices);
         self.lists_cut = contacts.cut();
+        self.contacts_gone = contacts.gone();
         let judged = parallel::side_by_side(threads, devices.in_memory(), |places| devices.judged(places)).concat();
         devices.take_judged(judged);
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
@@ -517,7 +520,7 @@ impl Collector {
                 + std::mem::take(&mut self.software_dropped)
                 + self.certificates.take_dropped(),
             findings_limited: self.findings.limited(),
-            contacts_dropped: self.links.take_dropped(),
+            contacts_dropped: self.links.take_dropped() + std::mem::take(&mut self.contacts_gone),
             values_cut: std::mem::take(&mut self.lists_cut),
             ..Counters::default()
         }

@@ -16,7 +16,7 @@ use super::wrapped::WrappedTls;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet, TcpFields};
 use crate::detect::{intel, login::LoginJudge};
-use crate::device::Claim;
+use crate::device::{Claim, Reach};
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
 use crate::proto::discovery::arp::{self, RouterWord};
@@ -167,7 +167,10 @@ impl Shard {
         if table.len() > before {
             // The flow tells of its sides when it ends, which may be long after somebody wants to know.
             let (mac, ip) = (packet.src_mac, packet.src);
-            learnt.claims.sent(mac, ip, options.home.is_home(ip), packet.ts, packet.ts);
+            let to_group = packet.dst_mac.is_group() || packet.dst.is_multicast();
+            let reach = if to_group { Reach::Group } else { Reach::OneWay };
+            let outside = Some(reach).filter(|_| !options.home.is_home(ip));
+            learnt.claims.sent(mac, ip, outside, packet.ts, packet.ts);
         }
         match admitted {
             Admitted::Duplicate => counters.duplicates += 1,
@@ -318,9 +321,16 @@ fn end_flow(
 ) {
     feed.end(flow, &mut Emitter::new(options, learnt, out, 0));
     let record = flow.record(reason);
-    for (side, ip) in [(&record.orig, record.orig_ip), (&record.resp, record.resp_ip)] {
+    let (orig, resp) = ((&record.orig, record.orig_ip), (&record.resp, record.resp_ip));
+    for ((side, ip), (other, to)) in [(orig, resp), (resp, orig)] {
         if side.packets > 0 {
-            learnt.claims.sent(side.mac, ip, options.home.is_home(ip), side.mac_first, side.mac_last);
+            let reach = match other.packets > 0 {
+                _ if to.is_multicast() => Reach::Group,
+                true => Reach::Answered,
+                false => Reach::OneWay,
+            };
+            let outside = Some(reach).filter(|_| !options.home.is_home(ip));
+            learnt.claims.sent(side.mac, ip, outside, side.mac_first, side.mac_last);
         }
     }
     let app = std::mem::take(&mut flow.app);

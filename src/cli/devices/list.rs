@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::load::{Device, SEVERITIES};
-use crate::base::{Addr, Mac};
+use crate::base::Addr;
 use crate::cli::args::{DeviceColumn, Devices, WhereItIs};
 use crate::report::summary::{count, short_time};
 
@@ -30,23 +30,23 @@ fn wanted(device: &Device, args: &Devices) -> bool {
     let texts = |part: &str| {
         let one = [&device.vendor, &device.model, &device.firmware, &device.os];
         let noted = [&device.site, &device.owner, &device.note];
-        let many = [&device.names, &device.roles, &device.claims, &device.ips];
+        let many = [&device.names, &device.roles, &device.claims, &device.ips, &device.other_macs];
         one.into_iter().chain(noted).flatten().chain(many.into_iter().flatten()).any(|text| has(text, part))
             || has(&device.id, part)
             || has(&device.class, part)
     };
     let at = |place: &WhereItIs| match place {
-        WhereItIs::Mac(mac) => device.mac.as_deref().and_then(|m| m.parse::<Mac>().ok()) == Some(*mac),
+        WhereItIs::Mac(mac) => device.has_mac(*mac),
         WhereItIs::Network(network) => {
             device.ips.iter().filter_map(|ip| ip.parse::<Addr>().ok()).any(|ip| network.contains(ip))
         }
     };
-    (args.class.is_empty() || args.class.contains(&device.class))
+    (args.class.is_empty() || args.class.iter().any(|class| class.eq_ignore_ascii_case(&device.class)))
         && args.vendor.as_ref().is_none_or(|v| device.vendor.as_ref().is_some_and(|d| has(d, &v.to_lowercase())))
         && args.min_confidence.is_none_or(|least| device.sure() >= least)
         && args.search.as_ref().is_none_or(|part| texts(&part.to_lowercase()))
         && args.address.as_ref().is_none_or(at)
-        && args.role.as_ref().is_none_or(|role| device.roles.contains(role))
+        && args.role.as_ref().is_none_or(|role| device.roles.iter().any(|r| r.eq_ignore_ascii_case(role)))
 }
 
 fn sort(devices: &mut [Device], by: DeviceColumn) {
@@ -183,6 +183,7 @@ pub fn object(d: &Device) -> serde_json::Value {
     serde_json::json!({
         "device_id": d.id,
         "mac": d.mac,
+        "other_macs": d.other_macs,
         "addresses": addresses,
         "hostnames": d.names,
         "vendor": d.vendor,
@@ -218,12 +219,13 @@ pub fn json(devices: &[Device]) -> String {
 /// For spreadsheets: RFC 4180.
 pub fn csv(devices: &[Device]) -> String {
     let mut out = String::from(
-        "device_id,mac,ips,hostnames,vendor,class,model,firmware,os,confidence,roles,site,owner,note,\
+        "device_id,mac,other_macs,ips,hostnames,vendor,class,model,firmware,os,confidence,roles,site,owner,note,\
          findings_critical,findings_high,findings_medium,findings_low,findings_info,first_seen,last_seen,capture\r\n",
     );
     for d in devices {
         let opt = |t: &Option<String>| t.clone().unwrap_or_default();
-        let mut cells = vec![d.id.clone(), opt(&d.mac), d.ips.join(" "), d.names.join(" "), opt(&d.vendor)];
+        let mut cells = vec![d.id.clone(), opt(&d.mac), d.other_macs.join(" "), d.ips.join(" ")];
+        cells.extend([d.names.join(" "), opt(&d.vendor)]);
         cells.extend([d.class.clone(), opt(&d.model), opt(&d.firmware), opt(&d.os), d.confidence.to_string()]);
         cells.extend([d.roles.join(" "), opt(&d.site), opt(&d.owner), opt(&d.note)]);
         cells.extend(d.findings.iter().map(i64::to_string));
@@ -275,6 +277,7 @@ mod tests {
                 claims: vec!["http: Hipcam -> server (0.60)".into()],
                 findings: [1, 0, 0, 0, 0],
                 roles: vec!["server:http".into()],
+                other_macs: vec!["6e:2b:90:60:44:02".into()],
                 ..device("02:00:00:00:00:01", &["10.0.0.3"], "camera", 0.5)
             },
             // What the best guess would have is not how sure a class is.
@@ -308,13 +311,16 @@ mod tests {
     #[test]
     fn devices_are_left_out_by_what_is_asked_for() {
         assert_eq!(ids(&["--class", "printer,unknown"]), [PRINTER, BEHIND]);
+        assert_eq!(ids(&["--class", "PRINTER"]), [PRINTER]);
         assert_eq!(ids(&["--vendor", "BROTH"]), [PRINTER]);
         assert_eq!(ids(&["--min-confidence", "0.5"]), [CAMERA, PRINTER]);
         assert_eq!(ids(&["--search", "hipcam"]), [CAMERA]);
         assert_eq!(ids(&["--address", "10.0.0.0/24"]), [CAMERA, PRINTER]);
         assert_eq!(ids(&["--address", "fe80::1"]), [PRINTER]);
         assert_eq!(ids(&["--address", "02-00-00-00-00-01"]), [CAMERA]);
-        assert_eq!(ids(&["--role", "server:http"]), [CAMERA]);
+        assert_eq!(ids(&["--address", "6E:2B:90:60:44:02"]), [CAMERA], "one of its other MAC addresses");
+        assert_eq!(ids(&["--search", "6e:2b:90"]), [CAMERA]);
+        assert_eq!(ids(&["--role", "server:HTTP"]), [CAMERA]);
     }
 
     #[test]
@@ -340,9 +346,11 @@ ADDRESS       DEVICE             NAME    CLASS    SURE   VENDOR   FINDINGS    LA
         assert_eq!(csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");
         let all = csv(&three());
         assert_eq!(all.lines().count(), 4);
-        assert!(all.lines().all(|l| l.split(',').count() == 22), "{all}");
+        assert!(all.lines().all(|l| l.split(',').count() == 23), "{all}");
         let parsed: serde_json::Value = serde_json::from_str(&json(&three())).unwrap();
         assert_eq!(parsed[0]["addresses"][1]["ip"], "fe80::1");
+        assert_eq!(parsed[1]["other_macs"], serde_json::json!(["6e:2b:90:60:44:02"]));
+        assert!(all.contains("02:00:00:00:00:01,02:00:00:00:00:01,6e:2b:90:60:44:02,10.0.0.3,"), "{all}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json(&[])).unwrap(), serde_json::json!([]));
     }
 }

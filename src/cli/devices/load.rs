@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::base::Timestamp;
+use crate::base::{Mac, Timestamp};
 use crate::detect::findings::FINDINGS;
 use crate::device::contacts::{DEVICE_PEERS, DEVICE_SERVICES};
 use crate::device::rows::DEVICES;
@@ -18,6 +18,8 @@ pub const SEVERITIES: [&str; 5] = ["critical", "high", "medium", "low", "info"];
 pub struct Device {
     pub id: String,
     pub mac: Option<String>,
+    /// Its other MAC addresses.
+    pub other_macs: Vec<String>,
     pub ips: Vec<String>,
     pub names: Vec<String>,
     pub vendor: Option<String>,
@@ -42,6 +44,11 @@ pub struct Device {
 }
 
 impl Device {
+    /// Whether a MAC address is one of its.
+    pub fn has_mac(&self, mac: Mac) -> bool {
+        self.mac.iter().chain(&self.other_macs).any(|own| own.parse::<Mac>().is_ok_and(|own| own == mac))
+    }
+
     /// How sure the class is; zero where there is none, whatever the best guess would have.
     pub fn sure(&self) -> f64 {
         if self.class == UNKNOWN { 0.0 } else { self.confidence }
@@ -133,7 +140,7 @@ impl Cells<'_> {
 /// # Errors
 /// If the table cannot be read.
 pub fn devices(out: &Path, claims: bool) -> Result<Vec<Device>, SinkError> {
-    const COLUMNS: [&str; 26] = [
+    const COLUMNS: [&str; 27] = [
         "device_id",
         "mac",
         "ips",
@@ -159,9 +166,10 @@ pub fn devices(out: &Path, claims: bool) -> Result<Vec<Device>, SinkError> {
         "note",
         "ips_first_seen",
         "ips_last_seen",
+        "other_macs",
         "claims",
     ];
-    let columns = COLUMNS.get(..if claims { 26 } else { 25 }).unwrap_or_default();
+    let columns = COLUMNS.get(..if claims { 27 } else { 26 }).unwrap_or_default();
     let mut devices = Vec::new();
     read_table(out, &DEVICES, columns, &mut |cells| {
         let mut c = Cells(cells.iter());
@@ -186,6 +194,7 @@ pub fn devices(out: &Path, claims: bool) -> Result<Vec<Device>, SinkError> {
             owner: c.opt(),
             note: c.opt(),
             spans: c.times().into_iter().zip(c.times()).collect(),
+            other_macs: c.texts(),
             claims: c.texts(),
         });
     })?;

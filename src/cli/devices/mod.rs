@@ -52,7 +52,9 @@ pub fn run(args: &Devices) -> u8 {
 fn answer(args: &Devices) -> Result<String, Refusal> {
     let out = args.out.as_path();
     is_output(out)?;
-    if let Some(class) = args.class.iter().find(|c| !CLASSES.iter().chain([&VIRTUAL, &UNKNOWN]).any(|k| k == c)) {
+    if let Some(class) =
+        args.class.iter().find(|c| !CLASSES.iter().chain([&VIRTUAL, &UNKNOWN]).any(|k| k.eq_ignore_ascii_case(c)))
+    {
         let all: Vec<_> = CLASSES.iter().chain([&VIRTUAL, &UNKNOWN]).copied().collect();
         return Err(Refusal::Usage(format!("no class is called {class:?}; there are {}", all.join(", "))));
     }
@@ -130,7 +132,7 @@ fn find(devices: Vec<Device>, wanted: &str, out: &Path) -> Result<Device, Refusa
 /// Whether a MAC, an address or a name is the device's.
 fn is_meant(device: &Device, wanted: &str) -> bool {
     if let Some(mac) = mac(wanted) {
-        return device.mac.as_deref().and_then(|m| m.parse::<Mac>().ok()) == Some(mac);
+        return device.has_mac(mac);
     }
     if let Ok(ip) = wanted.parse::<Addr>() {
         return device.ips.iter().any(|own| own.parse::<Addr>().is_ok_and(|own| own == ip));
@@ -163,7 +165,10 @@ mod tests {
     fn look(wanted: &str) -> Result<String, String> {
         let all = vec![
             device("00:1b:a9:01:02:03", &["10.0.0.5", "fd00::5"], &["Printer.office.example"]),
-            device("00:1b:a9:01:02:04", &["10.0.0.6"], &["cam", "10.0.0.5"]),
+            Device {
+                other_macs: vec!["6e:2b:90:60:44:02".into(), "00:00:5e:00:01:07".into()],
+                ..device("00:1b:a9:01:02:04", &["10.0.0.6"], &["cam", "10.0.0.5"])
+            },
             device("10.0.0.7", &["10.0.0.7"], &["cam.b"]),
         ];
         match find(all, wanted, Path::new("out")) {
@@ -179,6 +184,8 @@ mod tests {
             ("00:1b:a9:01:02:03", "00:1b:a9:01:02:03"),
             ("00-1B-A9-01-02-03", "00:1b:a9:01:02:03"),
             ("001b.a901.0203", "00:1b:a9:01:02:03"),
+            ("6E-2B-90-60-44-02", "00:1b:a9:01:02:04"),
+            ("00:00:5e:00:01:07", "00:1b:a9:01:02:04"),
             ("FD00::0005", "00:1b:a9:01:02:03"),
             ("10.0.0.5", "00:1b:a9:01:02:03"),
             ("printer", "00:1b:a9:01:02:03"),

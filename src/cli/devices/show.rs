@@ -50,6 +50,7 @@ fn write_text(out: &mut String, known: &Known, most: usize) -> std::fmt::Result 
         ("Firmware", opt(&d.firmware)),
         ("System", opt(&d.os)),
         ("MAC", opt(&d.mac)),
+        ("Other MACs", d.other_macs.join(", ")),
         ("Names", d.names.join(", ")),
         ("Roles", d.roles.iter().filter(|role| !role.contains(':')).cloned().collect::<Vec<_>>().join(", ")),
         ("Site", opt(&d.site)),
@@ -316,9 +317,11 @@ mod tests {
     #[test]
     fn lists_are_cut_and_say_so() {
         let mut much = known("printer", 0.5, &[]);
+        much.device.other_macs = vec!["6e:2b:90:60:44:02".into()];
         much.device.conflicts = (0..30).map(|n| format!("conflict {n}")).collect();
         let shown = text(&much, 5);
         assert!(shown.contains("conflict 4\n    and 25 more (--limit N)\n"), "{shown}");
-        assert!(shown.starts_with("00:1b:a9:01:02:03\n\n  Class  printer (50 % sure)\n"), "{shown}");
+        assert!(shown.starts_with("00:1b:a9:01:02:03\n\n  Class       printer (50 % sure)\n"), "{shown}");
+        assert!(shown.contains("\n  Other MACs  6e:2b:90:60:44:02\n"), "{shown}");
     }
 }
