@@ -76,7 +76,8 @@ impl Said {
         // What a pattern cut out of a text may hold the end of a line, and what follows is about something else.
         let line = |text: &str| clean(text.trim().split(['\r', '\n']).next().unwrap_or_default().trim_end());
         let params: Vec<_> = params.iter().map(|(name, text)| (name, line(text))).collect();
-        let get = |name: &str| params.iter().find(|(n, _)| &***n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty());
+        let get =
+            |name: &str| params.iter().find(|(n, _)| &***n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty());
         let certainty = |of: &str| {
             let stated = get(&format!("{of}.certainty")).and_then(|c| c.parse::<f64>().ok());
             stated.filter(|c| (0.0..=1.0).contains(c)).unwrap_or(CERTAINTY)
