@@ -123,8 +123,8 @@ pub struct Common {
     /// TOML file of findings that are accepted, each with a reason; they are counted and kept out of the way
     #[arg(long, value_name = "FILE")]
     pub suppress: Option<PathBuf>,
-    /// CSV file of what is known of the devices, as a CMDB exports it: columns mac, ip, name, class, vendor, model, site,
-    /// owner, note. It wins over what is judged
+    /// CSV of what is known of the devices, as a CMDB exports it: columns mac, ip, name, class, vendor, model, site, owner,
+    /// note; or TOML with these as keys of `[[device]]` tables. It wins over what is judged
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
     /// Folder of rules and lists that replace or extend the built-in ones

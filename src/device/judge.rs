@@ -427,11 +427,21 @@ mod tests {
     fn a_handset_that_a_user_agent_names_outweighs_the_maker_of_its_interface() {
         let murata = Mac([0x00, 0x0e, 0x6d, 1, 2, 3]);
         for (agent, class, vendor, model) in [
-            ("Mozilla/5.0 (Linux; Android 10; SM-A715F) AppleWebKit/537.36 Mobile", "phone", "Samsung", Some("SM-A715F")),
+            (
+                "Mozilla/5.0 (Linux; Android 10; SM-A715F) AppleWebKit/537.36 Mobile",
+                "phone",
+                "Samsung",
+                Some("SM-A715F"),
+            ),
             ("Dalvik/2.1.0 (Linux; U; Android 9; SM-G960F Build/PPR1.180610)", "phone", "Samsung", Some("SM-G960F")),
             ("Mozilla/5.0 (Linux; Android 9; SM-T510) AppleWebKit/537.36 Safari", "tablet", "Samsung", Some("SM-T510")),
             ("Dalvik/2.1.0 (Linux; U; Android 9; Redmi Note 8 Build/PKQ1)", "phone", "Xiaomi", Some("Redmi Note 8")),
-            ("Mozilla/5.0 (Linux; Android 11; Pixel 4a) AppleWebKit/537.36 Mobile", "phone", "Google", Some("Pixel 4a")),
+            (
+                "Mozilla/5.0 (Linux; Android 11; Pixel 4a) AppleWebKit/537.36 Mobile",
+                "phone",
+                "Google",
+                Some("Pixel 4a"),
+            ),
         ] {
             let v = of(murata, &[("http", "user-agent", agent)]);
             assert_eq!((v.class, v.vendor.as_deref(), v.model.as_deref()), (class, Some(vendor), model), "{agent}");

@@ -81,7 +81,10 @@ fn name(offset: usize) -> Option<&'static str> {
 
 /// Whether nobody registered it although it looks so: tests and emulated networks number from zero, and count up.
 fn is_made_up(mac: Mac) -> bool {
-    matches!(mac.0, [0, 0, 0, 0, 0, _] | [0, 0x11, 0x22, 0x33, 0x44, _] | [0, 1, 2, 3, 4, _] | [0, 0xaa, 0xbb, 0xcc, 0xdd, _])
+    matches!(
+        mac.0,
+        [0, 0, 0, 0, 0, _] | [0, 0x11, 0x22, 0x33, 0x44, _] | [0, 1, 2, 3, 4, _] | [0, 0xaa, 0xbb, 0xcc, 0xdd, _]
+    )
 }
 
 /// Name of the organisation that registered the block of an address, legal forms left out.

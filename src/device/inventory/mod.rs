@@ -5,10 +5,14 @@
 //! `note`; the others are left out, and told. Delimiters are comma, semicolon and tab. A row is of the device
 //! with its MAC; where that is not known on the wire, of the one with its address; where it has neither, of
 //! the one with its name. A cell may hold several MACs or addresses, with spaces, commas, semicolons or bars
-//! between. Empty cells, `-` and `n/a` say nothing.
+//! between. Empty cells, `-` and `n/a` say nothing, and the end of a line in one is a blank.
+//!
+//! The same may be TOML: an array of tables `[[device]]` with these names as keys. A file is TOML by its name (`.toml`) or
+//! where it begins so.
 
 mod attach;
 mod csv;
+mod toml;
 
 pub(super) use attach::overrule;
 
@@ -158,6 +162,23 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, ' ' | '_' | '-' | '.')).flat_map(char::to_lowercase).collect()
 }
 
+/// What a column of that name holds.
+fn field_of(name: &str) -> Option<Field> {
+    let spelt = plain(name);
+    FIELDS.iter().find(|(_, all)| all.contains(&spelt.as_str())).map(|(field, _)| *field)
+}
+
+/// What stands on a line of the file.
+trait HasLine {
+    fn line(&self) -> usize;
+}
+
+impl<T> HasLine for (usize, T) {
+    fn line(&self) -> usize {
+        self.0
+    }
+}
+
 /// Whether a cell says nothing.
 fn is_blank(cell: &str) -> bool {
     matches!(cell.to_ascii_lowercase().as_str(), "" | "-" | "--" | "n/a" | "na" | "none" | "null")
@@ -194,40 +215,87 @@ impl Inventory {
         let sha256 = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
         let mut list = Self { file: file.display().to_string(), sha256, ..Self::default() };
         let mut errors: Vec<InventoryError> = Vec::new();
-        let mut rows =
-            csv::Rows::new(text).filter(|row| !matches!(row, Ok((_, cells)) if cells.iter().all(String::is_empty)));
-        let columns = match rows.next() {
-            None => return Err(vec![bad(0, "there is nothing in it".into())]),
-            Some(Err((line, reason))) => return Err(vec![bad(line, reason)]),
-            Some(Ok((line, names))) => list.columns(&names).map_err(|reason| vec![bad(line, reason)])?,
-        };
+        if toml::is_toml(file, text) {
+            let rows = toml::rows(text).map_err(|(line, reason)| vec![bad(line, reason)])?;
+            list.read(rows.into_iter().map(Ok), Self::device, &bad, &mut errors);
+        } else {
+            let mut rows =
+                csv::Rows::new(text).filter(|row| !matches!(row, Ok((_, cells)) if cells.iter().all(String::is_empty)));
+            let columns = match rows.next() {
+                None => return Err(vec![bad(0, "there is nothing in it".into())]),
+                Some(Err((line, reason))) => return Err(vec![bad(line, reason)]),
+                Some(Ok((line, names))) => list.columns(&names).map_err(|reason| vec![bad(line, reason)])?,
+            };
+            list.read(rows, |_, row, reasons| csv_entry(&row, &columns, reasons), &bad, &mut errors);
+        }
+        if list.entries.is_empty() && errors.is_empty() {
+            errors.push(bad(0, "there is no row behind the names of the columns, or no [[device]]".into()));
+        }
+        if errors.is_empty() { Ok(list) } else { Err(errors) }
+    }
+
+    /// Adds what rows say, one after the other; what is wrong with them goes into `errors`.
+    fn read<R: HasLine>(
+        &mut self,
+        rows: impl Iterator<Item = Result<R, (usize, String)>>,
+        entry: impl Fn(&mut Self, R, &mut Vec<(usize, String)>) -> Option<Entry>,
+        bad: &dyn Fn(usize, String) -> InventoryError,
+        errors: &mut Vec<InventoryError>,
+    ) {
         for row in rows {
             if errors.len() >= limits::LIST_ERRORS_MAX {
                 errors.push(bad(0, "more errors are not told".into()));
-                break;
+                return;
             }
-            let (line, cells) = match row {
+            let row = match row {
                 Ok(row) => row,
                 Err((line, reason)) => {
                     errors.push(bad(line, reason));
                     continue;
                 }
             };
-            if list.entries.len() >= limits::INVENTORY_ROWS_MAX {
-                errors.push(bad(line, format!("more than {} rows", limits::INVENTORY_ROWS_MAX)));
-                break;
+            if self.entries.len() >= limits::INVENTORY_ROWS_MAX {
+                errors.push(bad(row.line(), format!("more than {} rows", limits::INVENTORY_ROWS_MAX)));
+                return;
             }
             let mut reasons = Vec::new();
-            match entry(line, &columns, &cells, &mut reasons) {
-                Some(entry) if reasons.is_empty() => list.add(entry, &mut reasons),
+            match entry(self, row, &mut reasons) {
+                Some(entry) if reasons.is_empty() => {
+                    let line = entry.line;
+                    let mut said = Vec::new();
+                    self.add(entry, &mut said);
+                    reasons.extend(said.into_iter().map(|reason| (line, reason)));
+                }
                 _ => {}
             }
-            errors.extend(reasons.into_iter().map(|reason| bad(line, reason)));
+            errors.extend(reasons.into_iter().map(|(line, reason)| bad(line, reason)));
         }
-        if list.entries.is_empty() && errors.is_empty() {
-            errors.push(bad(0, "there is no row behind the names of the columns".into()));
+    }
+
+    /// A device of TOML.
+    fn device(&mut self, (line, cells): toml::Row, reasons: &mut Vec<(usize, String)>) -> Option<Entry> {
+        let mut entry = Entry { line, ..Entry::default() };
+        let mut known: BTreeMap<Field, String> = BTreeMap::new();
+        for cell in cells {
+            let Some(field) = field_of(&cell.key) else {
+                let key = clean(&cell.key);
+                if self.ignored.len() < limits::INVENTORY_COLUMNS_MAX && !self.ignored.contains(&key) {
+                    self.ignored.push(key);
+                }
+                continue;
+            };
+            let mut said = Vec::new();
+            match cell.text {
+                Ok(text) => entry.take(field, &text, &mut said),
+                Err(reason) => said.push(reason),
+            }
+            if let Some(other) = known.get(&field).filter(|_| !matches!(field, Field::Mac | Field::Ip)) {
+                said.push(format!("{:?} and {:?} say the same", clean(other), clean(&cell.key)));
+            }
+            known.insert(field, cell.key);
+            reasons.extend(said.into_iter().map(|reason| (cell.line, reason)));
         }
-        if errors.is_empty() { Ok(list) } else { Err(errors) }
+        entry.checked(reasons)
     }
 
     /// What the columns hold, by the first line.
@@ -235,8 +303,7 @@ impl Inventory {
         let mut columns = Vec::new();
         let mut known: BTreeMap<Field, &str> = BTreeMap::new();
         for name in names {
-            let spelt = plain(name);
-            let field = FIELDS.iter().find(|(_, all)| all.contains(&spelt.as_str())).map(|(field, _)| *field);
+            let field = field_of(name);
             match field {
                 // Addresses of both families may have a column each, and there may be a description beside a note.
                 Some(field) => {
@@ -334,37 +401,61 @@ impl Entry {
     }
 }
 
-/// A row; what is wrong with it goes into `reasons`.
-fn entry(line: usize, columns: &[Option<Field>], cells: &[String], reasons: &mut Vec<String>) -> Option<Entry> {
+impl Entry {
+    /// What a cell says; what is wrong with it goes into `reasons`.
+    fn take(&mut self, field: Field, cell: &str, reasons: &mut Vec<String>) {
+        if is_blank(cell) {
+            return;
+        }
+        let text = || Some(line(cell));
+        match field {
+            Field::Mac => each(cell, mac, &mut self.macs, reasons),
+            Field::Ip => each(cell, ip, &mut self.ips, reasons),
+            Field::Name => self.name = text(),
+            Field::Class => match class_of(cell) {
+                Ok(class) => self.class = class,
+                Err(reason) => reasons.push(reason),
+            },
+            Field::Vendor => self.vendor = text(),
+            Field::Model => self.model = text(),
+            Field::Site => self.site = text(),
+            Field::Owner => self.owner = text(),
+            Field::Note => self.note = text(),
+        }
+    }
+
+    /// The entry, if it says which device it is of.
+    fn checked(self, reasons: &mut Vec<(usize, String)>) -> Option<Self> {
+        if reasons.is_empty() && self.macs.is_empty() && self.ips.is_empty() && self.name.is_none() {
+            reasons.push((self.line, "neither MAC, address nor name: nothing tells which device it is".into()));
+        }
+        Some(self)
+    }
+}
+
+/// A text on one line: ends of lines and tabs are blanks.
+fn line(text: &str) -> String {
+    let parts = text.split(['\r', '\n', '\t']).map(str::trim).filter(|part| !part.is_empty());
+    clean(&parts.collect::<Vec<_>>().join(" "))
+}
+
+/// A row of CSV; what is wrong with it goes into `reasons`.
+fn csv_entry((line, cells): &csv::Row, columns: &[Option<Field>], reasons: &mut Vec<(usize, String)>) -> Option<Entry> {
     let more = cells.iter().skip(columns.len()).any(|cell| !cell.is_empty());
     if more || cells.len() < columns.len() && cells.len() == 1 {
         // A delimiter too many moves the cells, and none is what its column says.
-        reasons.push(format!("{} cells where {} columns are named", cells.len(), columns.len()));
+        reasons.push((*line, format!("{} cells where {} columns are named", cells.len(), columns.len())));
         return None;
     }
-    let mut entry = Entry { line, ..Entry::default() };
+    let mut entry = Entry { line: *line, ..Entry::default() };
+    let mut said = Vec::new();
     for (field, cell) in columns.iter().zip(cells) {
-        let Some(field) = field.filter(|_| !is_blank(cell)) else { continue };
-        let text = || Some(clean(cell));
-        match field {
-            Field::Mac => each(cell, mac, &mut entry.macs, reasons),
-            Field::Ip => each(cell, ip, &mut entry.ips, reasons),
-            Field::Name => entry.name = text(),
-            Field::Class => match class_of(cell) {
-                Ok(class) => entry.class = class,
-                Err(reason) => reasons.push(reason),
-            },
-            Field::Vendor => entry.vendor = text(),
-            Field::Model => entry.model = text(),
-            Field::Site => entry.site = text(),
-            Field::Owner => entry.owner = text(),
-            Field::Note => entry.note = text(),
+        if let Some(field) = field {
+            entry.take(*field, cell, &mut said);
         }
     }
-    if reasons.is_empty() && entry.macs.is_empty() && entry.ips.is_empty() && entry.name.is_none() {
-        reasons.push("neither MAC, address nor name: nothing tells which device it is".into());
-    }
-    Some(entry)
+    reasons.extend(said.into_iter().map(|reason| (*line, reason)));
+    entry.checked(reasons)
 }
 
 /// All values of a cell.
@@ -507,6 +598,33 @@ mod tests {
         assert_eq!(latin[0].to_string(), "x.csv:2: not UTF-8 text; export it as CSV in UTF-8");
         let gone = Inventory::load(Path::new("/nowhere/i.csv")).unwrap_err();
         assert!(gone[0].to_string().starts_with("/nowhere/i.csv: cannot open"));
+    }
+
+    #[test]
+    fn toml_says_the_same_with_the_same_checks() {
+        let text = "# ours\n[[device]]\nmac = \"001B.A901.0203\"\nIP = [\"10.0.0.7\", \"fd00::8\"]\nhostname = \"prn-3\"\n\
+                    type = \"MFP\"\nmodel = 5450\nrack = 3\nnote = \"\"\"a\nb\"\"\"\n\n[[device]]\nname = \"door\"\n";
+        let list = Inventory::parse(Path::new("cmdb"), text.as_bytes()).unwrap();
+        assert_eq!((list.len(), list.ignored.as_slice()), (2, &["rack".to_owned()][..]));
+        let csv = "mac,ip,name,class,model,note\n001B.A901.0203,10.0.0.7 fd00::8,prn-3,printer,5450,\"a\r\nb\"\n";
+        let same = parse(csv).unwrap();
+        assert_eq!(list.entries[0], same.entries[0], "line 2 in both");
+        assert_eq!(list.entries[0].note.as_deref(), Some("a b"), "the end of a line is a blank");
+        assert_eq!(list.report(&[true]).not_seen_first, ["line 12: door"]);
+        for (text, line, reason) in [
+            ("[[device]]\nmac = \"x\"\n", 2, "not a MAC address"),
+            ("[[device]]\nip = \"10.0.0.1\"\nclass = \"toaster\"\n", 3, "there are printer"),
+            ("[[device]]\nsite = \"a\"\n", 1, "which device it is"),
+            ("[[device]]\nname = \"a\"\nhostname = \"b\"\n", 2, "say the same"),
+            ("[[device]]\nmac = { a = 1 }\n", 2, "a table"),
+            ("[[device]]\nip = \"10.0.0.1\"\n[[device]]\nip = \"10.0.0.1\"\n", 3, "stands in line 1 already"),
+            ("[[device]]\nip = \n", 2, ""),
+            ("[[printer]]\n", 1, "printer"),
+        ] {
+            let errors = Inventory::parse(Path::new("i.toml"), text.as_bytes()).unwrap_err();
+            assert!(errors.iter().any(|e| e.line == line && e.reason.contains(reason)), "{text:?}: {errors:?}");
+        }
+        assert!(Inventory::parse(Path::new("i.toml"), b"").unwrap_err()[0].reason.contains("no [[device]]"));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What the params of a fingerprint mean for a device and for the software on it.
 
 use super::classes::class_of;
-use crate::record::clean;
 use crate::signature::cpe;
 
 /// How far params are believed that say nothing of it themselves.
@@ -71,12 +70,21 @@ pub struct Said {
     pub parts: Vec<Part>,
 }
 
+/// The first line of a text that has one, with control characters and those that turn text around replaced.
+fn one_line(text: &str) -> String {
+    let first = text.trim().split(['\r', '\n']).next().unwrap_or_default().trim_end();
+    let drives = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    first.chars().map(|c| if drives(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 impl Said {
     pub(super) fn of(place: String, description: &str, params: &[(Box<str>, String)]) -> Self {
         // What a pattern cut out of a text may hold the end of a line, and what follows is about something else.
-        let line = |text: &str| clean(text.trim().split(['\r', '\n']).next().unwrap_or_default().trim_end());
-        let params: Vec<_> = params.iter().map(|(name, text)| (name, line(text))).collect();
-        let get = |name: &str| params.iter().find(|(n, _)| &***n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty());
+        let params: Vec<_> = params.iter().map(|(name, text)| (name, one_line(text))).collect();
+        let get =
+            |name: &str| params.iter().find(|(n, _)| &***n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty());
         let certainty = |of: &str| {
             let stated = get(&format!("{of}.certainty")).and_then(|c| c.parse::<f64>().ok());
             stated.filter(|c| (0.0..=1.0).contains(c)).unwrap_or(CERTAINTY)
