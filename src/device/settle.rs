@@ -75,7 +75,7 @@ impl DeviceTable {
             let state = self.macs.get(mac);
             let foreign = state.map(|m| m.foreign).unwrap_or_default();
             // What was written out of those behind it was behind it.
-            view.router = state.is_some_and(|m| m.forwarded > 0) || view.is_router(*mac, foreign.list());
+            view.router = state.is_some_and(|m| m.forwarded > 0 || m.router) || view.is_router(*mac, foreign.list());
         }
         views
     }
