@@ -380,22 +380,21 @@ impl DeviceTable {
 
     /// Takes note that the row of a device was written.
     fn remember(&mut self, index: usize, class: &'static str, findings: [u64; 5]) {
+        let room = self.room.of(limits::DEVICES_WRITTEN_MAX);
+        if self.written.len() >= room {
+            self.forget_written(room / 2);
+        }
         let Some(device) = self.devices.get(index) else { return };
         self.rows_written += 1;
         let known = self.written_at(device);
         let findings = findings.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-        let room = self.room.of(limits::DEVICES_WRITTEN_MAX);
         let forwards = device.forwards.is_some();
         if let Some(written) = known.and_then(|at| self.written.get_mut(at as usize)) {
             (written.class, written.last, written.findings) = (class, device.span.last, findings);
             written.forwards |= forwards;
-        } else if self.written.len() < room {
+        } else {
             let id = (&*device.id).into();
             self.written.push(Written { id, class, last: device.span.last, findings, forwards });
-        } else {
-            self.dropped += 1;
-            *self.forgotten.entry(class).or_default() += 1;
-            return;
         }
         let at = known.unwrap_or(u32::try_from(self.written.len() - 1).unwrap_or(u32::MAX));
         let all = device.others.iter().copied().chain([device.mac]).filter(|mac| !mac.is_zero());
@@ -404,6 +403,22 @@ impl DeviceTable {
         let more = room.saturating_sub(self.written_by_ip.len());
         let ips = device.ips.iter().map(|owned| owned.ip);
         self.written_by_ip.extend(ips.take(more).map(|ip| (ip, at)));
+    }
+
+    /// Forgets those that were written out first, so many at once that it costs little for each.
+    fn forget_written(&mut self, many: usize) {
+        for written in self.written.drain(..many.min(self.written.len())) {
+            self.dropped += 1;
+            *self.forgotten.entry(written.class).or_default() += 1;
+        }
+        let many = u32::try_from(many).unwrap_or(u32::MAX);
+        let stays = |at: &mut u32| {
+            let stays = *at >= many;
+            *at = at.saturating_sub(many);
+            stays
+        };
+        self.written_by_mac.retain(|_, at| stays(at));
+        self.written_by_ip.retain(|_, at| stays(at));
     }
 
     /// Forgets what is known of these devices alone.
@@ -836,7 +851,8 @@ mod tests {
         t.settle();
         assert_eq!(t.len() as u64, 3 * room);
         assert_eq!(t.by_class(), [("printer", 3 * room)]);
-        assert_eq!(t.take_dropped(), 2 * room - t.devices.len() as u64);
+        assert!(t.written.len() as u64 <= room, "the last ones are remembered");
+        assert_eq!(t.take_dropped(), 3 * room - (t.written.len() + t.devices.len()) as u64);
     }
 
     #[test]
