@@ -77,6 +77,7 @@ fn engine() -> Arc<EngineOptions> {
         tls_keys: Default::default(),
         home: HomeNet::default(),
         flow_memory: 256 << 20,
+        room: Default::default(),
         stream_memory: 64 << 20,
         defaults: None,
         intel: None,

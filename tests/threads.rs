@@ -10,6 +10,7 @@ use std::process::Stdio;
 
 use common::{
     Run, TIMINGS, case_key, exit, more_captures, names_below, read, samples, samples_folder, scratch, table, tables,
+    udp_frame,
 };
 
 const THREADS: [&str; 3] = ["1", "2", "8"];
@@ -167,6 +168,47 @@ fn more_captures_give_the_same_files() {
     }
     eprintln!("{} captures compared", captures.len());
     assert_none(&wrong);
+}
+
+/// Two captures with more devices than the least memory holds at a time: hosts that search, and routers with hosts
+/// behind them, some of which come again.
+fn many_devices(folder: &Path) {
+    const HOSTS: u32 = 16_000;
+    for (file, from) in [("one.pcap", 0), ("two.pcap", HOSTS / 2)] {
+        let frames = (from..from + HOSTS / 2).flat_map(|n| {
+            let [_, a, b, c] = n.to_be_bytes();
+            let micros = u64::from(n) * 500;
+            let mut host = udp_frame([10, a, b, c], 50_000, [239, 255, 255, 250], 1900, SEARCH);
+            host[6..12].copy_from_slice(&[0x00, 0x1b, 0xa9, a, b, c]);
+            let (router, behind) = (n % 64, (n % 3_000).to_be_bytes());
+            let mut sent = udp_frame([172, 16, behind[2], behind[3]], 50_001, [10, 0, 0, 9], 9, b"x");
+            sent[6..12].copy_from_slice(&[0x00, 0x0b, 0x82, 0, 0, router as u8]);
+            [Some((micros, host)), (n % 5 == 0).then_some((micros + 9, sent))].into_iter().flatten()
+        });
+        fs::write(folder.join(file), common::pcap(&frames.collect::<Vec<_>>())).expect("a file");
+    }
+}
+
+const SEARCH: &[u8] =
+    b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nST: ssdp:all\r\n\r\n";
+
+#[test]
+fn devices_that_are_written_early_are_the_same() {
+    let (temp, out) = scratch();
+    let folder = temp.path().join("captures");
+    fs::create_dir(&folder).expect("a folder");
+    many_devices(&folder);
+    let args = [folder.display().to_string(), "--memory".into(), "256MiB".into()];
+    assert_none(&with_threads(&args).into_iter().chain(with_threads(&args)).collect::<Vec<_>>());
+    read(&args, &out);
+    let ids = table(&out, "devices").column("device_id");
+    let different = ids.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let run = common::document(&out);
+    assert!(run["counters"]["devices_written"].as_u64() > Some(8_000), "{}", run["counters"]);
+    assert!(different > 16_600, "{different}");
+    assert_eq!(run["devices"].as_u64(), Some(different as u64));
+    let classes = run["device_classes"].as_array().expect("a list").iter();
+    assert_eq!(classes.map(|class| class["devices"].as_u64().expect("a number")).sum::<u64>(), different as u64);
 }
 
 #[test]

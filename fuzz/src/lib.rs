@@ -325,6 +325,7 @@ fn tables_of(bytes: &[u8]) -> Vec<RowBuffer> {
         tls_keys: Default::default(),
         home: home.clone(),
         flow_memory: 16 << 20,
+        room: limits::Room::default(),
         stream_memory: 4 << 20,
         defaults: None,
         intel: None,

@@ -83,13 +83,13 @@ counters! {
     values_cut,
     /// Table rows dropped because memory was short.
     rows_dropped,
-    /// Claims about devices dropped because their table was full.
+    /// Claims about devices dropped because their table was full; those that belong to no capture stand in run.json only.
     claims_dropped,
-    /// Name bindings (DNS answers) forgotten because their table was full.
+    /// Name bindings (DNS answers) forgotten because their table was full; they stand in run.json only.
     names_dropped,
     /// Findings whose examples or count stopped growing at a limit.
     findings_limited,
-    /// Flows and banners that the tables of devices' services and peers do not count of a device: too many, its row was written, or its address changed hands.
+    /// Flows and banners that the tables of devices' services and peers do not count of a device: too many, or its address changed hands. Those that belong to no capture stand in run.json only.
     contacts_dropped,
     /// Rows of devices written before the end because memory was short; a device that came again has another.
     devices_written,

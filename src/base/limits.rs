@@ -92,11 +92,11 @@ pub const LIST_ITEMS_MAX: usize = 256;
 pub const FINDING_EXAMPLES_MAX: usize = 64;
 /// Different findings that one run keeps.
 pub const FINDINGS_MAX: usize = 102_400;
-/// Bytes that all that is known of devices may take; those not seen for the longest are then judged and
-/// written out. A device with ten facts takes about 3 KiB.
-pub const DEVICE_BYTES_MAX: usize = 240 << 20;
+/// Bytes that all that is known of devices may take, with what settling makes of it; those not seen for the
+/// longest are then judged and written out. A device with one fact takes about 3 KiB, with ten 5 KiB.
+pub const DEVICE_BYTES_MAX: usize = 320 << 20;
 /// Devices written out of which is remembered that they were there, and with which address.
-pub const DEVICES_WRITTEN_MAX: usize = 1_024_000;
+pub const DEVICES_WRITTEN_MAX: usize = 819_200;
 /// Devices up to which what they were taken for is kept from judging until their rows are written; it takes about
 /// 1 KiB for each.
 pub const VERDICTS_KEPT_MAX: usize = 32_768;
@@ -104,6 +104,8 @@ pub const VERDICTS_KEPT_MAX: usize = 32_768;
 pub const DEVICE_FACTS_MAX: usize = 256;
 /// Parts of time in which is told whether a device had an address; see `device::times`.
 pub const TIME_PARTS_MAX: usize = 16;
+/// MACs that one handset is believed to take, each for a time: what more of them have in common proves nothing.
+pub const HANDSET_MACS_MAX: usize = 16;
 /// Hexadecimal digits in a row that make a host name one that no second device has: 40 bits.
 pub const UNIQUE_NAME_DIGITS_MIN: usize = 10;
 /// Bytes of a DHCP client identifier that make it one that no second device has.

@@ -109,6 +109,9 @@ impl DeviceTable {
         for class in self.classes().into_values() {
             *counts.entry(class).or_default() += 1;
         }
+        for (class, n) in self.forgotten() {
+            *counts.entry(class).or_default() += n;
+        }
         let mut counts: Vec<_> = counts.into_iter().collect();
         counts.sort_by_key(|(class, _)| (rank(class), *class));
         counts

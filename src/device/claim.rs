@@ -2,7 +2,8 @@
 
 use hashbrown::HashMap;
 
-use crate::base::{Addr, Mac, Timestamp, limits};
+use crate::base::limits::{self, Room};
+use crate::base::{Addr, Mac, Timestamp};
 
 /// How far packets went, which says whether their sender may have forwarded them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,7 +17,7 @@ pub enum Reach {
 }
 
 /// What a claim says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClaimKind {
     /// A frame came from the MAC. The source is the protocol that it carried (`lldp`, `stp` ...).
     Frame,
@@ -39,7 +40,7 @@ pub enum ClaimKind {
 
 /// One piece of evidence about a device: owned and small. The order in which claims are observed
 /// makes no difference.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
     /// MAC that it is about; zeros where the link has none.
     pub mac: Mac,
@@ -170,9 +171,15 @@ pub struct ClaimDedup {
     /// Facts by a hash of all that they say, under a secret key: devices repeat themselves.
     facts: HashMap<u64, Claim, ahash::RandomState>,
     dropped: u64,
+    room: Room,
 }
 
 impl ClaimDedup {
+    /// With what its memory leaves.
+    pub fn within(room: Room) -> Self {
+        Self { room, ..Self::default() }
+    }
+
     /// Packets with source address `ip` came from `mac` between two times. Of an address outside
     /// say how far they went: of those only a sample is kept. Groups and the unspecified address are
     /// passed over.
@@ -236,9 +243,10 @@ impl ClaimDedup {
         self.pairs.is_empty() && self.foreign.is_empty() && self.facts.is_empty()
     }
 
-    /// Whether it is time to hand the claims on, so that none has to be dropped.
+    /// Whether it is time to hand the claims on, so that none has to be dropped and little memory is taken.
     pub fn is_full(&self) -> bool {
-        self.pairs.len().max(self.foreign.len()).max(self.facts.len()) >= limits::CLAIMS_PENDING_MAX / 4 * 3
+        let most = self.room.of(limits::CLAIMS_PENDING_MAX / 4 * 3);
+        self.pairs.len().max(self.foreign.len()).max(self.facts.len()) >= most
     }
 
     /// Sightings dropped since the last call, for [`crate::base::counters::Counters::claims_dropped`].
@@ -246,13 +254,16 @@ impl ClaimDedup {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Hands on what was collected and begins anew.
-    pub fn drain(&mut self) -> impl Iterator<Item = Claim> + '_ {
+    /// Hands on what was collected and begins anew. The order is that of the claims: what a table at its limit
+    /// drops or writes early must not depend on how they lie here.
+    pub fn drain(&mut self) -> Vec<Claim> {
         let sent = self.pairs.drain().map(|((mac, ip), span)| claim(mac, ip, ClaimKind::Sent, span));
         let foreign = self.foreign.drain().flat_map(|((mac, _, reach), (samples, span))| {
             samples.ips.into_iter().take(samples.len).map(move |ip| claim(mac, ip, ClaimKind::Foreign(reach), span))
         });
-        sent.chain(foreign).chain(self.facts.drain().map(|(_, claim)| claim))
+        let mut all: Vec<Claim> = sent.chain(foreign).chain(self.facts.drain().map(|(_, claim)| claim)).collect();
+        all.sort_unstable();
+        all
     }
 }
 
@@ -279,7 +290,7 @@ mod tests {
         d.sent(Mac::BROADCAST, v4(1), None, Timestamp(0), Timestamp(0));
         d.sent(A, Addr::UNSPECIFIED, outside, Timestamp(0), Timestamp(0));
         d.sent(A, "ff02::1".parse().unwrap(), outside, Timestamp(0), Timestamp(0));
-        let claims: Vec<_> = d.drain().collect();
+        let claims = d.drain();
         assert_eq!(claims, [claim(A, v4(1), ClaimKind::Sent, Span { first: Timestamp(10), last: Timestamp(60) })]);
         assert!(d.is_empty());
     }
@@ -291,8 +302,7 @@ mod tests {
             d.fact("ssdp", (A, v4(1)), "server", b"Linux UPnP/1.0", Timestamp(ts));
             d.fact("ssdp", (A, v4(2)), "server", b"Linux UPnP/1.0", Timestamp(ts));
         }
-        let mut claims: Vec<_> = d.drain().collect();
-        claims.sort_by_key(|c| c.ip);
+        let claims = d.drain();
         assert_eq!(claims.len(), 2);
         assert_eq!((claims[0].ip, claims[0].first, claims[0].last), (v4(1), Timestamp(10), Timestamp(90)));
         assert_eq!(claims[0].kind, ClaimKind::Fact { attribute: "server", value: "Linux UPnP/1.0".into() });
@@ -305,7 +315,7 @@ mod tests {
         let sample = |order: &mut dyn Iterator<Item = &Addr>| {
             let mut d = ClaimDedup::default();
             order.for_each(|ip| d.sent(A, *ip, Some(Reach::Answered), Timestamp(1), Timestamp(1)));
-            let mut got: Vec<_> = d.drain().map(|c| c.ip).collect();
+            let mut got: Vec<_> = d.drain().into_iter().map(|c| c.ip).collect();
             got.sort();
             got
         };
@@ -328,7 +338,7 @@ mod tests {
         }
         assert!(d.is_full());
         assert_eq!(d.take_dropped(), 10);
-        assert_eq!(d.drain().count(), limits::CLAIMS_PENDING_MAX);
+        assert_eq!(d.drain().len(), limits::CLAIMS_PENDING_MAX);
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub static DEVICE_SERVICES: Table = Table {
         Column::new(
             "peers",
             Type::Int64,
-            "Different addresses at the other end; exact unless capture_stats.contacts_dropped says otherwise",
+            "Different addresses at the other end; exact unless contacts_dropped says otherwise, among the counters of run.json",
         ),
         Column::repeating("capture", Type::Text, "The capture that is a network of its own; null where all are one"),
     ],

@@ -8,7 +8,8 @@
 //!   state something that no second device has: a DHCP unique identifier (RFC 8415, section 11; RFC 4361),
 //!   a client identifier (RFC 2132, section 9.14) of some length that is no hardware address, or a host
 //!   name with a number of 40 bits or more in it. At most one of them may be a MAC that its maker gave, and
-//!   no two may have been there at the same time: then they are two devices, whatever they say.
+//!   no two may have been there at the same time: then they are two devices, whatever they say. What more than
+//!   [`limits::HANDSET_MACS_MAX`] state proves nothing of any of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,12 +22,16 @@ use crate::base::{Addr, Mac, limits};
 pub const ANNOUNCES: &str = "announces";
 /// The block that virtual machines of QEMU and KVM take: local, but nobody roams with it.
 const QEMU: [u8; 3] = [0x52, 0x54, 0x00];
+/// Likewise those of OpenStack and of oVirt.
+const OPENSTACK: [u8; 3] = [0xfa, 0x16, 0x3e];
+const OVIRT: [u8; 3] = [0x56, 0x6f, 0x1a];
 /// Likewise containers.
 const CONTAINER: [u8; 2] = [0x02, 0x42];
 
 /// Whether a MAC may be one of many that a handset takes.
 fn is_random(mac: Mac) -> bool {
-    mac.is_local() && !mac.0.starts_with(&QEMU) && !mac.0.starts_with(&CONTAINER)
+    let machine = [&QEMU[..], &OPENSTACK, &OVIRT, &CONTAINER].iter().any(|block| mac.0.starts_with(block));
+    mac.is_local() && !machine
 }
 
 /// Whether what a device states is its alone.
@@ -167,7 +172,7 @@ impl DeviceTable {
         // Each device points to one with a smaller number that it is the same as; itself if there is none.
         let mut same: Vec<usize> = (0..self.devices.len()).collect();
         for all in said.values().filter(|all| all.len() > 1 && self.may_be_one(all)) {
-            let roots: Vec<usize> = all.iter().map(|i| root(&same, *i)).collect();
+            let roots: Vec<usize> = all.iter().map(|i| root(&mut same, *i)).collect();
             let least = roots.iter().copied().min().unwrap_or_default();
             for r in roots {
                 if let Some(slot) = same.get_mut(r) {
@@ -176,9 +181,11 @@ impl DeviceTable {
             }
         }
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (index, next) in same.iter().enumerate().filter(|(index, next)| index != *next) {
-            let root = root(&same, *next);
-            groups.entry(root).or_insert_with(|| vec![root]).push(index);
+        for index in 0..same.len() {
+            let root = root(&mut same, index);
+            if root != index {
+                groups.entry(root).or_insert_with(|| vec![root]).push(index);
+            }
         }
         groups.retain(|_, all| all.len() > 1 && self.may_be_one(all));
         if groups.is_empty() {
@@ -208,8 +215,11 @@ impl DeviceTable {
         self.moved(&place);
     }
 
-    /// Whether several MACs may be one handset's: at most one that its maker gave, no two at a time.
+    /// Whether several MACs may be one handset's: few, at most one that its maker gave, no two at a time.
     fn may_be_one(&self, all: &[usize]) -> bool {
+        if all.len() > limits::HANDSET_MACS_MAX {
+            return false;
+        }
         let macs: Vec<Mac> = all.iter().filter_map(|i| self.devices.get(*i)).map(|d| d.mac).collect();
         if macs.iter().filter(|mac| !is_random(**mac)).count() > 1 {
             return false;
@@ -224,9 +234,14 @@ impl DeviceTable {
     }
 }
 
-fn root(same: &[usize], mut index: usize) -> usize {
+/// The smallest of those that are the same. The way there is halved for the next time.
+fn root(same: &mut [usize], mut index: usize) -> usize {
     // A pointer goes to a smaller number, so this ends.
     while let Some(next) = same.get(index).copied().filter(|next| *next < index) {
+        let after = same.get(next).copied().unwrap_or(next);
+        if let Some(slot) = same.get_mut(index) {
+            *slot = after;
+        }
         index = next;
     }
     index
@@ -369,9 +384,43 @@ mod tests {
         assert_eq!(settle(&claims).1[0].0, GIVEN.to_string());
         let claims = [claims, host(other, "10.0.0.7", 20).to_vec()].concat();
         assert_eq!(settle(&claims).1.len(), 3, "a dock that goes round, or an image that was copied");
-        let machine = Mac([0x52, 0x54, 0, 1, 2, 3]);
-        let claims = [host(machine, "10.0.0.8", 0), host(GIVEN, "10.0.0.6", 10)].concat();
-        assert_eq!(settle(&claims).1.len(), 2, "virtual machines do not roam");
+        for [a, b, c] in [QEMU, OPENSTACK, OVIRT] {
+            let machine = Mac([a, b, c, 1, 2, 3]);
+            let claims = [host(machine, "10.0.0.8", 0), host(GIVEN, "10.0.0.6", 10)].concat();
+            assert_eq!(settle(&claims).1.len(), 2, "virtual machines do not roam");
+        }
+    }
+
+    /// Random MACs, each of which shares a client identifier with the next one, the last first.
+    fn chain(many: u32) -> DeviceTable {
+        let mut t = DeviceTable::default();
+        for n in 0..many {
+            let [_, b, c, d] = n.to_be_bytes();
+            let mac = Mac([0x02, 0x1b, 0, b, c, d]);
+            for said in [many - n, many - n - 1] {
+                t.observe(&says(mac, "client-id", &format!("ff4142434445464748494a4b4c{said:08x}"), i64::from(n) * 5));
+            }
+        }
+        t.settle();
+        t
+    }
+
+    #[test]
+    fn a_handset_has_few_macs_and_many_cost_no_more_than_their_number() {
+        let few = limits::HANDSET_MACS_MAX as u32;
+        assert_eq!(chain(few).devices.len(), 1);
+        assert_eq!(chain(few + 1).devices.len() as u32, few + 1, "none is joined");
+        assert_eq!(chain(5_000).devices.len(), 5_000);
+        // All say the same.
+        let claims: Vec<_> =
+            (0..=few as u8).map(|n| says(Mac([2, 0x1b, 0, 0, 0, n]), "duid", DUID, 5 * i64::from(n))).collect();
+        assert_eq!(settle(&claims).1.len() as u32, few + 1);
+        assert_eq!(settle(&claims[1..]).1.len(), 1);
+        // However the pointers lie, each is followed few times.
+        let mut same: Vec<usize> = (0..100_000usize).map(|n| n.saturating_sub(1)).collect();
+        for n in (0..100_000).rev() {
+            assert_eq!(root(&mut same, n), 0);
+        }
     }
 
     #[test]

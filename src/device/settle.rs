@@ -107,7 +107,7 @@ impl DeviceTable {
             let says_so = self.says_router(*mac);
             view.outside = [true, false].into_iter().any(|v4| view.forwards_outside(state, v4, says_so));
             // What was written out of those behind it was behind it.
-            view.router = state.forwarded > 0 || view.is_router(*mac);
+            view.router = state.forwarded > 0 || state.router || view.is_router(*mac);
             for outside in state.outside.iter().flatten() {
                 outside.all.list().iter().for_each(|ip| *senders.entry(*ip).or_default() += 1);
             }

@@ -16,7 +16,8 @@
 //!
 //! When all that is known takes more memory than it may, [`DeviceTable::spill`] judges the devices that
 //! were not seen for the longest, writes their rows and forgets all but who they were. One that comes
-//! again is a row of its own, with the same identifier.
+//! again is a row of its own, with the same identifier. Each time half of the memory becomes free, and
+//! the next time is not before it has filled again, so that all of it together takes linear time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,6 +83,8 @@ pub(super) struct MacState {
     pub frames: BTreeSet<&'static str>,
     /// Addresses that it forwarded for and that were written out.
     pub forwarded: usize,
+    /// It was written out as a router before.
+    pub router: bool,
 }
 
 impl MacState {
@@ -138,6 +141,8 @@ struct Written {
     last: Timestamp,
     /// Findings in its row.
     findings: [u32; 5],
+    /// Whether it forwards for others.
+    forwards: bool,
 }
 
 /// Devices of one network.
@@ -149,6 +154,8 @@ pub struct DeviceTable {
     pub(super) facts: BTreeMap<(Mac, Addr), BTreeMap<Fact, Span>>,
     /// About what all that takes.
     bytes: usize,
+    /// What it took when the last of it was written out.
+    left: usize,
     dropped: u64,
     pub(super) room: Room,
     inventory: Option<Arc<Inventory>>,
@@ -170,6 +177,8 @@ pub struct DeviceTable {
     written_by_ip: HashMap<Addr, u32>,
     /// Rows that were written out.
     rows_written: u64,
+    /// Devices that were written out and are not remembered, by class.
+    forgotten: BTreeMap<&'static str, u64>,
 }
 
 /// What a virtual router's MAC stands for: VRRP and CARP (RFC 9568), HSRP version 1 and 2, GLBP.
@@ -182,12 +191,22 @@ pub fn virtual_router(mac: Mac) -> Option<&'static str> {
     }
 }
 
-// About what an entry takes, with its part of the tree and what settling makes of it.
-const MAC_BYTES: usize = 400;
+// About what an entry takes: its part of a tree that is two thirds full, and what settling makes of it.
+const MAC_BYTES: usize = 900;
+/// Addresses from outside.
 const OUTSIDE_BYTES: usize = 320;
-const PAIR_BYTES: usize = 300;
-const HOLDER_BYTES: usize = 200;
+const PAIR_BYTES: usize = 1000;
+const HOLDER_BYTES: usize = 1000;
 const FACT_BYTES: usize = 180;
+/// A time after the first, in the tree and in the device.
+const TIME_BYTES: usize = 48;
+/// A device that was written out, with its places by MAC and by address.
+const WRITTEN_BYTES: usize = 200;
+
+/// What the times of an entry take beyond the first.
+fn times_bytes(times: &Times) -> usize {
+    times.spans().len().saturating_sub(1) * TIME_BYTES
+}
 
 impl DeviceTable {
     /// An empty table. `network` is the capture's number where each file is a network of its own
@@ -241,11 +260,14 @@ impl DeviceTable {
             return;
         }
         if !mac.is_zero() {
+            let router = !self.written.is_empty() && self.forwarded(mac);
             let state = self.macs.entry(mac).or_insert_with(|| {
                 self.bytes += MAC_BYTES;
-                MacState::default()
+                MacState { router, ..MacState::default() }
             });
+            let before = times_bytes(&state.times);
             state.times.add(span);
+            self.bytes = (self.bytes + times_bytes(&state.times)).saturating_sub(before);
             match claim.kind {
                 ClaimKind::Foreign(reach) => {
                     let [four, six] = &mut state.outside;
@@ -298,7 +320,14 @@ impl DeviceTable {
         let by_ip = self.written_by_ip.get(&ip);
         let written = by_ip.and_then(|at| self.written.get(*at as usize)).filter(|written| written.last >= last);
         let own = self.written_by_mac.get(&mac) == by_ip && !self.macs.contains_key(&mac);
-        written.is_some() && (own || (mac.is_zero() && !self.pairs.contains_key(&(ip, mac))))
+        let behind = mac.is_zero() || self.macs.get(&mac).map_or_else(|| self.forwarded(mac), |m| m.forwarded > 0);
+        written.is_some() && (own || (behind && !self.pairs.contains_key(&(ip, mac))))
+    }
+
+    /// Whether a MAC was written out as that of a router.
+    fn forwarded(&self, mac: Mac) -> bool {
+        let written = self.written_by_mac.get(&mac).and_then(|at| self.written.get(*at as usize));
+        written.is_some_and(|written| written.forwards)
     }
 
     /// Likewise of a MAC alone: a host that only has an address from outside.
@@ -312,7 +341,9 @@ impl DeviceTable {
             self.bytes += PAIR_BYTES;
             Pair::default()
         });
+        let before = times_bytes(&pair.times);
         pair.times.add(span);
+        self.bytes = (self.bytes + times_bytes(&pair.times)).saturating_sub(before);
         pair
     }
 
@@ -321,9 +352,17 @@ impl DeviceTable {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Whether it takes more memory than it may, so that it is time to [`DeviceTable::spill`].
+    /// Whether it takes more memory than it may, so that it is time to [`DeviceTable::spill`]. However little the
+    /// last time made free, there is none before an eighth has come.
     pub fn is_full(&self) -> bool {
-        self.bytes > self.room.of(limits::DEVICE_BYTES_MAX)
+        let all = self.budget();
+        self.bytes > all.max(self.left + all / 8)
+    }
+
+    /// What those in memory may take. Those written out have their part, half of all at the most.
+    fn budget(&self) -> usize {
+        let all = self.room.of(limits::DEVICE_BYTES_MAX);
+        all.saturating_sub(self.written.len() * WRITTEN_BYTES).max(all / 2)
     }
 
     /// Rows that were written out before the end.
@@ -364,18 +403,18 @@ impl DeviceTable {
     }
 
     /// Which devices are over first: those not seen for the longest, until half of the memory is free.
-    /// One that forwards, or stands for a virtual router, stays: what is behind it, or who else stands for it,
-    /// cannot be told without it.
+    /// Those that forward, or stand for a virtual router, come last: what is behind them, or who else stands for
+    /// it, is told better with them.
     fn over(&self) -> Vec<usize> {
         let mut order = self.order.clone();
-        let stays = |d: &Device| d.forwards.is_some() || d.others.iter().any(|mac| virtual_router(*mac).is_some());
-        order.retain(|i| self.devices.get(*i).is_some_and(|d| !stays(d)));
-        order.sort_unstable_by_key(|i| (self.devices.get(*i).map(|d| d.span.last), *i));
-        let want = self.bytes.saturating_sub(self.room.of(limits::DEVICE_BYTES_MAX) / 2);
+        let needed = |d: &Device| d.forwards.is_some() || d.others.iter().any(|mac| virtual_router(*mac).is_some());
+        order.sort_unstable_by_key(|i| (self.devices.get(*i).map(|d| (needed(d), d.span.last)), *i));
+        let want = self.bytes.saturating_sub(self.budget() / 2);
         let mut freed = 0;
         let takes = |d: &Device| {
             let facts: usize = d.facts.iter().map(|f| FACT_BYTES + f.2.len()).sum();
-            MAC_BYTES + HOLDER_BYTES + d.ips.len() * PAIR_BYTES + facts
+            let mac = if d.mac.is_zero() { 0 } else { MAC_BYTES };
+            mac + d.ips.len() * PAIR_BYTES + facts + if facts > 0 { HOLDER_BYTES } else { 0 }
         };
         order.retain(|i| {
             let goes = freed < want;
@@ -391,52 +430,101 @@ impl DeviceTable {
         self.settle();
         let over = self.over();
         let told = write(self, &over);
-        let (mut macs, mut ips) = (HashSet::new(), HashSet::new());
         for (index, (class, findings)) in over.iter().zip(told) {
-            let Some(device) = self.devices.get(*index) else { continue };
-            macs.extend(device.others.iter().copied().chain([device.mac]).filter(|mac| !mac.is_zero()));
-            if device.mac.is_zero() {
-                ips.extend(device.ips.iter().map(|owned| owned.ip));
-            }
-            self.rows_written += 1;
-            let known = self.written_at(device);
-            let findings = findings.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-            if let Some(written) = known.and_then(|at| self.written.get_mut(at as usize)) {
-                (written.class, written.last, written.findings) = (class, device.span.last, findings);
-            } else if self.written.len() < self.room.of(limits::DEVICES_WRITTEN_MAX) {
-                self.written.push(Written { id: (&*device.id).into(), class, last: device.span.last, findings });
-            } else {
-                self.dropped += 1;
-                continue;
-            }
-            let at = known.unwrap_or(u32::try_from(self.written.len() - 1).unwrap_or(u32::MAX));
-            let all = device.others.iter().copied().chain([device.mac]).filter(|mac| !mac.is_zero());
-            self.written_by_mac.extend(all.map(|mac| (mac, at)));
-            self.written_by_ip.extend(device.ips.iter().map(|owned| (owned.ip, at)));
+            self.remember(*index, class, findings);
         }
-        // Whom each fact belongs to is asked before its holder goes.
-        let of_address = |mac: &Mac, ip: &Addr| ips.contains(ip) && !self.owns(*mac, *ip);
-        let gone: Vec<_> = (self.facts.keys())
-            .filter(|(mac, ip)| (macs.contains(mac) && !of_address(mac, ip)) || of_address(mac, ip))
-            .copied()
-            .collect();
-        gone.iter().for_each(|holder| _ = self.facts.remove(holder));
-        let Self { pairs, macs: states, .. } = self;
-        pairs.retain(|(ip, mac), _| {
-            let behind = ips.contains(ip);
-            if let Some(router) = states.get_mut(mac).filter(|_| behind) {
-                router.forwarded += 1;
-            }
-            !behind && !macs.contains(mac)
-        });
-        states.retain(|mac, _| !macs.contains(mac));
+        self.let_go(&over.into_iter().collect());
         self.forget();
         self.weigh();
+        self.left = self.bytes;
     }
 
-    fn owns(&self, mac: Mac, ip: Addr) -> bool {
-        let device = self.by_mac.get(&mac).and_then(|at| self.devices.get(*at));
-        device.is_some_and(|d| d.ips.iter().any(|owned| owned.ip == ip))
+    /// Takes note that the row of a device was written.
+    fn remember(&mut self, index: usize, class: &'static str, findings: [u64; 5]) {
+        let room = self.room.of(limits::DEVICES_WRITTEN_MAX);
+        if self.written.len() >= room {
+            self.forget_written(room / 2);
+        }
+        let Some(device) = self.devices.get(index) else { return };
+        self.rows_written += 1;
+        let known = self.written_at(device);
+        let findings = findings.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        let forwards = device.forwards.is_some();
+        if let Some(written) = known.and_then(|at| self.written.get_mut(at as usize)) {
+            (written.class, written.last, written.findings) = (class, device.span.last, findings);
+            written.forwards |= forwards;
+        } else {
+            let id = (&*device.id).into();
+            self.written.push(Written { id, class, last: device.span.last, findings, forwards });
+        }
+        let at = known.unwrap_or(u32::try_from(self.written.len() - 1).unwrap_or(u32::MAX));
+        let all = device.others.iter().copied().chain([device.mac]).filter(|mac| !mac.is_zero());
+        self.written_by_mac.extend(all.map(|mac| (mac, at)));
+        // One device may have had any number of them.
+        let more = room.saturating_sub(self.written_by_ip.len());
+        let ips = device.ips.iter().map(|owned| owned.ip);
+        self.written_by_ip.extend(ips.take(more).map(|ip| (ip, at)));
+    }
+
+    /// Forgets those that were written out first, so many at once that it costs little for each.
+    fn forget_written(&mut self, many: usize) {
+        for written in self.written.drain(..many.min(self.written.len())) {
+            self.dropped += 1;
+            *self.forgotten.entry(written.class).or_default() += 1;
+        }
+        let many = u32::try_from(many).unwrap_or(u32::MAX);
+        let stays = |at: &mut u32| {
+            let stays = *at >= many;
+            *at = at.saturating_sub(many);
+            stays
+        };
+        self.written_by_mac.retain(|_, at| stays(at));
+        self.written_by_ip.retain(|_, at| stays(at));
+    }
+
+    /// Forgets what is known of these devices alone.
+    fn let_go(&mut self, over: &HashSet<usize>) {
+        // What is about nobody goes too: no row would tell of it.
+        let mut facts = std::mem::take(&mut self.facts);
+        facts.retain(|(mac, ip), of| {
+            of.retain(|_, span| {
+                let (first, last) = self.about(*mac, *ip, *span);
+                first.into_iter().chain(last).any(|index| !over.contains(&index))
+            });
+            !of.is_empty()
+        });
+        self.facts = facts;
+        let Self { devices, pairs, macs, by_ip, .. } = self;
+        let virtuals = |d: &Device| d.others.clone().into_iter().filter(|mac| virtual_router(*mac).is_some());
+        let (mut gone, mut needed, mut announced) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for (index, device) in devices.iter().enumerate() {
+            if !over.contains(&index) {
+                needed.extend(virtuals(device));
+                continue;
+            }
+            gone.extend(device.others.iter().copied().chain([device.mac]).filter(|mac| !mac.is_zero()));
+            announced.extend(virtuals(device).flat_map(|mac| device.ips.iter().map(move |owned| (owned.ip, mac))));
+        }
+        // Others stand for it still.
+        gone.retain(|mac| !needed.contains(mac));
+        // Whether an address without a MAC of its own goes, or stays.
+        let alone = |ip: &Addr, goes: bool| {
+            let holders = by_ip.get(ip).map(Vec::as_slice).unwrap_or_default();
+            holders.iter().any(|(index, _)| {
+                over.contains(index) == goes && devices.get(*index).is_some_and(|device| device.mac.is_zero())
+            })
+        };
+        pairs.retain(|(ip, mac), pair| {
+            if alone(ip, true) {
+                if let Some(router) = macs.get_mut(mac) {
+                    router.forwarded += 1;
+                }
+                return false;
+            }
+            let said = !pair.owned() && announced.contains(&(*ip, *mac));
+            !said && (!gone.contains(mac) || alone(ip, false))
+        });
+        macs.retain(|mac, _| !gone.contains(mac));
     }
 
     /// Counts anew what everything takes.
@@ -445,7 +533,9 @@ impl DeviceTable {
             .map(|of| HOLDER_BYTES + of.keys().map(|f| FACT_BYTES + f.2.len()).sum::<usize>())
             .sum();
         let outside = self.macs.values().flat_map(|state| &state.outside).flatten().count() * OUTSIDE_BYTES;
-        self.bytes = facts + self.macs.len() * MAC_BYTES + outside + self.pairs.len() * PAIR_BYTES;
+        let macs: usize = self.macs.values().map(|state| MAC_BYTES + times_bytes(&state.times)).sum();
+        let pairs: usize = self.pairs.values().map(|pair| PAIR_BYTES + times_bytes(&pair.times)).sum();
+        self.bytes = facts + macs + outside + pairs;
     }
 
     pub(super) fn find(&self, mac: Mac, ip: Addr, ts: Timestamp) -> Option<usize> {
@@ -567,10 +657,17 @@ impl DeviceTable {
         self.devices.len()
     }
 
-    /// Devices after [`DeviceTable::settle`], those that were written out among them, each once.
+    /// Devices after [`DeviceTable::settle`], those that were written out among them, each once. Of those that were
+    /// written out when no more could be remembered, one that came again counts again.
     pub fn len(&self) -> usize {
         let again = self.devices.iter().filter(|d| self.written_at(d).is_some()).count();
-        self.written.len() + self.devices.len() - again
+        let forgotten: u64 = self.forgotten.values().sum();
+        self.written.len() + self.devices.len() - again + usize::try_from(forgotten).unwrap_or(usize::MAX)
+    }
+
+    /// Those among them that are not remembered, by class.
+    pub(super) fn forgotten(&self) -> &BTreeMap<&'static str, u64> {
+        &self.forgotten
     }
 
     /// Whether there is none.
@@ -824,32 +921,122 @@ mod tests {
         assert!(names(&ROUTER.to_string()).is_empty());
     }
 
-    #[test]
-    fn what_is_written_early_is_remembered_and_a_router_stays() {
-        let mut t = DeviceTable::default().within(Room::for_memory(0));
+    fn spill(t: &mut DeviceTable) -> usize {
         let mut out = crate::record::RowBuffer::default();
-        let none = HashMap::<String, [u64; 5]>::new;
+        t.spill(&mut out, &mut crate::record::RowBuffer::default(), |_| HashMap::<String, [u64; 5]>::new());
+        out.len()
+    }
+
+    /// A table that is full from so many bytes on.
+    fn small(kib: usize) -> DeviceTable {
+        let part = (limits::DEVICE_BYTES_MAX >> 10) / 1024;
+        DeviceTable::default().within(Room::for_memory((kib.div_ceil(part)) << 20))
+    }
+
+    #[test]
+    fn what_is_written_early_is_remembered_and_a_router_stays_longest() {
+        let mut t = small(0);
         t.observe(&arp(ROUTER, "10.0.0.1", 1));
         t.observe(&sent(ROUTER, "172.16.0.9", 1, 2));
         t.observe(&arp(PRINTER, "10.0.0.5", 3));
         t.observe(&Claim::hostname("dhcp", PRINTER, Addr::UNSPECIFIED, b"printer", Timestamp(3)));
         assert!(t.is_full());
-        t.spill(&mut out, &mut crate::record::RowBuffer::default(), |_| none());
-        assert_eq!((out.len(), t.rows_written()), (2, 2), "the printer, and what is behind the router");
-        assert!(t.facts.is_empty());
+        // What one of two needs is more than there is room for here.
+        t.settle();
+        let needed: Vec<_> = t.over().into_iter().map(|i| t.devices[i].id.clone()).collect();
+        assert_eq!(needed, ["172.16.0.9".to_owned(), PRINTER.to_string(), ROUTER.to_string()]);
+        assert_eq!((spill(&mut t), t.rows_written()), (3, 3));
+        assert!(t.facts.is_empty() && t.pairs.is_empty() && t.macs.is_empty());
         let ids = |t: &DeviceTable| t.devices.iter().map(|d| (d.id.clone(), d.forwards)).collect::<Vec<_>>();
         // A flow that ends late tells nothing new.
         t.observe(&sent(PRINTER, "10.0.0.5", 2, 3));
-        t.observe(&sent(ROUTER, "10.0.0.1", 1, 3));
+        t.observe(&sent(ROUTER, "10.0.0.1", 1, 1));
+        t.observe(&sent(ROUTER, "172.16.0.9", 1, 2));
         t.settle();
-        assert_eq!(ids(&t), [(ROUTER.to_string(), Some(1))]);
+        assert_eq!(ids(&t), []);
         assert_eq!(t.len(), 3);
         assert_eq!(t.device_of(PRINTER, ip("10.0.0.5"), Timestamp(3)), Some(&*PRINTER.to_string()));
         assert_eq!(t.device_of(Mac::ZERO, ip("172.16.0.9"), Timestamp(3)), Some("172.16.0.9"));
-        // One that comes again has another row, and is no other device.
+        // One that comes again has another row, and is no other device; a router is one still.
         t.observe(&arp(PRINTER, "10.0.0.5", 90));
+        t.observe(&sent(ROUTER, "172.16.0.10", 90, 91));
         t.settle();
-        assert_eq!((t.devices.len(), t.len()), (2, 3));
+        let router = (ROUTER.to_string(), Some(1));
+        assert_eq!(ids(&t), [(PRINTER.to_string(), None), router, ("172.16.0.10".to_owned(), None)]);
+        assert_eq!(t.len(), 4);
         assert_eq!(t.take_dropped(), 0);
+    }
+
+    #[test]
+    fn routers_fill_no_memory_and_are_not_settled_over_and_over() {
+        let mut t = small(1024);
+        let (mut spilled, mut most, mut rows) = (0u32, 0, 0);
+        let all = 4_000u16;
+        for n in 0..all {
+            let [a, b] = n.to_be_bytes();
+            let mac = Mac([0x00, 0x1b, 0xa9, 0, a, b]);
+            let claims = [
+                Claim::fact("ssdp", mac, Addr::v4([130, 0, a, b]), "search", b"ssdp:all", Timestamp(i64::from(n))),
+                Claim { ip: Addr::v4([130, 0, a, b]), ..foreign(mac, "8.8.8.8") },
+                Claim { ip: Addr::v4([172, 16, a, b]), ..sent(mac, "172.16.0.1", i64::from(n), i64::from(n)) },
+            ];
+            if t.is_full() {
+                rows += spill(&mut t);
+                spilled += 1;
+            }
+            claims.iter().for_each(|claim| t.observe(claim));
+            most = most.max(t.bytes);
+        }
+        t.settle();
+        assert!(most <= t.room.of(limits::DEVICE_BYTES_MAX) + 4096, "{most}");
+        let per_device = MAC_BYTES + PAIR_BYTES + HOLDER_BYTES + FACT_BYTES + 8;
+        let budget = t.room.of(limits::DEVICE_BYTES_MAX) / 2;
+        assert!((spilled as usize) < 4 * usize::from(all) * per_device / budget, "{spilled}");
+        assert_eq!((rows + t.devices.len(), t.len()), (8_000, 8_000), "each once");
+        assert_eq!(t.by_class().iter().map(|(_, n)| n).sum::<u64>(), 8_000);
+    }
+
+    #[test]
+    fn what_cannot_be_remembered_is_counted_all_the_same() {
+        let mut t = small(0);
+        let room = t.room.of(limits::DEVICES_WRITTEN_MAX) as u64;
+        for n in 0..3 * room as u16 {
+            let [a, b] = n.to_be_bytes();
+            t.observe(&sent(Mac([0x00, 0x1b, 0xa9, 0, a, b]), &format!("10.0.{a}.{b}"), i64::from(n), i64::from(n)));
+            if t.is_full() {
+                spill(&mut t);
+            }
+        }
+        t.settle();
+        assert_eq!(t.len() as u64, 3 * room);
+        assert_eq!(t.by_class(), [("printer", 3 * room)]);
+        assert!(t.written.len() as u64 <= room, "the last ones are remembered");
+        assert_eq!(t.take_dropped(), 3 * room - (t.written.len() + t.devices.len()) as u64);
+    }
+
+    #[test]
+    fn what_is_full_for_good_waits_for_an_eighth() {
+        let mut t = small(1024);
+        t.left = 10 * t.budget();
+        t.bytes = t.left + t.budget() / 8;
+        assert!(!t.is_full());
+        t.bytes += 1;
+        assert!(t.is_full());
+    }
+
+    #[test]
+    fn a_host_behind_a_router_that_was_written_stays() {
+        let mut t = DeviceTable::default();
+        t.observe(&arp(ROUTER, "10.0.0.1", 1));
+        t.observe(&sent(ROUTER, "172.16.0.9", 1, 50));
+        t.observe(&Claim::hostname("mdns", ROUTER, ip("172.16.0.9"), b"phone", Timestamp(1)));
+        t.settle();
+        let at = t.devices.iter().position(|d| d.mac == ROUTER).unwrap();
+        t.remember(at, "router", [0; 5]);
+        t.let_go(&[at].into_iter().collect());
+        t.settle();
+        let [d] = &t.devices[..] else { panic!("{:?}", t.devices) };
+        assert_eq!((&*d.id, &*d.facts[0].2), ("172.16.0.9", "phone"));
+        assert_eq!(t.len(), 2);
     }
 }

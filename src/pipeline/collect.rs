@@ -39,7 +39,7 @@ const BUFFERED_GROUPS: usize = 4;
 /// Bytes of rows of a table from which room is made for a whole row group.
 const ROOM_FROM: usize = 2 << 20;
 
-/// Devices whose rows one thread writes at a time.
+/// Devices whose rows all threads write at a time: where row groups end must not depend on how many there are.
 const DEVICES_AT_ONCE: usize = 2048;
 
 /// What the collector learnt of one interface of one capture.
@@ -227,9 +227,6 @@ impl Collector {
         for output in outputs.iter_mut() {
             self.merge_output(capture, output);
         }
-        if self.devices.is_full() {
-            self.spill_devices(capture);
-        }
     }
 
     /// Makes room among the devices.
@@ -264,7 +261,15 @@ impl Collector {
         for resolver in output.resolvers.drain(..) {
             self.egress.assigned_resolver(resolver);
         }
+        let mut whom = None;
         for claim in output.claims.drain(..) {
+            let next = Some((claim.mac, Some(claim.ip).filter(|_| claim.mac.is_zero())));
+            // Between the claims about two devices and nowhere else: how many stretches without claims there
+            // are depends on the threads.
+            if whom != next && self.devices.is_full() {
+                self.spill_devices(capture);
+            }
+            whom = next;
             self.devices.observe(&claim);
         }
         for banner in output.banners.drain(..) {
@@ -492,7 +497,7 @@ impl Collector {
         let Some(rows) = tables::position(&DEVICES).and_then(|at| self.buffers.get_mut(at)) else { return false };
         let bytes = rows.size() + self.group_bytes;
         while from < devices.in_memory() && rows.size() < bytes {
-            let step = (devices.in_memory() - from).min(DEVICES_AT_ONCE * self.threads.max(1));
+            let step = (devices.in_memory() - from).min(DEVICES_AT_ONCE);
             let parts = parallel::side_by_side(self.threads, step, |places| {
                 let mut rows = RowBuffer::default();
                 let findings = |id: &str| by_device.get(id).copied().unwrap_or_default();

@@ -300,14 +300,20 @@ fn input_line(number: usize, result: &InputResult, facts: &RunFacts) -> InputLin
 /// Captures that a warning names; of the others it says how many they are.
 const PLACES_MAX: usize = 3;
 
+/// A counter by its name.
+fn value_of(counters: &Counters, name: &str) -> u64 {
+    let at = Counters::COLUMNS.iter().position(|(column, _)| *column == name);
+    at.and_then(|at| counters.values().get(at).copied()).unwrap_or(0)
+}
+
 /// The captures in which a counter stands, as the beginning of a warning; empty where it belongs to none.
 fn places_of(facts: &RunFacts, counter: &str) -> String {
-    let value = |c: &Counters| {
-        let at = Counters::COLUMNS.iter().position(|(name, _)| *name == counter);
-        at.and_then(|at| c.values().get(at).copied()).unwrap_or(0)
-    };
-    let mut captures: Vec<u32> =
-        facts.stats.iter().filter(|(_, s)| value(&s.counters) > 0).map(|((capture, _), _)| *capture).collect();
+    let mut captures: Vec<u32> = facts
+        .stats
+        .iter()
+        .filter(|(_, s)| value_of(&s.counters, counter) > 0)
+        .map(|((capture, _), _)| *capture)
+        .collect();
     captures.dedup();
     let mut names: Vec<&str> =
         captures.iter().take(PLACES_MAX).filter_map(|c| facts.names.get(*c as usize).map(String::as_str)).collect();
@@ -340,9 +346,15 @@ fn document(config: &ReadConfig, inputs: Vec<InputLine>, facts: &RunFacts) -> Ru
     warnings.extend(config.intel.iter().flat_map(|lists| lists.warnings().iter().cloned()));
     for (name, n) in &limits {
         let places = places_of(facts, name);
+        let table = match value_of(&facts.dropped, name) {
+            0 => "table capture_stats",
+            // What the whole run dropped belongs to no capture.
+            whole if whole == *n => "counters in run.json",
+            _ => "table capture_stats, and counters in run.json for the whole run",
+        };
         // What a parser's own limit cut, more memory would not bring back.
         let advice = if name == "parser_limits" { "" } else { "; more --memory may help" };
-        warnings.push(format!("{places}a limit was hit: {name} = {n} (table capture_stats){advice}"));
+        warnings.push(format!("{places}a limit was hit: {name} = {n} ({table}){advice}"));
     }
     // What it means stands in the list's own warning.
     let left_out: u64 = lists.iter().map(|list| list.left_out).sum();

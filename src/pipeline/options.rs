@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::limits::Room;
 use crate::base::secret::Reveal;
 use crate::detect::CaseKey;
 use crate::flow::Timeouts;
@@ -24,6 +25,8 @@ pub struct EngineOptions {
     pub home: HomeNet,
     /// Bytes for flow tables and parsers.
     pub flow_memory: usize,
+    /// By what the limits of what waits for the whole run are measured.
+    pub room: Room,
     /// Bytes for reassembly.
     pub stream_memory: usize,
     /// Factory default logins; `None` for the list that is compiled in, parsed at the first login.

@@ -96,6 +96,7 @@ impl ReadConfig {
             case_key: self.case_key.clone(),
             home: self.home.clone(),
             flow_memory: self.share(share::FLOWS),
+            room: self.room(),
             stream_memory: self.share(share::STREAMS),
             intel: self.intel.clone(),
             defaults: self.signatures.as_ref().map(|s| s.defaults()),
@@ -106,6 +107,11 @@ impl ReadConfig {
 
     const fn share(&self, percent: usize) -> usize {
         self.memory.saturating_sub(FIXED) / 100 * percent
+    }
+
+    /// By what the limits of the whole run are measured.
+    const fn room(&self) -> limits::Room {
+        limits::Room::for_memory(self.share(ROOM_PERCENT))
     }
 
     /// Bytes of rows that make a row group.
@@ -124,7 +130,7 @@ impl ReadConfig {
             self.home.clone(),
             self.expect.clone(),
             network,
-            limits::Room::for_memory(self.share(ROOM_PERCENT)),
+            self.room(),
             limits::ROW_GROUP_ROWS,
             self.group_bytes(),
             writers.spare(),

@@ -16,7 +16,7 @@ use super::wrapped::WrappedTls;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet, TcpFields};
 use crate::detect::{intel, login::LoginJudge};
-use crate::device::{Claim, Reach};
+use crate::device::{Claim, ClaimDedup, Reach};
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
 use crate::proto::discovery::arp::{self, RouterWord};
@@ -71,7 +71,11 @@ impl Shard {
             frames: link::Parsers::default(),
             syns: SynPrints::default(),
             wrapped: WrappedTls::default(),
-            learnt: Learnt { logins: LoginJudge::new(options.defaults), ..Learnt::default() },
+            learnt: Learnt {
+                logins: LoginJudge::new(options.defaults),
+                claims: ClaimDedup::within(options.room),
+                ..Learnt::default()
+            },
             memory_max: options.flow_memory / of,
             options,
         }
@@ -148,7 +152,7 @@ impl Shard {
 
     /// Hands on what was learnt of devices so far.
     pub fn hand_on_claims(&mut self, out: &mut ShardOutput) {
-        out.claims.extend(self.learnt.claims.drain());
+        out.claims.append(&mut self.learnt.claims.drain());
         out.counters(0).claims_dropped += self.learnt.claims.take_dropped();
         out.banners.append(&mut self.learnt.banners.drain());
         out.counters(0).contacts_dropped += self.learnt.banners.take_dropped();
