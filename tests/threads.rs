@@ -204,7 +204,7 @@ fn devices_that_are_written_early_are_the_same() {
     let ids = table(&out, "devices").column("device_id");
     let different = ids.iter().collect::<std::collections::BTreeSet<_>>().len();
     let run = common::document(&out);
-    assert!(run["counters"]["devices_written"].as_u64() > Some(8_000), "{}", run["counters"]);
+    assert!(run["counters"]["devices_written"].as_u64() > Some(5_000), "{}", run["counters"]);
     assert!(different > 16_600, "{different}");
     assert_eq!(run["devices"].as_u64(), Some(different as u64));
     let classes = run["device_classes"].as_array().expect("a list").iter();

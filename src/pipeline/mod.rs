@@ -24,6 +24,7 @@ pub mod shares;
 pub mod syn;
 pub mod tables;
 mod tells;
+mod totals;
 mod wrapped;
 pub mod writer;
 
