@@ -89,10 +89,12 @@ counters! {
     names_dropped,
     /// Findings whose examples or count stopped growing at a limit.
     findings_limited,
-    /// Flows and banners that the tables of devices' services and peers do not count of a device: too many, or its address changed hands. Those that belong to no capture stand in run.json only.
+    /// Flows and banners that the tables of devices' services and peers do not count, because there were too many. Those that belong to no capture stand in run.json only.
     contacts_dropped,
     /// Rows of devices written before the end because memory was short; a device that came again has another.
     devices_written,
+    /// Flows that the tables of devices' services and peers give to no device, because its address changed hands among them; they stand in run.json only.
+    contacts_unassigned,
 }
 
 #[cfg(test)]

@@ -493,7 +493,8 @@ impl Collector {
                 + std::mem::take(&mut self.software_dropped)
                 + self.certificates.take_dropped(),
             findings_limited: self.findings.limited(),
-            contacts_dropped: self.links.take_dropped() + std::mem::take(&mut self.contacts_gone),
+            contacts_dropped: self.links.take_dropped(),
+            contacts_unassigned: std::mem::take(&mut self.contacts_gone),
             values_cut: std::mem::take(&mut self.lists_cut),
             ..Counters::default()
         }
