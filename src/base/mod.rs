@@ -4,6 +4,7 @@ pub mod bytes;
 pub mod counters;
 pub mod hash;
 pub mod limits;
+pub mod lines;
 pub mod net;
 pub mod secret;
 pub mod time;

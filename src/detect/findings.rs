@@ -254,7 +254,7 @@ impl Findings {
     /// Findings with examples cut at their limit, and findings dropped at theirs, for
     /// [`crate::base::counters::Counters::findings_limited`].
     pub fn limited(&self) -> u64 {
-        self.found.dropped() + self.found.iter().filter(|(_, f)| f.examples.limited()).count() as u64
+        self.found.dropped() + self.found.unordered().filter(|(_, f)| f.examples.limited()).count() as u64
     }
 
     /// How many there are.
@@ -301,22 +301,27 @@ impl Findings {
     /// How many findings of each severity count, from information (0) to critical (4).
     pub fn by_severity(&self) -> [u64; 5] {
         let mut counts = [0; 5];
-        for (rule, _) in self.counting() {
-            count(&mut counts, rule.severity);
-        }
+        self.severities().for_each(|(severity, _)| count(&mut counts, severity));
         counts
     }
 
     /// How many findings of each severity count for each device, by its identifier.
     pub fn by_device(&self, devices: &DeviceTable) -> HashMap<String, [u64; 5]> {
         let mut counts: HashMap<String, [u64; 5]> = HashMap::new();
-        for (rule, f) in self.counting() {
+        for (severity, f) in self.severities() {
             let Party { ip, mac } = f.shown.device;
             if let Some(id) = devices.device_of(mac, ip, f.shown.ts) {
-                count(counts.entry(id.to_owned()).or_default(), rule.severity);
+                count(counts.entry(id.to_owned()).or_default(), severity);
             }
         }
         counts
+    }
+
+    /// Severity and finding of all that count, in no order: devices that are written early ask in the middle of a run.
+    fn severities(&self) -> impl Iterator<Item = (Severity, &Finding)> {
+        let rules = self.rules();
+        let counting = self.found.unordered().filter(|(_, finding)| !finding.is_suppressed());
+        counting.filter_map(move |(key, finding)| Some((rules.get(key.rule)?.severity, finding)))
     }
 
     /// Writes the rows of those at these places among the [ranked](Self::ranked). `texts` is the number of the first text of the rules

@@ -473,7 +473,11 @@ impl DeviceTable {
         if self.written.is_empty() {
             return None;
         }
-        self.written_by_mac.get(&mac).or_else(|| self.written_by_ip.get(&ip)).map(|at| *at as usize)
+        let by_ip = self.written_by_ip.get(&ip);
+        // A router stands for nobody behind it, as in `find`.
+        let by_mac = self.written_by_mac.get(&mac);
+        let own = by_mac.filter(|_| ip.is_unspecified() || by_mac == by_ip || !self.forwarded(mac));
+        own.or(by_ip).map(|at| *at as usize)
     }
 
     /// The device behind a MAC and an address at a time, also one whose row was written before: those come behind the
@@ -823,6 +827,13 @@ mod tests {
         assert_eq!(t.len(), 3);
         assert_eq!(t.device_of(PRINTER, ip("10.0.0.5"), Timestamp(3)), Some(&*PRINTER.to_string()));
         assert_eq!(t.device_of(Mac::ZERO, ip("172.16.0.9"), Timestamp(3)), Some("172.16.0.9"));
+        let through = |a: Addr| t.device_of(ROUTER, a, Timestamp(3)).map(str::to_owned);
+        assert_eq!(through(ip("172.16.0.9")), Some("172.16.0.9".into()), "who is behind it is not the router");
+        assert_eq!(through(ip("8.8.8.8")), None);
+        assert_eq!(through(ip("10.0.0.1")), Some(ROUTER.to_string()));
+        assert_eq!(through(Addr::UNSPECIFIED), Some(ROUTER.to_string()));
+        let place = t.holder(ROUTER, ip("172.16.0.9"), Timestamp(3)).unwrap();
+        assert_eq!(t.identity(place), Some(("172.16.0.9", Mac::ZERO)));
         // One that comes again has another row, and is no other device; a router is one still.
         t.observe(&arp(PRINTER, "10.0.0.5", 90));
         t.observe(&sent(ROUTER, "172.16.0.10", 90, 91));

@@ -140,7 +140,7 @@ impl Cells<'_> {
 /// # Errors
 /// If the table cannot be read.
 pub fn devices(out: &Path, claims: bool) -> Result<Vec<Device>, SinkError> {
-    const COLUMNS: [&str; 27] = [
+    const COLUMNS: [&str; 26] = [
         "device_id",
         "mac",
         "ips",
@@ -167,11 +167,10 @@ pub fn devices(out: &Path, claims: bool) -> Result<Vec<Device>, SinkError> {
         "ips_first_seen",
         "ips_last_seen",
         "other_macs",
-        "claims",
     ];
-    let columns = COLUMNS.get(..if claims { 27 } else { 26 }).unwrap_or_default();
+    let columns: Vec<&str> = COLUMNS.iter().copied().chain(claims.then_some("claims")).collect();
     let mut devices = Vec::new();
-    read_table(out, &DEVICES, columns, &mut |cells| {
+    read_table(out, &DEVICES, &columns, &mut |cells| {
         let mut c = Cells(cells.iter());
         devices.push(Device {
             id: c.text(),

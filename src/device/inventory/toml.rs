@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use crate::base::limits;
+use crate::base::lines::Lines;
 use crate::record::clean;
 
 #[derive(Deserialize)]
@@ -34,19 +35,6 @@ pub(super) fn is_toml(file: &Path, text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     named || first.is_some_and(|line| line.starts_with("[["))
-}
-
-/// Ends of lines, for the lines of offsets.
-struct Lines(Vec<usize>);
-
-impl Lines {
-    fn of(text: &str) -> Self {
-        Self(memchr::memchr_iter(b'\n', text.as_bytes()).collect())
-    }
-
-    fn at(&self, offset: usize) -> usize {
-        self.0.partition_point(|end| *end < offset) + 1
-    }
 }
 
 /// The devices of a file.

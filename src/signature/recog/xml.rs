@@ -8,21 +8,8 @@ use roxmltree::{Document, Node, ParsingOptions};
 use super::pattern::{self, Flags};
 use super::{Database, Example, Fingerprint, Param};
 use crate::base::limits;
+use crate::base::lines::Lines;
 use crate::signature::rules::RuleError;
-
-/// Lines of a text by the offset at which they begin.
-struct Lines(Vec<usize>);
-
-impl Lines {
-    fn of(text: &str) -> Self {
-        Self(memchr::memchr_iter(b'\n', text.as_bytes()).collect())
-    }
-
-    /// The 1-based line that an offset is in.
-    fn at(&self, offset: usize) -> usize {
-        self.0.partition_point(|end| *end < offset) + 1
-    }
-}
 
 /// Reads the text of a file; `file` is its path. Examples are kept only where they are wanted.
 ///
