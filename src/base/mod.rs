@@ -6,6 +6,7 @@ pub mod hash;
 pub mod limits;
 pub mod lines;
 pub mod net;
+pub mod parallel;
 pub mod secret;
 pub mod time;
 

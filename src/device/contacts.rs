@@ -1,13 +1,14 @@
 //! The tables `device_services` and `device_peers`, and the roles of devices: [`Links`] seen from each device.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use hashbrown::HashMap;
 
 use super::claim::Span;
 use super::links::{LinkKey, Links, Tally, is_media};
 use super::table::{Device, DeviceTable, virtual_router};
-use crate::base::{Addr, Mac, Timestamp, limits};
+use crate::base::{Addr, Mac, Timestamp, limits, parallel};
 use crate::record::{Column, RowBuffer, RowWriter, Table, Type};
 
 /// One row per service that a device offers or uses.
@@ -197,40 +198,27 @@ pub struct Contacts {
 }
 
 impl Contacts {
-    /// Gives flows to the devices at their ends. The table of devices must be settled.
-    pub fn of(links: &Links, devices: &DeviceTable) -> Self {
-        let mut contacts = Self::default();
-        for (key, tally) in links.sorted() {
-            let stands_for_one = |ip: Addr| !ip.is_multicast() && !ip.is_unspecified();
-            let device = |(mac, ip): (Mac, Addr)| match stands_for_one(ip) {
-                true => devices.holder(mac, ip, tally.span.first),
-                false => None,
-            };
-            let (mut orig, mut resp) = (device(key.orig), device(key.resp));
-            // All flows of an entry are one sum: whose they were cannot be told apart any more.
-            let mut unknown = 0;
-            for (end, (mac, ip)) in [(&mut orig, key.orig), (&mut resp, key.resp)] {
-                if end.is_some() && devices.has_changed_hands(mac, ip, tally.span) {
-                    (*end, unknown) = (None, tally.flows);
-                }
-            }
-            contacts.gone += unknown;
-            for ((mac, _), found) in [(key.orig, orig), (key.resp, resp)] {
-                let holder = devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder));
-                contacts.relays.extend(holder);
-            }
-            if let Some(index) = orig {
-                contacts.peer((index, key.orig.1, key.resp.1, resp), Role::Client, key, tally);
-                if tally.answered > 0 || key.sure {
-                    contacts.service(index, Role::Client, key, tally);
-                }
-            }
-            if let Some(index) = resp {
-                contacts.peer((index, key.resp.1, key.orig.1, orig), Role::Server, key, tally);
-                if tally.answered > 0 {
-                    contacts.service(index, Role::Server, key, tally);
-                }
-            }
+    /// Gives flows to the devices at their ends, with so many threads. The table of devices must be settled.
+    pub fn of(links: &Links, devices: &DeviceTable, threads: usize) -> Self {
+        let sorted = links.sorted();
+        let ends_of = |places: Range<usize>| {
+            let some = sorted.get(places).unwrap_or_default();
+            some.iter().map(|(key, tally)| Ends::of(key, tally, devices)).collect::<Vec<_>>()
+        };
+        let ends = parallel::side_by_side(threads, sorted.len(), ends_of).concat();
+        let all = || sorted.iter().zip(&ends).map(|((key, tally), ends)| (*key, *tally, ends));
+        let (services, peers) = parallel::join(threads, || services(all()), || Peers::of(all()));
+        let mut contacts = Self {
+            services,
+            peers: peers.peers,
+            cut: peers.cut,
+            gone: 0,
+            banners: HashMap::new(),
+            relays: BTreeSet::new(),
+        };
+        for ends in &ends {
+            contacts.relays.extend(ends.relays.into_iter().flatten());
+            contacts.gone += ends.gone;
         }
         for ((mac, ip, protocol, port), ts, text) in links.banners() {
             let Some(index) = devices.holder(*mac, *ip, ts) else { continue };
@@ -239,58 +227,6 @@ impl Contacts {
             *known = said.min(known.clone());
         }
         contacts
-    }
-
-    fn peer(&mut self, at: PeerKey, role: Role, key: &LinkKey, tally: &Tally) {
-        let peer = self.peers.entry(at).or_insert_with(|| Peer {
-            sums: Sums::new(tally.span),
-            asked: false,
-            was_asked: false,
-            services: BTreeSet::new(),
-            name: None,
-        });
-        peer.sums.add(tally, role);
-        match role {
-            Role::Client => {
-                peer.asked = true;
-                if let Some(name) = &tally.name {
-                    peer.name = peer.name.take().into_iter().chain([name.clone()]).min();
-                }
-            }
-            Role::Server => peer.was_asked = true,
-        }
-        if let Some(service) = service_text(key) {
-            peer.services.insert(service);
-            if peer.services.len() > limits::LIST_ITEMS_MAX {
-                peer.services.pop_last();
-                self.cut += 1;
-            }
-        }
-    }
-
-    fn service(&mut self, index: usize, role: Role, key: &LinkKey, tally: &Tally) {
-        let (own, other) = if role == Role::Client { (key.orig, key.resp) } else { (key.resp, key.orig) };
-        // Without a port there is none that anybody could ask again.
-        if transport(key.protocol).is_none() || key.port == 0 || key.service.is_some_and(is_media) {
-            return;
-        }
-        let at = (index, own.1, role, key.protocol, key.port);
-        let service = self.services.entry(at).or_insert_with(|| Service {
-            sums: Sums::new(tally.span),
-            names: BTreeMap::new(),
-            inner: None,
-            encrypted: 0,
-            opened: 0,
-            peers: BTreeSet::new(),
-        });
-        service.sums.add(tally, role);
-        if let Some(name) = key.service {
-            *service.names.entry((key.sure, name)).or_default() += tally.flows;
-        }
-        service.inner = service.inner.into_iter().chain(tally.inner).min();
-        service.encrypted += tally.encrypted;
-        service.opened += tally.opened;
-        service.peers.insert(other.1);
     }
 
     /// Tells each device the roles that its traffic shows.
@@ -390,6 +326,133 @@ impl Contacts {
     }
 }
 
+/// Whose the flows of an entry are.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    orig: Option<usize>,
+    resp: Option<usize>,
+    /// Devices through whose MAC others were asked and answered.
+    relays: [Option<usize>; 2],
+    /// Flows that are not told of a device, because its address changed hands among them.
+    gone: u64,
+}
+
+impl Ends {
+    fn of(key: &LinkKey, tally: &Tally, devices: &DeviceTable) -> Self {
+        let stands_for_one = |ip: Addr| !ip.is_multicast() && !ip.is_unspecified();
+        let device = |(mac, ip): (Mac, Addr)| match stands_for_one(ip) {
+            true => devices.holder(mac, ip, tally.span.first),
+            false => None,
+        };
+        let (mut orig, mut resp) = (device(key.orig), device(key.resp));
+        // All flows of an entry are one sum: whose they were cannot be told apart any more.
+        let mut gone = 0;
+        for (end, (mac, ip)) in [(&mut orig, key.orig), (&mut resp, key.resp)] {
+            if end.is_some() && devices.has_changed_hands(mac, ip, tally.span) {
+                (*end, gone) = (None, tally.flows);
+            }
+        }
+        let relay = |(mac, _): (Mac, Addr), found: Option<usize>| {
+            devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder))
+        };
+        let relays = [relay(key.orig, orig), relay(key.resp, resp)];
+        Self { orig, resp, relays, gone }
+    }
+}
+
+/// The services of all devices.
+fn services<'a>(links: impl Iterator<Item = (&'a LinkKey, &'a Tally, &'a Ends)>) -> BTreeMap<ServiceKey, Service> {
+    let mut all = BTreeMap::new();
+    for (key, tally, ends) in links {
+        if let Some(index) = ends.orig
+            && (tally.answered > 0 || key.sure)
+        {
+            service(&mut all, index, Role::Client, key, tally);
+        }
+        if let Some(index) = ends.resp
+            && tally.answered > 0
+        {
+            service(&mut all, index, Role::Server, key, tally);
+        }
+    }
+    all
+}
+
+fn service(all: &mut BTreeMap<ServiceKey, Service>, index: usize, role: Role, key: &LinkKey, tally: &Tally) {
+    let (own, other) = if role == Role::Client { (key.orig, key.resp) } else { (key.resp, key.orig) };
+    // Without a port there is none that anybody could ask again.
+    if transport(key.protocol).is_none() || key.port == 0 || key.service.is_some_and(is_media) {
+        return;
+    }
+    let at = (index, own.1, role, key.protocol, key.port);
+    let service = all.entry(at).or_insert_with(|| Service {
+        sums: Sums::new(tally.span),
+        names: BTreeMap::new(),
+        inner: None,
+        encrypted: 0,
+        opened: 0,
+        peers: BTreeSet::new(),
+    });
+    service.sums.add(tally, role);
+    if let Some(name) = key.service {
+        *service.names.entry((key.sure, name)).or_default() += tally.flows;
+    }
+    service.inner = service.inner.into_iter().chain(tally.inner).min();
+    service.encrypted += tally.encrypted;
+    service.opened += tally.opened;
+    service.peers.insert(other.1);
+}
+
+/// The peers of all devices.
+#[derive(Debug, Default)]
+struct Peers {
+    peers: BTreeMap<PeerKey, Peer>,
+    cut: u64,
+}
+
+impl Peers {
+    fn of<'a>(links: impl Iterator<Item = (&'a LinkKey, &'a Tally, &'a Ends)>) -> Self {
+        let mut all = Self::default();
+        for (key, tally, ends) in links {
+            let Ends { orig, resp, .. } = *ends;
+            if let Some(index) = orig {
+                all.peer((index, key.orig.1, key.resp.1, resp), Role::Client, key, tally);
+            }
+            if let Some(index) = resp {
+                all.peer((index, key.resp.1, key.orig.1, orig), Role::Server, key, tally);
+            }
+        }
+        all
+    }
+
+    fn peer(&mut self, at: PeerKey, role: Role, key: &LinkKey, tally: &Tally) {
+        let peer = self.peers.entry(at).or_insert_with(|| Peer {
+            sums: Sums::new(tally.span),
+            asked: false,
+            was_asked: false,
+            services: BTreeSet::new(),
+            name: None,
+        });
+        peer.sums.add(tally, role);
+        match role {
+            Role::Client => {
+                peer.asked = true;
+                if let Some(name) = &tally.name {
+                    peer.name = peer.name.take().into_iter().chain([name.clone()]).min();
+                }
+            }
+            Role::Server => peer.was_asked = true,
+        }
+        if let Some(service) = service_text(key) {
+            peer.services.insert(service);
+            if peer.services.len() > limits::LIST_ITEMS_MAX {
+                peer.services.pop_last();
+                self.cut += 1;
+            }
+        }
+    }
+}
+
 /// Roles that are told, or that the link shows.
 fn stated_roles(device: &Device) -> impl Iterator<Item = &'static str> {
     let told = device.facts.iter().filter_map(|(source, attribute, value)| match (*source, *attribute, &**value) {
@@ -482,7 +545,7 @@ mod tests {
     fn contacts(flows: &[Link<'static>], devices: &DeviceTable) -> (Contacts, Vec<String>, Vec<String>) {
         let mut links = Links::default();
         flows.iter().for_each(|l| links.add(l));
-        let contacts = Contacts::of(&links, devices);
+        let contacts = Contacts::of(&links, devices, 2);
         let (mut services, mut peers) = (RowBuffer::default(), RowBuffer::default());
         contacts.service_rows(devices, &mut services);
         contacts.peer_rows(devices, |ip| if ip.is_multicast() { "multicast" } else { "internal" }, &mut peers);

@@ -5,29 +5,28 @@ use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod last;
+
 use super::app::{EndedFlow, ServiceSource};
 use super::chunk::{Chunk, Seen};
 use super::contacts;
 use super::output::ShardOutput;
-use super::parallel;
 use super::tables;
 pub use super::totals::Totals;
 use super::writer::{EncodeJob, SpareBuffers};
-use crate::base::{Timestamp, counters::Counters, limits::Room};
+use crate::base::{counters::Counters, limits::Room};
 use crate::detect::NameMap;
 use crate::detect::asking::AskingServers;
 use crate::detect::certificates::keys::CertificateKeys;
-use crate::detect::findings::{About, FINDINGS};
-use crate::detect::guessing::{Attempt, GuessingJudge};
+use crate::detect::findings::FINDINGS;
+use crate::detect::guessing::GuessingJudge;
 use crate::detect::intel::Crowd;
 use crate::detect::outdated::{self, Outdated};
-use crate::detect::quality::{self, Completeness};
 use crate::detect::shared::SharedSecrets;
 use crate::detect::{EgressFlow, EgressJudge, Findings, Party};
-use crate::device::contacts::{DEVICE_PEERS, DEVICE_SERVICES};
 use crate::device::rows::DEVICES;
 use crate::device::software::DEVICE_SOFTWARE;
-use crate::device::{Contacts, DeviceTable, Inventory, Links};
+use crate::device::{DeviceTable, Inventory, Links};
 use crate::flow::record::protocol_name;
 use crate::flow::{ConnState, FlowRecord, community_id::community_id, key::protocol};
 use crate::policy::suppress::Tally;
@@ -39,9 +38,6 @@ use crate::signature::RuleSet;
 const BUFFERED_GROUPS: usize = 4;
 /// Bytes of rows of a table from which room is made for a whole row group.
 const ROOM_FROM: usize = 2 << 20;
-
-/// Devices whose rows all threads write at a time: where row groups end must not depend on how many there are.
-const DEVICES_AT_ONCE: usize = 2048;
 
 /// What the collector learnt of one interface of one capture.
 #[derive(Debug, Clone, Default)]
@@ -205,7 +201,7 @@ impl Collector {
         if let Some(rows) = tables::position(&DEVICES).and_then(|at| buffers.get_mut(at)) {
             self.software_dropped += devices.spill(rows, &mut software, |devices| findings.by_device(devices));
         }
-        put(buffers, &DEVICE_SOFTWARE, vec![software]);
+        put(buffers, &DEVICE_SOFTWARE, software);
         let written = self.devices.rows_written() - before;
         self.stats_of(capture, 0).counters.devices_written += written;
     }
@@ -358,128 +354,6 @@ impl Collector {
         self.buffers.get_mut(tables::position(table)?)
     }
 
-    /// How complete each capture is. `drops` are the packets that the capturing system lost, by
-    /// capture.
-    fn completeness(&self, drops: &BTreeMap<u32, u64>) -> Vec<Completeness> {
-        let mut captures: BTreeMap<u32, Completeness> = BTreeMap::new();
-        for ((capture, _), stats) in &self.stats {
-            let c = captures.entry(*capture).or_default();
-            c.packets += stats.counters.packets;
-            c.truncated += stats.counters.truncated;
-            c.ts = match stats.seen.first {
-                Some(first) if c.ts == Timestamp::default() || first < c.ts => first,
-                _ => c.ts,
-            };
-        }
-        for (capture, c) in &mut captures {
-            c.capture = *capture;
-            c.kernel_drops = drops.get(capture).copied().unwrap_or(0);
-            (c.missed_bytes, c.stream_bytes) = self.totals.loss.get(capture).copied().unwrap_or_default();
-            (c.tcp_flows, c.one_way_flows) = self.totals.one_way.get(capture).copied().unwrap_or_default();
-        }
-        captures.into_values().collect()
-    }
-
-    /// Judges what only the whole run shows, then writes findings and devices. `drops` are the
-    /// packets that the capturing system lost, by capture; so many threads may work on it.
-    pub fn conclude(&mut self, drops: &BTreeMap<u32, u64>, threads: usize) {
-        for capture in self.completeness(drops) {
-            if let Some(sighting) = quality::judge(&capture) {
-                self.findings.add(sighting);
-            }
-        }
-        let texts = self.texts;
-        let Self {
-            egress,
-            asking,
-            guessing,
-            shared,
-            outdated,
-            certificates,
-            findings,
-            devices,
-            links,
-            buffers,
-            home,
-            ..
-        } = self;
-        egress.finish(&mut |sighting| findings.add(sighting));
-        asking.finish(&mut |sighting| findings.add(sighting));
-        guessing.finish(&mut |sighting| findings.add(sighting));
-        devices.settle();
-        let contacts = Contacts::of(links, devices);
-        contacts.give_roles(devices);
-        self.lists_cut = contacts.cut();
-        self.contacts_gone = contacts.gone();
-        let judged = parallel::side_by_side(threads, devices.in_memory(), |places| devices.judged(places)).concat();
-        devices.take_judged(judged);
-        let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
-        shared.finish(device_of, &mut |sighting| findings.add(sighting));
-        let device_of = |host: Party, ts| devices.device_of(host.mac, host.ip, ts).map(str::to_owned);
-        certificates.finish(home, device_of, &mut |sighting| findings.add(sighting));
-        outdated.finish(device_of, &mut |sighting| findings.add(sighting));
-        findings.settle();
-        if let Some(list) = &self.suppress {
-            self.tally = findings.suppress(list, devices);
-        }
-        let by_device = findings.by_device(devices);
-        let (devices, findings) = (&*devices, &*findings);
-        let about = About { devices, classes: devices.classes(), notes: devices.notes() };
-        let rows = parallel::side_by_side(threads, findings.len(), |places| {
-            let mut rows = RowBuffer::default();
-            findings.rows(places, texts, &about, home, &mut rows);
-            rows
-        });
-        drop(about);
-        put(buffers, &FINDINGS, rows);
-        let contacts = &contacts;
-        let rows = parallel::side_by_side(threads, 3, |tables| {
-            let mut rows: [RowBuffer; 3] = Default::default();
-            let [services, peers, software] = &mut rows;
-            let mut dropped = 0;
-            for table in tables {
-                match table {
-                    0 => dropped += devices.software_rows(software, |_| true),
-                    1 => contacts.peer_rows(devices, |ip| home.scope(ip), peers),
-                    _ => contacts.service_rows(devices, services),
-                }
-            }
-            (rows, dropped)
-        });
-        for ([services, peers, software], dropped) in rows {
-            put(buffers, &DEVICE_SERVICES, vec![services]);
-            put(buffers, &DEVICE_PEERS, vec![peers]);
-            put(buffers, &DEVICE_SOFTWARE, vec![software]);
-            self.software_dropped += dropped;
-        }
-        self.device_rows = (by_device, Some(0));
-        self.threads = threads;
-        self.more_devices();
-    }
-
-    /// Writes rows of devices, as many as a row group has, and says whether there were any left. To be
-    /// called after [`Collector::conclude`] and between handing over, until there are none.
-    pub fn more_devices(&mut self) -> bool {
-        let (by_device, Some(from)) = &self.device_rows else { return false };
-        let (devices, mut from) = (&self.devices, *from);
-        let Some(rows) = tables::position(&DEVICES).and_then(|at| self.buffers.get_mut(at)) else { return false };
-        let bytes = rows.size() + self.group_bytes;
-        while from < devices.in_memory() && rows.size() < bytes {
-            let step = (devices.in_memory() - from).min(DEVICES_AT_ONCE);
-            let parts = parallel::side_by_side(self.threads, step, |places| {
-                let mut rows = RowBuffer::default();
-                let findings = |id: &str| by_device.get(id).copied().unwrap_or_default();
-                devices.rows(from + places.start..from + places.end, &mut rows, findings);
-                rows
-            });
-            parts.iter().for_each(|part| rows.append(part));
-            from += step;
-        }
-        rows.sort();
-        self.device_rows.1 = Some(from).filter(|from| *from < devices.in_memory());
-        true
-    }
-
     /// What the limits of names, devices and findings dropped.
     pub fn dropped(&mut self) -> Counters {
         Counters {
@@ -506,11 +380,12 @@ impl Collector {
     }
 }
 
-/// Appends rows to those of a table and puts them in order.
-fn put(buffers: &mut [RowBuffer], table: &'static Table, parts: Vec<RowBuffer>) {
-    if let Some(rows) = tables::position(table).and_then(|at| buffers.get_mut(at)) {
-        parts.iter().for_each(|part| rows.append(part));
-        rows.sort();
+/// Appends rows to those of a table.
+fn put(buffers: &mut [RowBuffer], table: &'static Table, rows: RowBuffer) {
+    match tables::position(table).and_then(|at| buffers.get_mut(at)) {
+        Some(all) if all.is_empty() => *all = rows,
+        Some(all) => all.append(&rows),
+        None => {}
     }
 }
 

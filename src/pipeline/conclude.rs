@@ -8,12 +8,11 @@ use std::time::SystemTime;
 
 use super::collect::{Collector, InterfaceStats, Totals};
 use super::ingest::InputResult;
-use super::parallel;
 use super::read::ReadConfig;
 use super::tables;
 use super::writer::{EncodeJob, Writers};
 use super::{PipelineError, StageTimes};
-use crate::base::{Timestamp, counters::Counters, secret::Reveal};
+use crate::base::{Timestamp, counters::Counters, parallel, secret::Reveal};
 use crate::detect::findings::FINDINGS;
 use crate::detect::sighting::Party;
 use crate::device::{self, Shown};
@@ -23,7 +22,7 @@ use crate::report::document::exit;
 use crate::report::document::{ClassLine, DeviceLine, InputLine, RunDocument, ServiceLine};
 use crate::report::top::{Candidate, TopList};
 use crate::signature::{Severity, SignatureSet};
-use crate::sink::{JsonLines, OutputFolder, TableSchema};
+use crate::sink::{JsonLines, LineNames, OutputFolder, TableSchema};
 
 /// Version of the tables' names, types and meanings.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -111,10 +110,14 @@ impl RunFacts {
         self.device_classes.extend(collector.devices.by_class());
         self.top_devices.extend(collector.devices.shown());
         device::merge(&mut self.device_classes, &mut self.top_devices);
+        self.dropped.add(&collector.dropped());
+    }
+
+    /// Takes a copy of the findings of one network among several: their lines are written when all are there.
+    pub fn take_findings(&mut self, collector: &Collector) {
         if let Some(rows) = collector.finding_rows() {
             self.findings.append(rows);
         }
-        self.dropped.add(&collector.dropped());
     }
 
     /// Packets that were seen.
@@ -212,7 +215,8 @@ pub fn finish(
     folder: &Arc<OutputFolder>,
     writers: Writers,
     results: Vec<InputResult>,
-    mut facts: RunFacts,
+    facts: RunFacts,
+    lines: FindingLines,
     times: &StageTimes,
 ) -> Result<RunDocument, PipelineError> {
     let stats = stats_rows(&results, &facts, times);
@@ -226,10 +230,7 @@ pub fn finish(
             metadata.push((format!("overhear.input.sha256:{}", input.path), sha256.clone()));
         }
     }
-    let schema = TableSchema::new(&FINDINGS)?;
-    let mut lines = JsonLines::new(folder, &schema, "findings.jsonl")?.where_null("suppressed");
-    write_lines(&mut lines, &mut facts.findings, writers.names_of_findings(), config.threads)?;
-    lines.finish()?;
+    lines.0.finish()?;
     let written = writers.finish(&metadata)?;
     let mut document = document(config, inputs, &facts);
     for table in &written {
@@ -240,24 +241,48 @@ pub fn finish(
     Ok(document)
 }
 
-/// Writes rows as JSON Lines, with so many threads.
-fn write_lines(
-    lines: &mut JsonLines,
-    rows: &mut RowBuffer,
-    names: &[String],
-    threads: usize,
-) -> Result<(), PipelineError> {
-    rows.sort();
-    for blocks in rows.index().chunks(JsonLines::BLOCK * threads.max(1)) {
-        let parts = parallel::side_by_side(threads, blocks.len(), |range| {
-            let mut part = Vec::new();
-            lines.format(rows, blocks.get(range).unwrap_or_default(), names, &mut part).map(|()| part)
-        });
-        for part in parts {
-            lines.write(&part?)?;
-        }
+/// The findings as JSON Lines.
+pub struct FindingLines(JsonLines);
+
+impl FindingLines {
+    /// A file without lines.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn new(folder: &Arc<OutputFolder>) -> Result<Self, PipelineError> {
+        let schema = TableSchema::new(&FINDINGS)?;
+        Ok(Self(JsonLines::new(folder, &schema, "findings.jsonl")?.where_null("suppressed")))
     }
-    Ok(())
+
+    /// Appends rows in their order, with so many threads.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&mut self, rows: &RowBuffer, names: &[String], threads: usize) -> Result<(), PipelineError> {
+        let (format, file) = self.0.halves();
+        let names = LineNames::new(names);
+        let blocks: Vec<_> = rows.index().chunks(JsonLines::BLOCK).collect();
+        let make = |at: usize| {
+            let mut part = Vec::new();
+            format.rows(rows, blocks.get(at).copied().unwrap_or_default(), &names, &mut part)?;
+            Ok(part)
+        };
+        parallel::in_order(threads, blocks.len(), make, |part| Ok(file.write(&part)?))
+    }
+
+    /// Appends what was gathered from many networks, likewise.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_gathered(
+        &mut self,
+        facts: &mut RunFacts,
+        names: &[String],
+        threads: usize,
+    ) -> Result<(), PipelineError> {
+        facts.findings.sort();
+        self.write(&facts.findings, names, threads)
+    }
 }
 
 /// The document of a run of which not one input could be read: nothing is written.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::chunk::Seen;
-use super::conclude::{self, RunFacts};
+use super::conclude::{self, FindingLines, RunFacts};
 use super::ingest::InputResult;
 use super::output::ShardOutput;
 use super::read::ReadConfig;
@@ -121,6 +121,10 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
     collector.conclude(&BTreeMap::from([(0, drops)]), workers);
     facts.take(&mut collector);
     facts.kernel_drops = Some(drops);
+    let mut lines = FindingLines::new(&folder)?;
+    if let Some(rows) = collector.finding_rows() {
+        lines.write(rows, writers.names_of_findings(), workers)?;
+    }
     conclude::encode(&writers, &mut collector, workers)?;
     facts.wall_us = i64::try_from(clock.elapsed().as_micros()).unwrap_or(i64::MAX);
     let mut input = InputResult::new(InputPath::named(std::path::Path::new(&config.interface)));
@@ -130,7 +134,7 @@ pub fn run(config: &ListenConfig, progress: &Arc<Progress>) -> Result<RunDocumen
         let kind = SourceErrorKind::Io(std::io::Error::other(error.to_string()));
         SourceError::new(std::path::Path::new(&config.interface), kind)
     });
-    conclude::finish(&config.read, &folder, writers, vec![input], facts, &times)
+    conclude::finish(&config.read, &folder, writers, vec![input], facts, lines, &times)
 }
 
 fn now() -> Timestamp {

@@ -13,7 +13,6 @@ pub mod live;
 mod multiplex;
 pub mod options;
 pub mod output;
-mod parallel;
 pub mod read;
 mod reader;
 pub mod revise;

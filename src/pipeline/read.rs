@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::collect::Collector;
-use super::conclude::{self, RunFacts};
+use super::conclude::{self, FindingLines, RunFacts};
 use super::ingest::{Ingest, InputResult};
 use super::options::EngineOptions;
 use super::shard::Shard;
@@ -157,8 +157,11 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
     let times = StageTimes::default();
     let options = ReadOptions { filter: config.filter.clone(), hash: config.hash, stop: progress.stop_flag() };
     let mut facts = RunFacts::new(started, names);
+    let mut lines = FindingLines::new(&folder)?;
     let results = if config.separate {
-        separate::run(config, inputs, &options, &writers, &times, progress, &mut facts)?
+        let results = separate::run(config, inputs, &options, &writers, &times, progress, &mut facts)?;
+        lines.write_gathered(&mut facts, writers.names_of_findings(), config.threads)?;
+        results
     } else {
         let engine = Arc::new(config.engine(0));
         let flow_memory = engine.flow_memory;
@@ -176,6 +179,9 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
         let mut collector = done.collector;
         collector.conclude(&done.ingest.drops(), config.threads);
         facts.take(&mut collector);
+        if let Some(rows) = collector.finding_rows() {
+            lines.write(rows, writers.names_of_findings(), config.threads)?;
+        }
         conclude::encode(&writers, &mut collector, config.threads)?;
         done.ingest.results
     };
@@ -187,7 +193,7 @@ pub fn run(config: &ReadConfig, found: Discovery, progress: &Arc<Progress>) -> R
         return Ok(conclude::nothing_read(config, &results, &facts));
     }
     facts.wall_us = i64::try_from(clock.elapsed().as_micros()).unwrap_or(i64::MAX);
-    conclude::finish(config, &folder, writers, results, facts, &times)
+    conclude::finish(config, &folder, writers, results, facts, lines, &times)
 }
 
 /// The inputs of a run in the order of their first packets: one timeline.

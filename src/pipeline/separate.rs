@@ -175,7 +175,10 @@ fn one(shared: &Shared<'_>, number: usize, input: InputResult) -> Result<InputRe
     collector.conclude(&drops, 1);
     // Findings of all files stand in the order of the files, whichever thread was faster.
     drop(my_turn(shared, number)?);
-    shared.facts.lock().unwrap_or_else(PoisonError::into_inner).take(&mut collector);
+    let mut facts = shared.facts.lock().unwrap_or_else(PoisonError::into_inner);
+    facts.take(&mut collector);
+    facts.take_findings(&collector);
+    drop(facts);
     loop {
         collector.hand_over(true, &mut jobs);
         let more = collector.more_devices();

@@ -14,7 +14,7 @@ mod table;
 
 pub use encode::{EncodedRowGroup, encode_by_day, encode_row_group};
 pub use folder::{OutputFolder, Publish};
-pub use jsonl::JsonLines;
+pub use jsonl::{JsonLines, LineNames};
 pub use revise::{Cell, revise_table};
 pub use rows::read_table;
 pub use schema::TableSchema;

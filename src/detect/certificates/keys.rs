@@ -86,6 +86,14 @@ struct Serial {
     all: Vec<Kept>,
 }
 
+/// RSA keys that share a prime.
+#[derive(Debug)]
+pub struct SharedPrimes {
+    sightings: Vec<Sighting>,
+    /// Pairs that were not told apart.
+    left_out: u64,
+}
+
 /// Remembers keys and serial numbers.
 #[derive(Debug, Default)]
 pub struct CertificateKeys {
@@ -183,11 +191,17 @@ impl CertificateKeys {
         }
     }
 
-    /// What was found in the whole run. `device_of` tells which device a host is at a time: one with two
-    /// addresses shares nothing with itself.
+    /// Which RSA keys share a prime: the one thing here that takes long, and needs no devices.
+    pub fn shared_primes(&self, home: &HomeNet) -> SharedPrimes {
+        shared_primes(home, &self.keys)
+    }
+
+    /// What was found in the whole run, that of [`Self::shared_primes`] with it. `device_of` tells which device a host
+    /// is at a time: one with two addresses shares nothing with itself.
     pub fn finish(
         &mut self,
         home: &HomeNet,
+        primes: SharedPrimes,
         device_of: impl Fn(Party, Timestamp) -> Option<String>,
         add: &mut dyn FnMut(Sighting),
     ) {
@@ -198,7 +212,8 @@ impl CertificateKeys {
         for key in keys.values() {
             key_shared(key, &device_of, add);
         }
-        self.dropped += shared_primes(home, &keys, add);
+        primes.sightings.into_iter().for_each(add);
+        self.dropped += primes.left_out;
     }
 
     /// Certificates that were not compared with all others because of a limit.
@@ -293,8 +308,7 @@ fn key_shared(key: &Key, device_of: &impl Fn(Party, Timestamp) -> Option<String>
     }
 }
 
-/// Says how many pairs were left out.
-fn shared_primes(home: &HomeNet, keys: &BTreeMap<[u8; 32], Key>, add: &mut dyn FnMut(Sighting)) -> u64 {
+fn shared_primes(home: &HomeNet, keys: &BTreeMap<[u8; 32], Key>) -> SharedPrimes {
     // A modulus may stand in several keys, with another exponent or algorithm.
     let mut moduli: BTreeMap<&[u8], &Kept> = BTreeMap::new();
     for key in keys.values().filter(|k| !k.modulus.is_empty()) {
@@ -306,14 +320,15 @@ fn shared_primes(home: &HomeNet, keys: &BTreeMap<[u8; 32], Key>, add: &mut dyn F
     let numbers: Vec<&[u8]> = moduli.keys().copied().collect();
     let shared = primes::sharing(&numbers);
     let count = shared.shares.iter().filter(|s| **s).count();
-    for (kept, _) in moduli.values().zip(&shared.shares).filter(|(_, shares)| **shares) {
+    let sighting = |kept: &Kept| {
         let evidence = format!(
             "{}: RSA key of {} bits has a prime in common with another key ({count} such keys in the run)",
             kept.subject, kept.bits
         );
-        add(about(home, "certificate-shared-prime", kept, evidence));
-    }
-    shared.left_out
+        about(home, "certificate-shared-prime", kept, evidence)
+    };
+    let sharing = moduli.values().zip(&shared.shares).filter(|(_, shares)| **shares);
+    SharedPrimes { sightings: sharing.map(|(kept, _)| sighting(kept)).collect(), left_out: shared.left_out }
 }
 
 #[cfg(test)]
@@ -367,7 +382,8 @@ mod tests {
         let mut keys = CertificateKeys::default();
         all.iter().for_each(|s| keys.shown(&HomeNet::default(), s));
         let mut out = Vec::new();
-        keys.finish(&HomeNet::default(), device_of, &mut |s| {
+        let primes = keys.shared_primes(&HomeNet::default());
+        keys.finish(&HomeNet::default(), primes, device_of, &mut |s| {
             assert!(crate::signature::RuleSet::builtin().get(s.rule).is_some());
             out.push((s.rule, s.device.ip, s.evidence));
         });
@@ -467,7 +483,8 @@ mod tests {
         };
         (0..20_000).rev().for_each(|n| keys.shown(&HomeNet::default(), &device(n)));
         let mut got = Vec::new();
-        keys.finish(&HomeNet::default(), by_mac, &mut |s| got.push((s.device.ip, s.evidence)));
+        let primes = keys.shared_primes(&HomeNet::default());
+        keys.finish(&HomeNet::default(), primes, by_mac, &mut |s| got.push((s.device.ip, s.evidence)));
         assert_eq!((got.len(), keys.take_dropped()), (20_000, 0));
         assert_eq!((got[0].0, got[19_999].0), (Addr::v4([10, 0, 0, 0]), Addr::v4([10, 0, 78, 31])));
         let want = "CN=d1: one key on 20000 devices: 10.0.0.0 (port 443), 10.0.0.1 (port 443), 10.0.0.2 (port 443), 10.0.0.3 (port 443), 10.0.0.4 (port 443), 10.0.0.5 (port 443), 10.0.0.6 (port 443), 10.0.0.7 (port 443) and 19992 more";
@@ -477,7 +494,8 @@ mod tests {
         let room = Room::for_memory(0).of(limits::CERTIFICATES_KEPT_MAX) as u32;
         (0..room + 10).for_each(|n| keys.shown(&HomeNet::default(), &device(n)));
         let mut got = Vec::new();
-        keys.finish(&HomeNet::default(), by_mac, &mut |s| got.push(s.evidence));
+        let primes = keys.shared_primes(&HomeNet::default());
+        keys.finish(&HomeNet::default(), primes, by_mac, &mut |s| got.push(s.evidence));
         // The key and its serial number take a place each.
         assert_eq!((got.len(), keys.take_dropped()), (room as usize - 2, 12));
         assert!(got[0].starts_with(&format!("CN=d1: one key on at least {} devices: ", room - 2)), "{}", got[0]);
