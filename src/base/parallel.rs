@@ -130,7 +130,10 @@ mod tests {
             let bad_make = in_order(threads, 100, |n| if n == 40 { Err(n) } else { Ok(n) }, |_| Ok(()));
             assert_eq!(bad_make, Err(40), "{threads} threads");
             let mut taken = 0;
-            let bad_take = in_order(threads, 100, Ok, |n| if n < 40 { Ok(taken += 1) } else { Err(n) });
+            let bad_take = in_order(threads, 100, Ok, |n| {
+                taken += usize::from(n < 40);
+                if n < 40 { Ok(()) } else { Err(n) }
+            });
             assert_eq!((bad_take, taken), (Err(40), 40), "{threads} threads");
         }
     }

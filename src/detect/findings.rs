@@ -101,6 +101,8 @@ const MOVING_PORTS: [&str; 6] = ["rtp", "rtcp", "sip", "mount", "tftp", "ftp-dat
 
 /// Ports below this one are of the service, not of the flow (RFC 6335, section 6).
 const MOVING_PORT_MIN: u16 = 1024;
+/// About what the values of a row take.
+const ROW_BYTES: usize = 512;
 
 fn has_moving_port(s: &Sighting) -> bool {
     // What is on a list is that at any port.
@@ -328,6 +330,7 @@ impl Findings {
     /// among the names of the run. The rows are not sorted yet.
     pub fn rows(&self, places: Range<usize>, texts: u32, about: &About<'_>, home: &HomeNet, out: &mut RowBuffer) {
         let About { devices, classes, notes } = about;
+        out.reserve(places.len() * ROW_BYTES, places.len());
         for (rule, f) in self.ranked().skip(places.start).take(places.len()) {
             let s = &f.shown;
             // As exact as the table's times, so that who reads the table finds the same order.

@@ -1,4 +1,4 @@
-//! The tables `device_services` and `device_peers`, and the roles of devices: [`Links`] seen from each device.
+//! The tables `device_services` and `device_peers`, and the roles of devices: [`super::Links`] seen from each device.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use hashbrown::HashMap;
 
 use super::claim::Span;
-use super::links::{LinkKey, Links, Tally, is_media};
+use super::links::{LinkKey, SortedLinks, Tally, is_media};
 use super::table::{Device, DeviceTable, virtual_router};
 use crate::base::{Addr, Mac, Timestamp, limits, parallel};
 use crate::record::{Column, RowBuffer, RowWriter, Table, Type};
@@ -199,8 +199,8 @@ pub struct Contacts {
 
 impl Contacts {
     /// Gives flows to the devices at their ends, with so many threads. The table of devices must be settled.
-    pub fn of(links: &Links, devices: &DeviceTable, threads: usize) -> Self {
-        let sorted = links.sorted();
+    pub fn of(links: &SortedLinks<'_>, devices: &DeviceTable, threads: usize) -> Self {
+        let sorted = &links.links;
         let ends_of = |places: Range<usize>| {
             let some = sorted.get(places).unwrap_or_default();
             some.iter().map(|(key, tally)| Ends::of(key, tally, devices)).collect::<Vec<_>>()
@@ -543,9 +543,9 @@ mod tests {
     }
 
     fn contacts(flows: &[Link<'static>], devices: &DeviceTable) -> (Contacts, Vec<String>, Vec<String>) {
-        let mut links = Links::default();
+        let mut links = super::super::Links::default();
         flows.iter().for_each(|l| links.add(l));
-        let contacts = Contacts::of(&links, devices, 2);
+        let contacts = Contacts::of(&links.sorted(), devices, 2);
         let (mut services, mut peers) = (RowBuffer::default(), RowBuffer::default());
         contacts.service_rows(devices, &mut services);
         contacts.peer_rows(devices, |ip| if ip.is_multicast() { "multicast" } else { "internal" }, &mut peers);

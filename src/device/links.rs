@@ -245,12 +245,21 @@ impl Links {
     }
 
     /// Entries in the order of their keys.
-    pub(super) fn sorted(&self) -> Vec<(&LinkKey, &Tally)> {
-        let mut all: Vec<_> = self.links.iter().collect();
-        all.sort_unstable_by_key(|(key, _)| **key);
-        all
+    pub fn sorted(&self) -> SortedLinks<'_> {
+        let mut links: Vec<_> = self.links.iter().collect();
+        links.sort_unstable_by_key(|(key, _)| **key);
+        SortedLinks { links, banners: &self.banners }
     }
+}
 
+/// All of one network, in order.
+#[derive(Debug)]
+pub struct SortedLinks<'a> {
+    pub(super) links: Vec<(&'a LinkKey, &'a Tally)>,
+    banners: &'a HashMap<BannerKey, Banner, ahash::RandomState>,
+}
+
+impl SortedLinks<'_> {
     /// Banners: whose, when, what.
     pub(super) fn banners(&self) -> impl Iterator<Item = (&BannerKey, Timestamp, &str)> {
         self.banners.values().map(|banner| (&banner.at, banner.ts, &*banner.text))
@@ -297,7 +306,7 @@ pub(super) mod tests {
         let sum = |order: &mut dyn Iterator<Item = &Link<'static>>| {
             let mut links = Links::default();
             order.for_each(|l| links.add(l));
-            let all = links.sorted();
+            let all = links.sorted().links;
             assert_eq!(all.len(), 1);
             format!("{:?}", all[0])
         };
@@ -315,10 +324,10 @@ pub(super) mod tests {
             links.add(&link(17, 20_000 + port, Some("rtp"), 1));
             links.add(&link(17, 60_000 + port, None, 1));
         }
-        assert_eq!(links.sorted().len(), 3);
+        assert_eq!(links.sorted().links.len(), 3);
         // What the payload tells keeps its port: a log server never answers.
         links.add(&Link { answered: false, ..link(17, 514, Some("syslog"), 1) });
-        assert!(links.sorted().iter().any(|(key, _)| key.port == 514));
+        assert!(links.sorted().links.iter().any(|(key, _)| key.port == 514));
     }
 
     #[test]
@@ -327,7 +336,7 @@ pub(super) mod tests {
         links.add(&link(17, 68, Some("dhcp"), 1));
         links.add(&link(17, 50_123, Some("tftp"), 1));
         links.add(&Link { answered: false, ..link(17, 69, Some("tftp"), 1) });
-        let all: Vec<_> = links.sorted().iter().map(|(k, t)| (k.resp.1, k.port, t.answered, t.bytes)).collect();
+        let all: Vec<_> = links.sorted().links.iter().map(|(k, t)| (k.resp.1, k.port, t.answered, t.bytes)).collect();
         assert_eq!(all, [(v4(9), 69, 0, [10, 100]), (v4(5), 67, 1, [100, 10]), (v4(5), 69, 1, [100, 10])]);
     }
 
@@ -340,7 +349,7 @@ pub(super) mod tests {
             links.banner(Banner { at, ts: Timestamp(1), text: "x".into() });
         }
         links.add(&link(6, 5, None, 9));
-        assert_eq!((links.sorted().len(), links.take_dropped(), links.take_dropped()), (1000, 20, 0));
+        assert_eq!((links.sorted().links.len(), links.take_dropped(), links.take_dropped()), (1000, 20, 0));
     }
 
     #[test]
@@ -355,7 +364,8 @@ pub(super) mod tests {
         let mut links = Links::default();
         links.banner(Banner { ts: Timestamp(3), text: "later".into(), ..banners[0].clone() });
         banners.into_iter().for_each(|b| links.banner(b));
-        let all: Vec<_> = links.banners().collect();
+        let all = links.sorted();
+        let all: Vec<_> = all.banners().collect();
         assert_eq!(all, [(&(SERVER, v4(9), 6, 22), Timestamp(2), "fir\u{fffd}st")]);
     }
 }

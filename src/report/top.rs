@@ -52,6 +52,13 @@ pub struct TopList {
 impl TopList {
     /// Takes in a finding. The same rule on the same device stands once, with how many there are.
     pub fn add(&mut self, c: &Candidate<'_>) {
+        // Most findings are milder than all that are listed, which shows without a copy of their texts.
+        let milder = |((severity, network, rule, ..), _): (&Group, _)| {
+            (Reverse(c.severity), c.network, c.rule) > (*severity, *network, rule.as_str())
+        };
+        if self.groups.len() >= LINES && self.groups.last_key_value().is_some_and(milder) {
+            return;
+        }
         let (ip, mac) = c.device;
         let device = match (ip, mac) {
             (Some(ip), _) => ip.to_string(),

@@ -76,7 +76,13 @@ impl Store {
     }
 
     fn sort(&mut self) {
-        self.entries.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
+        // Entries are large: their places are sorted, and each is moved once.
+        let mut entries: Vec<_> = std::mem::take(&mut self.entries).into_iter().map(Some).collect();
+        let mut order: Vec<_> =
+            entries.iter().enumerate().filter_map(|(at, e)| Some((e.as_ref()?.place(), at))).collect();
+        order.sort_unstable();
+        let order: Vec<_> = order.into_iter().map(|(_, at)| at).collect();
+        self.entries = order.into_iter().filter_map(|at| entries.get_mut(at)?.take()).collect();
         self.is_sorted = true;
     }
 

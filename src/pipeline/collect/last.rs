@@ -1,7 +1,6 @@
 //! What only the whole run shows: judged once everything is merged, by all threads.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 use hashbrown::HashMap;
 
@@ -24,14 +23,24 @@ const DEVICES_AT_ONCE: usize = 2048;
 /// Parts of the findings that each thread writes the rows of, so that none waits long for another.
 const SHARES: usize = 4;
 
-/// What a part of the end makes besides rows.
-enum Made {
-    Services(()),
-    Peers(()),
-    /// Rows that had no room.
-    Software(u64),
-    ByDevice(HashMap<String, [u64; 5]>),
-    Findings(()),
+/// A part of what is written at the end.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Services,
+    Peers,
+    Software,
+    ByDevice,
+    /// So many of the findings, from the first one on.
+    Findings(usize),
+}
+
+/// What became of a part besides its rows.
+#[derive(Debug, Default)]
+struct Besides {
+    /// Rows of software that had no room.
+    dropped: u64,
+    /// Findings of each device.
+    by_device: Option<HashMap<String, [u64; 5]>>,
 }
 
 impl Collector {
@@ -83,18 +92,12 @@ impl Collector {
         egress.finish(&mut |sighting| findings.add(sighting));
         asking.finish(&mut |sighting| findings.add(sighting));
         guessing.finish(&mut |sighting| findings.add(sighting));
-        let (primes, contacts) = parallel::join(
-            threads,
-            || certificates.shared_primes(home),
-            || {
-                devices.settle();
-                let contacts = Contacts::of(links, devices, threads);
-                contacts.give_roles(devices);
-                let judged = parallel::side_by_side(threads, devices.in_memory(), |places| devices.judged(places));
-                devices.take_judged(judged.concat());
-                contacts
-            },
-        );
+        let sort = || (links.sorted(), certificates.shared_primes(home));
+        let ((links, primes), ()) = parallel::join(threads, sort, || devices.settle());
+        let contacts = Contacts::of(&links, devices, threads);
+        contacts.give_roles(devices);
+        let judged = parallel::side_by_side(threads, devices.in_memory(), |places| devices.judged(places));
+        devices.take_judged(judged.concat());
         self.lists_cut = contacts.cut();
         self.contacts_gone = contacts.gone();
         let device_of = |a: &Attempt| devices.device_of(a.server.mac, a.server.ip, a.ts).map(str::to_owned);
@@ -108,34 +111,51 @@ impl Collector {
         }
         let (devices, findings) = (&*devices, &*findings);
         let about = About { devices, classes: devices.classes(), notes: devices.notes() };
-        let share = findings.len().div_ceil(threads * SHARES).max(1);
-        let of = |part: usize| part * share..findings.len().min((part + 1) * share);
-        let make = |task: usize| {
-            let mut rows = RowBuffer::default();
-            let made = match task {
-                0 => Made::Services(contacts.service_rows(devices, &mut rows)),
-                1 => Made::Peers(contacts.peer_rows(devices, |ip| home.scope(ip), &mut rows)),
-                2 => Made::Software(devices.software_rows(&mut rows, |_| true)),
-                3 => Made::ByDevice(findings.by_device(devices)),
-                part => Made::Findings(findings.rows(of(part - 4), texts, &about, home, &mut rows)),
-            };
-            Ok::<_, Infallible>((made, rows))
+        let share = findings.len().div_ceil(threads.max(1) * SHARES).max(1);
+        let shares = (0..findings.len()).step_by(share).map(Part::Findings);
+        let parts: Vec<_> =
+            [Part::Services, Part::Peers, Part::Software, Part::ByDevice].into_iter().chain(shares).collect();
+        let make = |at: usize| {
+            let (mut rows, mut besides) = (RowBuffer::default(), Besides::default());
+            let part = *parts.get(at)?;
+            match part {
+                Part::Services => contacts.service_rows(devices, &mut rows),
+                Part::Peers => contacts.peer_rows(devices, |ip| home.scope(ip), &mut rows),
+                Part::Software => besides.dropped = devices.software_rows(&mut rows, |_| true),
+                Part::ByDevice => besides.by_device = Some(findings.by_device(devices)),
+                Part::Findings(from) => {
+                    findings.rows(from..findings.len().min(from + share), texts, &about, home, &mut rows);
+                }
+            }
+            Some((part, rows, besides))
         };
         let mut by_device = HashMap::new();
-        let all = parallel::in_order(threads, 4 + findings.len().div_ceil(share), make, |(made, rows)| {
-            match made {
-                Made::Services(()) => put(buffers, &DEVICE_SERVICES, rows),
-                Made::Peers(()) => put(buffers, &DEVICE_PEERS, rows),
-                Made::Software(dropped) => {
-                    self.software_dropped += dropped;
-                    put(buffers, &DEVICE_SOFTWARE, rows);
+        let software_dropped = &mut self.software_dropped;
+        parallel::in_order(
+            threads,
+            parts.len(),
+            |at| make(at).ok_or(()),
+            |(part, rows, besides)| {
+                *software_dropped += besides.dropped;
+                by_device.extend(besides.by_device.unwrap_or_default());
+                match part {
+                    Part::Services => put(buffers, &DEVICE_SERVICES, rows),
+                    Part::Peers => put(buffers, &DEVICE_PEERS, rows),
+                    Part::Software => put(buffers, &DEVICE_SOFTWARE, rows),
+                    Part::ByDevice => {}
+                    Part::Findings(_) => {
+                        // The first part tells how much room all of them take.
+                        let room = rows.value_bytes() / rows.len().max(1) * 9 / 8 * findings.len();
+                        put(buffers, &FINDINGS, rows);
+                        if let Some(rows) = tables::position(&FINDINGS).and_then(|at| buffers.get_mut(at)) {
+                            rows.reserve(room, findings.len());
+                        }
+                    }
                 }
-                Made::ByDevice(counts) => by_device = counts,
-                Made::Findings(()) => put(buffers, &FINDINGS, rows),
-            }
-            Ok(())
-        });
-        let Ok(()) = all;
+                Ok(())
+            },
+        )
+        .unwrap_or_default();
         drop(about);
         for table in [&FINDINGS, &DEVICE_SOFTWARE, &DEVICE_SERVICES, &DEVICE_PEERS] {
             if let Some(rows) = tables::position(table).and_then(|at| buffers.get_mut(at)) {
