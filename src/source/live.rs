@@ -287,8 +287,9 @@ fn set(fd: libc::c_int, option: libc::c_int, value: *const c_void, len: usize) -
 }
 
 /// A classic BPF program that returns a hash of the source and destination addresses, the same for
-/// both directions, also behind one VLAN tag that the kernel left in place. What is no IP goes to
-/// the first handle.
+/// both directions, also behind one VLAN tag that the kernel left in place. An ICMP error goes where
+/// the packet goes that it is about (RFC 792; RFC 4443, section 2.1). What is no IP goes to the first
+/// handle.
 #[cfg(target_os = "linux")]
 fn by_address_pair() -> Vec<libc::sock_filter> {
     /// Loads relative to the network header, and of what the kernel knows of a frame
@@ -297,9 +298,11 @@ fn by_address_pair() -> Vec<libc::sock_filter> {
     const PROTOCOL: u32 = -0x1000_i32 as u32;
     const LOAD_WORD: u16 = 0x20;
     const LOAD_HALF: u16 = 0x28;
+    const LOAD_BYTE: u16 = 0x30;
     const TO_X: u16 = 0x07;
     const XOR_X: u16 = 0xac;
     const JUMP_EQUAL: u16 = 0x15;
+    const JUMP_AT_LEAST: u16 = 0x35;
     const MULTIPLY: u16 = 0x24;
     const SHIFT_RIGHT: u16 = 0x74;
     const RETURN_A: u16 = 0x16;
@@ -316,8 +319,34 @@ fn by_address_pair() -> Vec<libc::sock_filter> {
         code.extend([op(MULTIPLY, 0x9e37_79b1), op(SHIFT_RIGHT, 16), op(RETURN_A, 0)]);
         code
     };
+    let load = |at: u32| op(LOAD_BYTE, NET.wrapping_add(at));
+    // Destination unreachable, source quench, redirect, time exceeded, parameter problem. A header with options
+    // is left to the plain way.
+    let of_v4 = |at: u32| {
+        let (plain, inner) = (hash(at + 12, 2), hash(at + 20 + 8 + 12, 2));
+        let errors = [3, 4, 5, 11, 12];
+        let to_plain = |k, skip: usize| libc::sock_filter { code: JUMP_EQUAL, jt: 0, jf: skip as u8, k };
+        let mut code = vec![load(at), to_plain(0x45, 3 + errors.len()), load(at + 9), to_plain(1, 1 + errors.len())];
+        code.push(load(at + 20));
+        for (nth, kind) in errors.into_iter().enumerate() {
+            let skip = errors.len() - nth - 1 + plain.len();
+            code.push(libc::sock_filter { code: JUMP_EQUAL, jt: skip as u8, jf: 0, k: kind });
+        }
+        code.extend(plain);
+        code.extend(inner);
+        code
+    };
+    // Types of errors are those below 128.
+    let of_v6 = |at: u32| {
+        let (plain, inner) = (hash(at + 8, 8), hash(at + 40 + 8 + 8, 8));
+        let mut code = vec![load(at + 6), libc::sock_filter { code: JUMP_EQUAL, jt: 0, jf: 2, k: 58 }, load(at + 40)];
+        code.push(libc::sock_filter { code: JUMP_AT_LEAST, jt: 0, jf: plain.len() as u8, k: 128 });
+        code.extend(plain);
+        code.extend(inner);
+        code
+    };
     let by_type = |at: u32| {
-        let (v4, v6) = (hash(at + 12, 2), hash(at + 8, 8));
+        let (v4, v6) = (of_v4(at), of_v6(at));
         let mut code = vec![unless(0x0800, v4.len())];
         code.extend(v4);
         code.push(unless(0x86dd, v6.len()));
@@ -358,6 +387,88 @@ mod tests {
         assert_eq!(unknown.to_string(), "eth9: no such interface; there are: eth0, lo");
         let bad = LiveOptions { filter: Some("tcp prot".into()), ..LiveOptions::default() };
         assert!(matches!(LiveCapture::open("lo", &bad), Err(LiveError::Filter(_))));
+    }
+
+    /// What the program says of a frame without a VLAN tag: the kernel's own instructions, as far as it uses them.
+    #[cfg(target_os = "linux")]
+    fn handle_of(frame: &[u8]) -> u32 {
+        let program = by_address_pair();
+        let (mut a, mut x, mut at) = (0u32, 0u32, 0usize);
+        let load = |k: u32, n: usize| -> Option<u32> {
+            let from = match k {
+                0xffff_f000 => 12,
+                _ => 14 + k.wrapping_sub(0xfff0_0000) as usize,
+            };
+            Some(frame.get(from..from + n)?.iter().fold(0, |sum, b| sum << 8 | u32::from(*b)))
+        };
+        loop {
+            let op = program[at];
+            at += 1;
+            let jump = |yes: bool| usize::from(if yes { op.jt } else { op.jf });
+            match op.code {
+                0x20 | 0x28 | 0x30 => {
+                    let bytes = match op.code {
+                        0x20 => 4,
+                        0x28 => 2,
+                        _ => 1,
+                    };
+                    let Some(value) = load(op.k, bytes) else { return 0 };
+                    a = value;
+                }
+                0x07 => x = a,
+                0xac => a ^= x,
+                0x24 => a = a.wrapping_mul(op.k),
+                0x74 => a >>= op.k,
+                0x15 => at += jump(a == op.k),
+                0x35 => at += jump(a >= op.k),
+                0x16 => return a,
+                0x06 => return op.k,
+                other => panic!("no such instruction: {other:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_icmp_error_goes_where_its_flow_goes() {
+        let v4 = |from: u8, to: u8, protocol: u8, payload: &[u8]| {
+            let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, from, 192, 0, 2, to];
+            packet.extend(payload);
+            packet
+        };
+        let v6 = |from: u8, to: u8, next: u8, payload: &[u8]| {
+            let mut packet = vec![0x60, 0, 0, 0, 0, 0, next, 64];
+            for last in [from, to] {
+                packet.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last, last.wrapping_mul(7)]);
+            }
+            packet.extend(payload);
+            packet
+        };
+        let frame = |ethertype: [u8; 2], packet: &[u8]| [&[2; 12], &ethertype[..], packet].concat();
+        let icmp = |kind: u8, about: &[u8]| [&[kind, 1, 0, 0, 0, 0, 0, 0], about].concat();
+        let mut apart = 0;
+        for n in 1..60 {
+            let flow = v4(n, n * 3, 17, &[0; 8]);
+            let own = handle_of(&frame([8, 0], &flow));
+            for kind in [3, 4, 5, 11, 12] {
+                let error = v4(200, n, 1, &icmp(kind, &flow));
+                assert_eq!(handle_of(&frame([8, 0], &error)), own, "type {kind}");
+            }
+            // An echo is a flow of its own, and so is an error behind options or one that is cut.
+            let echo = v4(200, n, 1, &icmp(8, &flow));
+            apart += u32::from(handle_of(&frame([8, 0], &echo)) != own);
+            assert_eq!(handle_of(&frame([8, 0], &v4(200, n, 1, &[3, 1, 0, 0]))), 0);
+            let flow = v6(n, n * 3, 6, &[0; 20]);
+            let own = handle_of(&frame([0x86, 0xdd], &flow));
+            for kind in [1, 2, 3, 4, 100] {
+                let error = v6(200, n, 58, &icmp(kind, &flow));
+                assert_eq!(handle_of(&frame([0x86, 0xdd], &error)), own, "type {kind}");
+            }
+            let advert = v6(200, n, 58, &icmp(136, &flow));
+            apart += u32::from(handle_of(&frame([0x86, 0xdd], &advert)) != own);
+        }
+        assert_eq!(apart, 118, "what is no error is spread by its own addresses");
+        assert_eq!(handle_of(&frame([8, 6], &[0; 28])), 0);
     }
 
     /// Set in the child that runs within its own network namespace.
