@@ -4,6 +4,8 @@ pub mod adb;
 pub mod adb_event;
 pub mod dialogue;
 pub mod dialogue_memory;
+pub mod ike;
+pub mod ike_names;
 pub mod openvpn;
 pub mod rcmd;
 pub mod rlogin;
