@@ -48,7 +48,7 @@ fn pptp(g: &Glance<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{named, named_on, named_tcp, unnamed};
+    use super::super::testing::{named, named_on, named_tcp};
 
     #[test]
     fn wireguard_has_four_messages() {

@@ -12,6 +12,7 @@ pub mod rlogin;
 pub mod rsh;
 pub mod socks;
 pub mod ssh;
+pub mod ssh_key;
 pub mod telnet;
 pub mod telnet_options;
 pub mod telnet_prompt;
