@@ -2,8 +2,8 @@
 //!
 //! Which keys a record is encrypted under is found by trying: the keys of a direction stand in the order in which they
 //! come into use, and the first of them that opens a record makes those before it past. A record that none opens
-//! (data before the answer, where nobody logged its secret) is passed over, and after some of them, or behind
-//! missing bytes, the direction is given up: records are numbered, and the number goes into what is verified.
+//! (data before the answer, where nobody logged its secret; one that was damaged) is passed over, and after some of them, or
+//! behind missing bytes, the direction is given up: records are numbered, and the number goes into what is verified.
 
 pub mod keylog;
 mod record;
@@ -173,8 +173,15 @@ impl Opener {
         if side.lost {
             return None;
         }
-        let found =
+        let mut found =
             side.candidates.iter_mut().enumerate().find_map(|(i, (keys, _))| Some((i, keys.open(header, payload)?)));
+        if found.is_none() && side.unopened > 0 {
+            // Those before it may have been of these keys, and damaged.
+            found = side.candidates.front_mut().and_then(|(keys, _)| {
+                let opened = keys.open_behind(side.unopened, header, payload)?;
+                Some((0, opened))
+            });
+        }
         let Some((past, (ty, plain))) = found else {
             side.unopened += 1;
             side.lost = side.unopened >= limits::TLS_UNOPENED_MAX;

@@ -137,8 +137,9 @@ impl RecordKeys {
         Self::new(suite, 0x0304, &[], &key, &iv, false)
     }
 
-    /// Opens a record: the type of what is inside, and the bytes. `None` where the keys are not those of the record;
-    /// it does not count then.
+    /// Opens a record: the type of what is inside, and the bytes. `None` where it was damaged, or the keys are not those of
+    /// the record. Up to TLS 1.2 it counts all the same, because keys come into use at a point that is known; with TLS 1.3 it
+    /// does not, because other keys may be its own.
     pub fn open(&mut self, header: &[u8; 5], payload: &[u8]) -> Option<(u8, Vec<u8>)> {
         let opened = if self.version >= 0x0304 {
             self.open_13(header, payload)
@@ -147,10 +148,33 @@ impl RecordKeys {
         } else {
             self.open_with_mac(header[0], payload).map(|plain| (header[0], plain))
         };
-        if opened.is_some() {
+        if opened.is_some() || self.version < 0x0304 {
             self.sequence += 1;
         }
+        if opened.is_none() && self.version < 0x0302 {
+            self.pass(payload);
+        }
         opened
+    }
+
+    /// Opens a record behind `lost` ones that were damaged (TLS 1.3).
+    pub fn open_behind(&mut self, lost: u32, header: &[u8; 5], payload: &[u8]) -> Option<(u8, Vec<u8>)> {
+        let before = self.sequence;
+        self.sequence = before.checked_add(u64::from(lost)).filter(|_| before > 0)?;
+        let opened = self.open(header, payload);
+        if opened.is_none() {
+            self.sequence = before;
+        }
+        opened
+    }
+
+    /// The last block of a record that could not be opened is the next one's vector, too (TLS 1.0, CBC).
+    fn pass(&mut self, payload: &[u8]) {
+        let mac = self.mac.as_ref().filter(|_| self.encrypt_then_mac).map_or(0, |(hash, _)| hash.len());
+        let end = payload.len().saturating_sub(mac);
+        if let Some(last) = end.checked_sub(self.iv.len()).and_then(|start| payload.get(start..end)) {
+            self.iv = last.to_vec();
+        }
     }
 
     /// The nonce of TLS 1.3 and of ChaCha20: the vector with the number of the record upon its end.

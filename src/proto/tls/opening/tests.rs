@@ -48,6 +48,20 @@ fn keys_of_tls_1_3_come_into_use_one_after_the_other() {
 }
 
 #[test]
+fn a_damaged_record_of_tls_1_3_does_not_hide_those_behind_it() {
+    let suite = Suite::of(0x1301, 0x0304).unwrap();
+    let mut o = opener(&[("SERVER_TRAFFIC_SECRET_0", 3)]);
+    let mut open = |sequence, damage: u8| {
+        let (header, mut payload) = seal_13(suite, &[3; 32], sequence, DATA, b"data");
+        payload[1] ^= damage;
+        o.open(Direction::Resp, &header, &payload).map(|(_, plain)| plain)
+    };
+    let opened: Vec<bool> =
+        [(0, 0), (1, 9), (2, 9), (3, 0), (4, 0), (5, 9), (6, 0)].map(|(n, damage)| open(n, damage).is_some()).into();
+    assert_eq!(opened, [true, false, false, true, true, false, true]);
+}
+
+#[test]
 fn a_direction_is_given_up_behind_a_gap_or_too_many_records_that_do_not_open() {
     let suite = Suite::of(0x1301, 0x0304).unwrap();
     let mut o = opener(&[("SERVER_TRAFFIC_SECRET_0", 3), ("CLIENT_TRAFFIC_SECRET_0", 4)]);
