@@ -206,3 +206,18 @@ fn keys_find_the_logins_within_tls_and_make_no_findings_of_clear_text() {
     }
     assert!(!ran.stdout.contains(&secret) && !ran.stderr.contains(&secret));
 }
+
+#[test]
+fn keys_open_what_datagrams_carry() {
+    let file = samples_folder().join("dtls-keys.pcapng");
+    let (_temp, out) = scratch();
+    assert_eq!(read([&file], &out).code, Some(exit::COMPLETE));
+    let asked = table(&out, "controllers").pick(&["resp_port", "service", "action", "object", "decrypted"]);
+    let want = |port: &str| [port, "coap", "get", "/door", "true"].map(str::to_owned).to_vec();
+    // GCM, CCM with short tags, ChaCha20, CBC, and DTLS 1.0.
+    assert_eq!(asked, ["5701", "5702", "5703", "5704", "5705"].map(want));
+    let flows = table(&out, "flows").pick(&["service", "inner_service"]);
+    assert_eq!(flows.iter().filter(|r| r[..] == ["dtls", "coap"]).count(), 5);
+    let rules = table(&out, "findings").column("rule_id");
+    assert!(!rules.iter().any(|r| r.starts_with("coap")), "it was not in clear: {rules:?}");
+}

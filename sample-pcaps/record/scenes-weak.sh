@@ -2,7 +2,7 @@
 # Encryption of former times: SSL 3.0 and what went with it, SSH, and IPsec. What is expected of each port stands in
 # tests/matrix.rs. OLD_OPENSSL is OpenSSL 1.1.1, built with what current builds leave out (record.sh, fetch_openssl).
 
-SCENES+=" oldtls weakssh weakike"
+SCENES+=" oldtls dtlskeys weakssh weakike"
 
 # old_with PORT OPTION...: a server of the old OpenSSL with the sound certificate.
 old_with() {
@@ -50,6 +50,28 @@ scene_oldtls() {
     datagrams 8208 -dtls1_2 -cipher ECDHE-RSA-NULL-SHA:@SECLEVEL=0
     stop_recording
     keep weak-tls-old
+}
+
+# CoAP within DTLS 1.2 (GCM, CCM, ChaCha20, CBC) and 1.0, whose keys the client logged; the log goes into the capture.
+scene_dtlskeys() {
+    make_certs
+    local log=$WORK/conf/dtls-keys.log port=5700 pem=$CERTS/sound.pem suite version
+    : >"$log"
+    record dtls-keys br50
+    for suite in ECDHE-RSA-AES128-GCM-SHA256 DHE-RSA-AES256-CCM8 ECDHE-RSA-CHACHA20-POLY1305 ECDHE-RSA-AES256-SHA384 ECDHE-RSA-AES128-SHA; do
+        port=$((port + 1)) version=-dtls1_2
+        [ "$suite" != ECDHE-RSA-AES128-SHA ] || version=-dtls1
+        # A server whose input ends takes its leave at once.
+        serve door sh -c "sleep 5 | openssl s_server -quiet -listen -accept $port -cert $pem -key $pem $version -cipher $suite:@SECLEVEL=0"
+        sleep 0.3
+        # GET coap://.../door, number 0x1234.
+        (printf '\100\001\022\064\264door'; sleep 0.5) | at facility timeout 3 openssl s_client -quiet -connect "192.168.50.71:$port" \
+            -keylogfile "$log" $version -cipher "$suite:@SECLEVEL=0" >"$WORK/log/dtls-keys-$port" 2>&1 || true
+    done
+    stop_recording
+    editcap -F pcapng "$(raw dtls-keys)" "$WORK/raw/dtls-keys-plain.pcapng"
+    "$RECORD/scrub.py" "$WORK/raw/dtls-keys-plain.pcapng" "$WORK/raw/dtls-keys-scrubbed.pcapng"
+    editcap --inject-secrets "tls,$log" "$WORK/raw/dtls-keys-scrubbed.pcapng" "$OUT/dtls-keys.pcapng"
 }
 
 # ssh_with PORT TYPE BITS OPTION...: a server of OpenSSH with one key, and nothing but these options.

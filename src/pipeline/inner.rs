@@ -22,7 +22,8 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) fn new(view: &FlowView, keys: &Arc<KeyStore>, in_clear: bool) -> Self {
-        let all = Protocol::over(Transport::Tcp) & !Protocol::Tls.bit();
+        let outer = if view.transport == Transport::Tcp { Protocol::Tls } else { Protocol::Dtls };
+        let all = Protocol::over(view.transport) & !outer.bit();
         // From its first byte on, whatever the capture holds of the flow: records are opened from the handshake on.
         let view = FlowView { from_start: true, ..*view };
         let reader = Reader::new(view, all, keys.clone());
@@ -42,6 +43,13 @@ impl Inner {
 
     /// The next bytes of a direction.
     pub(super) fn read(&mut self, dir: Direction, bytes: &[u8], at: (Timestamp, u64), emit: &mut Emitter<'_>) {
+        if self.reader.view.transport == Transport::Udp {
+            // What DTLS carries are datagrams as well, and each is whole.
+            emit.inside(self.in_clear, |emit| self.reader.datagram(dir, bytes, at, emit));
+            emit.counters().parser_limits += self.reader.limited.take();
+            emit.note_inner_service(self.reader.service());
+            return;
+        }
         let Some(tail) = self.side(dir).add(bytes) else { return };
         // Shown only for what came first; it waits on for as many bytes as before.
         let other = self.side(dir.other()).take();

@@ -136,7 +136,7 @@ fn head(datagram: &[u8]) -> Option<Head<'_>> {
 
 fn read_head(message: &[u8]) -> Result<Option<Head<'_>>, ReadError> {
     let mut r = Reader::new(message);
-    let _initiator = r.skip("initiator", 8)?;
+    r.skip("initiator", 8)?;
     let answered = r.take("responder", 8)?.iter().any(|b| *b != 0);
     let (next, version, exchange, flags) = (r.u8("next")?, r.u8("version")?, r.u8("exchange")?, r.u8("flags")?);
     let _id = r.be32("id")?;
@@ -456,7 +456,7 @@ mod tests {
     #[test]
     fn certificates_in_clear_are_handed_on() {
         let der = payload(0, &[&[4, 0x30, 0x82, 0, 1][..], &[9]].concat());
-        let first = message(true, [6, 0x10, 2, 0], &[der.clone()]);
+        let first = message(true, [6, 0x10, 2, 0], std::slice::from_ref(&der));
         let second = message(true, [37, 0x20, 34, 0x20], &[der]);
         // Packed otherwise (PKCS #7), and encrypted.
         let packed = message(true, [37, 0x20, 34, 0], &[payload(0, &[1, 0x30, 0])]);

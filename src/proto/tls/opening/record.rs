@@ -97,6 +97,8 @@ pub struct RecordKeys {
     unverified: bool,
     /// Number of the next record.
     sequence: u64,
+    /// How DTLS writes the version, where the records are its own.
+    wire: Option<u16>,
 }
 
 impl std::fmt::Debug for RecordKeys {
@@ -120,7 +122,23 @@ impl RecordKeys {
     ) -> Option<Self> {
         let mac = suite.mac.map(|hash| (hash, mac_key.to_vec()));
         let keyed = Keyed::new(suite.cipher, key)?;
-        Some(Self { keyed, suite, version, mac, iv: iv.to_vec(), encrypt_then_mac, unverified: false, sequence: 0 })
+        Some(Self {
+            keyed,
+            suite,
+            version,
+            mac,
+            iv: iv.to_vec(),
+            encrypt_then_mac,
+            unverified: false,
+            sequence: 0,
+            wire: None,
+        })
+    }
+
+    /// Likewise for DTLS, which writes its version so (RFC 6347, section 4.1).
+    pub fn for_datagrams(mut self, wire: Option<u16>) -> Self {
+        self.wire = wire;
+        self
     }
 
     /// Of a suite that encrypts nothing: what its MAC says is not looked at.
@@ -155,6 +173,16 @@ impl RecordKeys {
             self.pass(payload);
         }
         opened
+    }
+
+    /// Opens a record of DTLS, whose number, the epoch in it, stands in its header.
+    pub fn open_numbered(&mut self, number: u64, ty: u8, payload: &[u8]) -> Option<Vec<u8>> {
+        // A stream has no place in datagrams (RFC 6347, section 4.1.2.2).
+        if self.wire.is_none() || self.suite.cipher == Cipher::Rc4 {
+            return None;
+        }
+        self.sequence = number;
+        if self.mac.is_none() { self.open_sealed(ty, payload) } else { self.open_with_mac(ty, payload) }
     }
 
     /// Opens a record behind `lost` ones that were damaged (TLS 1.3).
@@ -199,7 +227,7 @@ impl RecordKeys {
         let mut out = [0; 13];
         let len = u16::try_from(len).ok()?;
         let parts = self.sequence.to_be_bytes().into_iter().chain([ty]);
-        let parts = parts.chain(self.version.to_be_bytes()).chain(len.to_be_bytes());
+        let parts = parts.chain(self.wire.unwrap_or(self.version).to_be_bytes()).chain(len.to_be_bytes());
         out.iter_mut().zip(parts).for_each(|(o, p)| *o = p);
         Some(out)
     }
