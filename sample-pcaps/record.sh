@@ -27,6 +27,8 @@ readonly NEEDS_FILES=(
     /usr/lib/python3/dist-packages/pyftpdlib/__init__.py:python3-pyftpdlib
     /usr/lib/lighttpd/mod_openssl.so:lighttpd-mod-openssl
     /usr/share/ieee-data/oui.csv:ieee-data
+    /usr/lib/python3/dist-packages/asyncssh/__init__.py:python3-asyncssh
+    /usr/include/zlib.h:zlib1g-dev
 )
 # More of them beside the scenes of a family of protocols: lines of command:package in record/needs-*.
 
@@ -71,6 +73,19 @@ fetch_aioquic() {
         aioquic==1.2.0 >&2 || die "could not download aioquic"
 }
 
+# An OpenSSL of former times, which current systems do not have any more: its source comes from the registry of Rust's
+# packages, and is built with SSL 3.0, RC4 and compression.
+fetch_openssl() {
+    local dir=$1/openssl
+    mkdir -p "$dir"
+    printf '[package]\nname = "old"\nversion = "0.0.0"\n[lib]\npath = "/dev/null"\n[dependencies]\nopenssl-src = "=111.28.2"\n' >"$dir/Cargo.toml"
+    (
+        cd "$dir" && "$CARGO" vendor -q vendor && cd vendor/openssl-src/openssl &&
+            ./config no-shared no-tests enable-ssl3 enable-ssl3-method enable-weak-ssl-ciphers zlib &&
+            make -j "$(nproc)" build_generated libcrypto.a libssl.a && make apps/openssl && mv apps/openssl "$1/openssl-old"
+    ) >"$dir/log" 2>&1 || die "could not build OpenSSL 1.1.1: $(tail -n 1 "$dir/log")"
+}
+
 if [ "${1:-}" = --inside ]; then
     shift
     OUT=$1 WORK=$2
@@ -97,6 +112,7 @@ while getopts o: option; do
 done
 shift $((OPTIND - 1))
 [ "$(id -u)" = 0 ] || die "needs root, for network namespaces (its own only)"
+CARGO=$(command -v cargo || echo cargo)
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 install_missing
 mkdir -p "$out"
@@ -104,6 +120,8 @@ out=$(cd "$out" && pwd)
 work=$(mktemp -d /tmp/sample-pcaps.XXXXXX)
 trap '[ -n "${KEEP_WORK:-}" ] || rm -rf "$work"' EXIT
 fetch_telnetd "$work"
+case " ${*:-oldtls} " in *" oldtls "*) [ -x "${OLD_OPENSSL:=$work/openssl-old}" ] || fetch_openssl "$work" ;; esac
+export OLD_OPENSSL=${OLD_OPENSSL:-}
 case " ${*:-quic} " in *" quic "*) fetch_aioquic "$work" ;; esac
 timeout --signal=KILL "$LIMIT_SECONDS" \
     unshare --net --mount --pid --uts --fork --kill-child --mount-proc \

@@ -218,6 +218,7 @@ const DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ("quic.pcap", "ja3", QUIC_JA3, "the same"),
     ("tls-weak-ciphers.pcap", "http_status", "200|200", "tshark does not put answers under a NULL cipher together"),
     ("weak-tls.pcap", "http_status", "200", "tshark does not put answers under a NULL cipher together"),
+    ("weak-tls-old.pcap", "http_status", "200", "tshark does not put answers under a NULL cipher together"),
 ];
 
 const QUIC_NAMES: &str = "printer3.office.example|printer3.office.example|printer3.office.example|\
@@ -244,8 +245,16 @@ const CIPHERS: &[(&str, &str)] = &[
     ("0xc02f", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
     ("0x009c", "TLS_RSA_WITH_AES_128_GCM_SHA256"),
     ("0x009e", "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"),
+    ("0xc013", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"),
+    ("0xc028", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"),
+    ("0xc0a3", "TLS_DHE_RSA_WITH_AES_256_CCM_8"),
+    ("0xcca8", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+    ("0x0004", "TLS_RSA_WITH_RC4_128_MD5"),
+    ("0x0033", "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"),
+    ("0xc018", "TLS_ECDH_anon_WITH_AES_128_CBC_SHA"),
 ];
 const VERSIONS: &[(&str, &str)] = &[
+    ("0x0300", "SSLv3"),
     ("0x0301", "TLSv1.0"),
     ("0x0302", "TLSv1.1"),
     ("0x0303", "TLSv1.2"),

@@ -62,6 +62,83 @@ fn every_weak_way_of_encrypting_is_found_and_nothing_else() {
 }
 
 #[test]
+fn every_weak_way_of_former_times_is_found_and_nothing_else() {
+    check(
+        "weak-tls-old.pcap",
+        &[
+            ("8201", &[("tls-ssl-version", "high")]),
+            ("8202", &[("tls-no-forward-secrecy", "low"), ("tls-weak-cipher", "medium")]),
+            ("8203", &[("tls-no-protection", "high")]), // nobody authenticated
+            ("8204", &[("tls-no-protection", "high")]), // no encryption
+            ("8205", &[("tls-compression", "medium")]),
+            ("8206", &[("tls-obsolete-version", "medium")]), // DTLS 1.0
+            ("8207", &[]),                                   // DTLS 1.2, sound
+            ("8208", &[("tls-no-protection", "high")]),      // DTLS 1.2, no encryption
+            (
+                // The client, which was told to offer all this.
+                "",
+                &[
+                    ("tls-client-compression", "low"),
+                    ("tls-client-obsolete-version", "medium"),
+                    ("tls-client-weak-ciphers", "low"),
+                    ("tls-no-post-quantum", "info"),
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn every_weak_algorithm_of_ssh_is_found_and_nothing_else() {
+    const OLD: (&str, &str) = ("ssh-no-post-quantum", "info");
+    check(
+        "weak-ssh.pcap",
+        &[
+            ("2201", &[OLD]),                                    // sound
+            ("2202", &[OLD, ("ssh-weak-algorithm", "medium")]),  // diffie-hellman-group1-sha1
+            ("2203", &[OLD, ("ssh-weak-algorithm", "medium")]),  // 3des-cbc
+            ("2204", &[OLD, ("ssh-outdated-algorithm", "low")]), // hmac-md5
+            ("2205", &[OLD, ("ssh-weak-algorithm", "medium")]),  // ssh-dss
+            ("2206", &[OLD, ("ssh-weak-algorithm", "medium")]),  // a key of RSA with 1024 bits
+            ("2207", &[OLD, ("ssh-outdated-algorithm", "low")]), // ssh-rsa, with SHA-1
+            ("2208", &[OLD, ("ssh-weak-algorithm", "medium")]),  // arcfour128
+            ("", &[OLD]),
+        ],
+    );
+}
+
+#[test]
+fn every_weak_way_to_a_tunnel_is_found_and_nothing_else() {
+    // All on one port; the last of the five exchanges is sound.
+    check(
+        "weak-ike.pcap",
+        &[(
+            "500",
+            &[
+                ("ike-aggressive-shared-secret", "medium"),
+                ("ike-outdated-algorithm", "low"),
+                ("ike-version-1", "low"),
+                ("ike-weak-algorithm", "medium"),
+            ],
+        )],
+    );
+    let (_temp, out) = scratch();
+    assert_eq!(read(["weak-ike.pcap"], &out).code, Some(exit::COMPLETE));
+    let chosen = table(&out, "ike").pick(&["chosen", "version", "exchange", "encryption", "groups"]);
+    let chosen: Vec<String> = chosen.iter().filter(|r| r[0] == "true").map(|r| r[1..].join(" ")).collect();
+    assert_eq!(
+        chosen,
+        [
+            "1 main 3DES modp1024",
+            "1 main AES_CBC-128 modp1536",
+            "1 aggressive AES_CBC-128 modp2048",
+            "2 sa-init 3DES modp1024",
+            "2 sa-init AES_GCM_16-256 x25519",
+        ]
+    );
+}
+
+#[test]
 fn every_fault_of_a_certificate_is_found_and_nothing_else() {
     check(
         "weak-certificates.pcap",
@@ -128,4 +205,19 @@ fn keys_find_the_logins_within_tls_and_make_no_findings_of_clear_text() {
         assert!(!String::from_utf8_lossy(&bytes).contains(&secret), "{}", entry.display());
     }
     assert!(!ran.stdout.contains(&secret) && !ran.stderr.contains(&secret));
+}
+
+#[test]
+fn keys_open_what_datagrams_carry() {
+    let file = samples_folder().join("dtls-keys.pcapng");
+    let (_temp, out) = scratch();
+    assert_eq!(read([&file], &out).code, Some(exit::COMPLETE));
+    let asked = table(&out, "controllers").pick(&["resp_port", "service", "action", "object", "decrypted"]);
+    let want = |port: &str| [port, "coap", "get", "/door", "true"].map(str::to_owned).to_vec();
+    // GCM, CCM with short tags, ChaCha20, CBC, and DTLS 1.0.
+    assert_eq!(asked, ["5701", "5702", "5703", "5704", "5705"].map(want));
+    let flows = table(&out, "flows").pick(&["service", "inner_service"]);
+    assert_eq!(flows.iter().filter(|r| r[..] == ["dtls", "coap"]).count(), 5);
+    let rules = table(&out, "findings").column("rule_id");
+    assert!(!rules.iter().any(|r| r.starts_with("coap")), "it was not in clear: {rules:?}");
 }

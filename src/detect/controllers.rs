@@ -75,6 +75,10 @@ pub fn operation(home: &HomeNet, cx: &Cx<'_>, o: &Operation<'_>, first: bool, ou
     if exposed {
         push(in_use, format!("{} without a login: {what}", o.service));
     }
+    // Both rest on SHA-1 (OPC 10000-7, which no longer recommends them); once the server went along, they are in use.
+    if o.action == "open-channel" && o.from == Direction::Resp && matches!(o.object, "Basic128Rsa15" | "Basic256") {
+        push("opcua-weak-policy", format!("the server opened a channel with the policy {}", o.object));
+    }
     if o.changes
         && let Some(rule) = write
     {
@@ -146,6 +150,14 @@ mod tests {
         );
         let told = Operation::new("bacnet", Direction::Resp, "i-am");
         assert_eq!(judged("10.0.0.5", &told, true), [("bacnet-in-use", "10.0.0.5".to_owned())]);
+    }
+
+    #[test]
+    fn an_old_policy_counts_once_the_server_goes_along() {
+        let open = |from, object| Operation { object, ..Operation::new("opcua", from, "open-channel") };
+        assert_eq!(judged("10.0.0.5", &open(Direction::Resp, "Basic256"), false)[0].0, "opcua-weak-policy");
+        assert!(judged("10.0.0.5", &open(Direction::Orig, "Basic256"), true).is_empty());
+        assert!(judged("10.0.0.5", &open(Direction::Resp, "Basic256Sha256"), false).is_empty());
     }
 
     fn mqtt_judged(connect: &mqtt::Connect, first: bool) -> Vec<&'static str> {

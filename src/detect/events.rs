@@ -4,7 +4,7 @@ use super::sighting::Sighting;
 use super::voice;
 use super::web;
 use super::windows;
-use super::{cleartext, controllers, databases, discovery, mail, management, provisioning, remote, ssh, tls};
+use super::{cleartext, controllers, databases, discovery, ike, mail, management, provisioning, remote, ssh, tls};
 use crate::policy::HomeNet;
 use crate::proto::api::Cx;
 use crate::proto::dtls;
@@ -96,6 +96,7 @@ pub fn judge(home: &HomeNet, cx: &Cx<'_>, event: &Event<'_>, first: bool, out: &
         Event::Kerberos(e) => windows::kerberos(home, cx, e, out),
         Event::Rdp(e) => windows::rdp(home, cx, e, out),
         Event::OncRpc(e) => windows::rpc(home, cx, e, first, out),
+        Event::Ike(e) => ike::message(home, cx, e, out),
         Event::Ssh(e) => ssh::connection(home, cx, e, out),
         Event::Vnc(e) => remote::vnc(home, cx, e, out),
         Event::Adb(e) => remote::adb(home, cx, e, out),

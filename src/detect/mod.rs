@@ -13,6 +13,7 @@ pub mod events;
 pub mod findings;
 pub mod frames;
 pub mod guessing;
+pub mod ike;
 pub mod intel;
 pub mod login;
 pub mod mail;

@@ -14,6 +14,9 @@ const NAME_BYTES: usize = 64;
 /// Algorithms that evidence names.
 const SHOWN: usize = 6;
 
+/// Bits below which a key of RSA or DSA, and a Diffie-Hellman group, is weak (SP 800-131A; RFC 9142, section 1.3).
+const BITS_MIN: u32 = 2048;
+
 /// How bad an algorithm is; later is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Grade {
@@ -192,6 +195,14 @@ pub fn connection(home: &HomeNet, cx: &Cx<'_>, SshEvent(c): &SshEvent<'_>, out: 
     quantum(c, client_is_ours, server_is_ours, &mut judge);
 }
 
+/// What is too short, in words. The lengths of DSA and of fixed groups go with their names.
+fn short(c: &SshConnection) -> impl Iterator<Item = String> {
+    let is_dsa = c.host_key_algorithm().is_some_and(|name| Use::HostKey.grade(name) == Grade::Weak);
+    let key = c.host_key.as_ref().and_then(|k| k.bits).filter(|_| !is_dsa);
+    let word = |what: &str, bits: Option<u32>| bits.filter(|b| *b < BITS_MIN).map(|b| format!("{what} of {b} bits"));
+    [word("host key", key), word("group", c.dh_bits)].into_iter().flatten()
+}
+
 fn negotiated(c: &SshConnection, judge: &mut Judge<'_, '_>) {
     if c.kex().is_none() {
         return;
@@ -203,10 +214,16 @@ fn negotiated(c: &SshConnection, judge: &mut Judge<'_, '_>) {
         ("ssh-outdated-algorithm", Grade::Outdated),
     ] {
         let bad: Vec<Named<'_>> = agreed.iter().copied().filter(|(kind, name)| kind.grade(name) == grade).collect();
-        if bad.is_empty() {
+        let mut list = words(&bad);
+        if grade == Grade::Weak {
+            for length in short(c) {
+                list += if list.is_empty() { "" } else { ", " };
+                list += &length;
+            }
+        }
+        if list.is_empty() {
             continue;
         }
-        let list = words(&bad);
         let evidence = format!("agreed on {list}");
         match grade {
             Grade::Outdated => judge.service(rule, list, evidence),
@@ -344,6 +361,30 @@ mod tests {
         let mut out = MODERN;
         out[place] = list;
         out
+    }
+
+    #[test]
+    fn a_short_key_and_a_short_group_are_weak() {
+        use crate::proto::remote::ssh_key::HostKey;
+        let old = [
+            "diffie-hellman-group-exchange-sha256,mlkem768x25519-sha256,kex-strict-c-v00@openssh.com,kex-strict-s-v00@openssh.com",
+            "rsa-sha2-256",
+            "aes128-ctr",
+            "hmac-sha2-256",
+        ];
+        let with = |bits, dh_bits| SshConnection {
+            client: Some(lists(old)),
+            server: Some(lists(old)),
+            host_key: Some(HostKey { bits: Some(bits), fingerprint: String::new() }),
+            dh_bits: Some(dh_bits),
+            ..SshConnection::default()
+        };
+        let told = |c: &SshConnection| {
+            seen("10.0.0.9", "10.0.0.5", c).into_iter().map(|s| (s.rule, s.evidence)).collect::<Vec<_>>()
+        };
+        assert!(told(&with(2048, 2048)).is_empty());
+        let both = "agreed on host key of 1024 bits, group of 1536 bits".to_owned();
+        assert_eq!(told(&with(1024, 1536)), [("ssh-weak-algorithm", both)]);
     }
 
     #[test]

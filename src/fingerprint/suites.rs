@@ -1,4 +1,4 @@
-//! What the numbers of cipher suites stand for, as far as it bears on how well they protect.
+//! What the names and numbers of cipher suites stand for: cipher, mode and hash, and how well they protect.
 //!
 //! A ClientHello holds up to a hundred of them, so each is looked up in a table of 64 KiB that is made
 //! from the names of the IANA registry at first use.
@@ -82,7 +82,109 @@ impl Flaws {
     }
 }
 
-/// A cipher suite.
+/// Whether a name has a part, between its underscores.
+fn has(name: &str, part: &str) -> bool {
+    name.split('_').any(|p| p.eq_ignore_ascii_case(part))
+}
+
+/// What a suite encrypts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bulk {
+    /// Nothing: the suite authenticates alone.
+    Null,
+    /// DES, also with 40 bits.
+    Des,
+    /// Triple DES.
+    TripleDes,
+    /// RC2.
+    Rc2,
+    /// RC4.
+    Rc4,
+    /// IDEA.
+    Idea,
+    /// SEED.
+    Seed,
+    /// AES with keys of so many bits, in a mode.
+    Aes(u16, Mode),
+    /// ChaCha20 with Poly1305.
+    ChaCha20,
+    /// Anything else, and what is no cipher.
+    Other,
+}
+
+/// How AES is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// In chains of blocks, with a MAC beside it.
+    Cbc,
+    /// GCM.
+    Gcm,
+    /// CCM with a tag of so many bytes.
+    Ccm(u8),
+}
+
+impl Bulk {
+    /// Of a name of the IANA registry, or of one of SSL 2.
+    pub fn of_name(name: &str) -> Self {
+        let has = |part: &str| has(name, part);
+        if has("NULL") || name == "TLS_SHA256_SHA256" || name == "TLS_SHA384_SHA384" {
+            Self::Null
+        } else if has("3DES") || has("EDE3") {
+            Self::TripleDes
+        } else if has("DES") || has("DES40") {
+            Self::Des
+        } else if has("RC2") {
+            Self::Rc2
+        } else if has("RC4") {
+            Self::Rc4
+        } else if has("IDEA") {
+            Self::Idea
+        } else if has("SEED") {
+            Self::Seed
+        } else if has("CHACHA20") {
+            Self::ChaCha20
+        } else if has("AES") {
+            let mode = match (has("GCM"), has("CCM"), has("CBC")) {
+                (true, ..) => Mode::Gcm,
+                // `_8` at the end stands for a tag of half the length (RFC 6655, section 4).
+                (_, true, _) => Mode::Ccm(if has("8") { 8 } else { 16 }),
+                (_, _, true) => Mode::Cbc,
+                _ => return Self::Other,
+            };
+            Self::Aes(if has("256") { 256 } else { 128 }, mode)
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The hash that a suite names at its end: of the MAC where the cipher needs one, else of the key derivation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digest {
+    /// MD5.
+    Md5,
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+}
+
+impl Digest {
+    /// Of a name of the IANA registry, or of one of SSL 2; suites of CCM name none but that of TLS 1.3.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Some(match name.rsplit('_').next()? {
+            "MD5" => Self::Md5,
+            "SHA" => Self::Sha1,
+            "SHA256" => Self::Sha256,
+            "SHA384" => Self::Sha384,
+            _ => return None,
+        })
+    }
+}
+
+/// A cipher suite, as far as it bears on how well it protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Suite(u8);
 
@@ -94,36 +196,28 @@ const SEED: u8 = 0x40;
 impl Suite {
     /// Of a name of the IANA registry, or of one of SSL 2.
     pub fn of_name(name: &str) -> Self {
-        let has = |part: &str| name.split('_').any(|p| p.eq_ignore_ascii_case(part));
         let starts = |prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
         // Values that stand for no cipher (RFC 5746, section 3.3; RFC 7507, section 2).
         if name.ends_with("_SCSV") {
             return Self(0);
         }
-        let flaw = if has("NULL") || name == "TLS_SHA256_SHA256" || name == "TLS_SHA384_SHA384" {
-            Some(Flaw::NoEncryption)
-        } else if has("anon") {
-            Some(Flaw::NoAuthentication)
-        } else if has("EXPORT") || has("EXPORT40") || has("EXPORT1024") || has("DES40") {
-            Some(Flaw::Export)
-        } else if has("3DES") || has("EDE3") {
-            Some(Flaw::TripleDes)
-        } else if has("DES") {
-            Some(Flaw::Des)
-        } else if has("RC2") {
-            Some(Flaw::Rc2)
-        } else if has("RC4") {
-            Some(Flaw::Rc4)
-        } else if has("IDEA") {
-            Some(Flaw::Idea)
-        } else if has("MD5") {
-            Some(Flaw::Md5)
-        } else {
-            None
+        let has = |part: &str| has(name, part);
+        let bulk = Bulk::of_name(name);
+        let flaw = match bulk {
+            Bulk::Null => Some(Flaw::NoEncryption),
+            _ if has("anon") => Some(Flaw::NoAuthentication),
+            _ if has("EXPORT") || has("EXPORT40") || has("EXPORT1024") || has("DES40") => Some(Flaw::Export),
+            Bulk::TripleDes => Some(Flaw::TripleDes),
+            Bulk::Des => Some(Flaw::Des),
+            Bulk::Rc2 => Some(Flaw::Rc2),
+            Bulk::Rc4 => Some(Flaw::Rc4),
+            Bulk::Idea => Some(Flaw::Idea),
+            _ if Digest::of_name(name) == Some(Digest::Md5) => Some(Flaw::Md5),
+            _ => None,
         };
         let fixed = starts(&["TLS_RSA_", "TLS_DH_", "TLS_ECDH_", "TLS_PSK_WITH_", "TLS_KRB5_", "SSL_"]) && !has("anon");
         let bit = |on: bool, bit: u8| if on { bit } else { 0 };
-        Self(flaw.map_or(0, |f| f as u8) | bit(has("CBC"), CBC) | bit(fixed, STATIC) | bit(has("SEED"), SEED))
+        Self(flaw.map_or(0, |f| f as u8) | bit(has("CBC"), CBC) | bit(fixed, STATIC) | bit(bulk == Bulk::Seed, SEED))
     }
 
     /// Of a number; one without a name has no properties.
@@ -242,6 +336,22 @@ mod tests {
         let old =
             ["SSL_CK_RC4_128_EXPORT40_WITH_MD5", "SSL_CK_DES_192_EDE3_CBC_WITH_MD5", "SSL_CK_RC2_128_CBC_WITH_MD5"];
         assert_eq!(old.map(|n| Suite::of_name(n).flaw()), [Some(Flaw::Export), Some(Flaw::TripleDes), Some(Flaw::Rc2)]);
+    }
+
+    #[test]
+    fn names_are_taken_apart() {
+        for (name, bulk, digest) in [
+            ("TLS_RSA_WITH_AES_256_CBC_SHA", Bulk::Aes(256, Mode::Cbc), Some(Digest::Sha1)),
+            ("TLS_AES_128_GCM_SHA256", Bulk::Aes(128, Mode::Gcm), Some(Digest::Sha256)),
+            ("TLS_AES_128_CCM_8_SHA256", Bulk::Aes(128, Mode::Ccm(8)), Some(Digest::Sha256)),
+            ("TLS_DHE_RSA_WITH_AES_256_CCM", Bulk::Aes(256, Mode::Ccm(16)), None),
+            ("TLS_RSA_WITH_CAMELLIA_128_CBC_SHA", Bulk::Other, Some(Digest::Sha1)),
+            ("TLS_SHA384_SHA384", Bulk::Null, Some(Digest::Sha384)),
+            ("TLS_EMPTY_RENEGOTIATION_INFO_SCSV", Bulk::Other, None),
+            ("SSL_CK_DES_192_EDE3_CBC_WITH_MD5", Bulk::TripleDes, Some(Digest::Md5)),
+        ] {
+            assert_eq!((Bulk::of_name(name), Digest::of_name(name)), (bulk, digest), "{name}");
+        }
     }
 
     #[test]

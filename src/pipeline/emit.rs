@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::app::ServerName;
 use super::options::EngineOptions;
 use super::output::{NameBinding, ShardOutput};
@@ -16,7 +18,7 @@ use crate::detect::outdated;
 use crate::detect::{Party, Sighting, cleartext, events, frames, intel, sighting};
 use crate::device::{Claim, ClaimDedup, links::BannerDedup};
 use crate::flow::key::protocol;
-use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login, Transport};
+use crate::proto::api::{About, Announcement, Carries, Cx, Direction, Fact, FlowView, Login, Presented, Transport};
 use crate::proto::link;
 use crate::proto::quic;
 use crate::proto::registry::Event;
@@ -196,7 +198,7 @@ impl<'a> Emitter<'a> {
         }
         match (event, certificates::tls(event)) {
             (_, Some(TlsEvent::Certificates { sender, from_server, chain, sha256 })) => {
-                self.certificates(&at, *sender, *from_server, chain.iter().zip(*sha256));
+                self.certificates(&at, "tls", *sender, *from_server, chain.iter().zip(*sha256));
             }
             (_, Some(TlsEvent::Handshake(handshake))) | (Event::Quic(quic::Event::Handshake(handshake)), None) => {
                 self.handshake(&at, handshake);
@@ -204,6 +206,9 @@ impl<'a> Emitter<'a> {
             _ => {}
         }
         let protocol = event.protocol().spec().name;
+        if let Some(presented) = event.presents() {
+            self.presented(&at, protocol, presented);
+        }
         event.facts(&mut |fact| self.fact(&at, protocol, fact));
         event.leases(&mut |about, ip| self.lease(&at, protocol, about, ip));
         let flow = at.flow;
@@ -239,17 +244,29 @@ impl<'a> Emitter<'a> {
         event.leases(&mut |about, ip| self.lease(&at, spec.name, about, ip));
     }
 
-    /// Writes down the certificates of one side of a handshake.
+    /// Writes down and judges certificates that another protocol than TLS shows.
+    fn presented(&mut self, at: &Cx<'_>, protocol: &'static str, Presented { sender, chain }: Presented<'_>) {
+        let sha256: Vec<[u8; 32]> = chain.iter().map(|der| Sha256::digest(der).into()).collect();
+        self.certificates(at, protocol, sender, sender == Direction::Resp, chain.iter().zip(&sha256));
+        if let Some(own) = sha256.first().and_then(|first| self.learnt.certificates.get(first)) {
+            let mut found = Vec::new();
+            certificates::presented(&self.options.home, at, protocol, sender, &own, &mut found);
+            self.sighted(found);
+        }
+    }
+
+    /// Writes down the certificates of one side, as a protocol showed them.
     fn certificates<'c>(
         &mut self,
         at: &Cx<'_>,
+        protocol: &'static str,
         sender: Direction,
         from_server: bool,
         chain: impl Iterator<Item = (&'c &'c [u8], &'c [u8; 32])>,
     ) {
         let flow = at.flow;
         let (host, peer) = (certificates::party(flow, sender), certificates::party(flow, sender.other()));
-        let datagrams = flow.transport == Transport::Udp;
+        let datagrams = flow.transport == Transport::Udp && protocol == "tls";
         for (position, (der, sha256)) in chain.enumerate() {
             let (known, read) = self.learnt.certificates.learn(sha256, der);
             if read {
@@ -268,7 +285,7 @@ impl<'a> Emitter<'a> {
                     [("certificate-subject", &known.facts.subject), ("certificate-issuer", &known.facts.issuer)];
                 for (attribute, name) in names {
                     let value = name.as_deref().unwrap_or_default().as_bytes();
-                    self.fact(at, "tls", Fact { about: About::Side(sender), attribute, value });
+                    self.fact(at, protocol, Fact { about: About::Side(sender), attribute, value });
                 }
             }
             if self.learnt.certificates.is_new_at(sha256, host.ip, flow.resp_port, from_server) {
@@ -279,6 +296,7 @@ impl<'a> Emitter<'a> {
                     from_server,
                     position: u8::try_from(position).unwrap_or(u8::MAX),
                     datagrams,
+                    service: protocol,
                     port: flow.resp_port,
                     flow_id: flow.flow_id,
                     capture: flow.capture,

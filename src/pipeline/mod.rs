@@ -24,6 +24,7 @@ pub mod syn;
 pub mod tables;
 mod tells;
 mod totals;
+mod unread;
 mod wrapped;
 pub mod writer;
 

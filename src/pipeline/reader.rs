@@ -7,9 +7,10 @@ use super::inner::Inner;
 use super::multiplex::Besides;
 use super::wrapped::WrappedTls;
 use crate::base::{Timestamp, limits};
+use crate::detect::certificates;
 use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Probe, Progress, Transport};
 use crate::proto::named::{self, Glance};
-use crate::proto::registry::{Event, Parser, Protocol};
+use crate::proto::registry::{Parser, Protocol};
 use crate::proto::tls::TlsEvent;
 use crate::proto::tls::opening::keylog::KeyStore;
 use crate::stream::{Chunk, Taken};
@@ -301,7 +302,7 @@ impl Reader {
         let cx = Cx { ts: at.0, packet: at.1, flow: &self.view, limited: &self.limited };
         let (had_event, inner) = (&mut self.had_event, &mut self.inner);
         let progress = parser.on_data(cx, dir, bytes, &mut |event| {
-            if let Event::Tls(TlsEvent::Plain { sender, bytes, in_clear }) = event {
+            if let Some(&TlsEvent::Plain { sender, bytes, in_clear }) = certificates::tls(&event) {
                 let inner = inner.get_or_insert_with(|| Box::new(Inner::new(cx.flow, &self.keys, in_clear)));
                 inner.read(sender, bytes, at, emit);
                 return;

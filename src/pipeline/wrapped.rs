@@ -5,17 +5,18 @@
 
 use super::emit::Emitter;
 use super::reader::begins_hello;
+use super::unread::Unread;
 use crate::base::{Timestamp, limits};
 use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Progress, Wrapped};
 use crate::proto::registry::{Parser, Protocol};
+use crate::stream::Taken;
 
 /// One conversation of TLS within a flow.
 struct Inner {
     session: u64,
     parser: Parser,
-    /// What is not read yet of each direction, and how much of what follows is of no interest.
-    unread: [Vec<u8>; 2],
-    skip: [u64; 2],
+    /// What is not read yet of each direction.
+    unread: [Unread; 2],
     done: bool,
     had_event: bool,
     /// The flow, or the link, and when something was heard of it last.
@@ -32,7 +33,7 @@ pub(super) struct WrappedTls {
 impl WrappedTls {
     /// Bytes of memory.
     pub(super) fn size(&self) -> usize {
-        let unread = |i: &Inner| i.unread.iter().map(Vec::capacity).sum::<usize>();
+        let unread = |i: &Inner| i.unread.iter().map(Unread::heap).sum::<usize>();
         self.list.iter().map(|i| size_of::<Inner>() + i.parser.size() + unread(i)).sum()
     }
 
@@ -74,7 +75,6 @@ impl Inner {
             session,
             parser: Protocol::Tls.parser(),
             unread: Default::default(),
-            skip: [0; 2],
             done: false,
             had_event: false,
             view: *cx.flow,
@@ -83,36 +83,35 @@ impl Inner {
     }
 
     fn read(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut Emitter<'_>) {
-        let (Some(unread), Some(skip)) = (self.unread.get_mut(dir.index()), self.skip.get_mut(dir.index())) else {
-            return;
-        };
         self.at = (cx.ts, cx.packet);
-        let passed = bytes.len().min(usize::try_from(*skip).unwrap_or(usize::MAX));
-        *skip -= passed as u64;
-        let bytes = bytes.get(passed..).unwrap_or_default();
-        if self.done || bytes.is_empty() {
+        if self.done {
             return;
         }
-        if unread.len() + bytes.len() > limits::WRAPPED_BYTES_MAX {
-            cx.limit_hit();
-            self.end(emit);
-            return;
-        }
-        unread.extend_from_slice(bytes);
+        let Some(bytes) = self.side(dir).add(bytes) else { return };
         let had_event = &mut self.had_event;
-        let progress = self.parser.on_data(cx, dir, unread, &mut |event| {
+        let progress = self.parser.on_data(cx, dir, &bytes, &mut |event| {
             emit.event(cx, &event, !*had_event);
             *had_event = true;
         });
-        match progress {
-            Progress::Done => unread.clear(),
-            Progress::Partial { consumed, .. } => drop(unread.drain(..consumed.min(unread.len()))),
-            Progress::Skip(n) => {
-                unread.clear();
-                *skip = n;
-            }
-            Progress::Finished | Progress::Violation(_) | Progress::Handover { .. } => self.end(emit),
+        let taken = match progress {
+            Progress::Done => Taken::All,
+            Progress::Partial { consumed, needed } => Taken::Some { consumed, needed },
+            Progress::Skip(n) => Taken::Skip(n),
+            Progress::Finished | Progress::Violation(_) | Progress::Handover { .. } => Taken::Stop,
+        };
+        let over = matches!(taken, Taken::Stop);
+        let fits = self.side(dir).settle(bytes, taken, limits::WRAPPED_BYTES_MAX);
+        if !fits {
+            cx.limit_hit();
         }
+        if over || !fits {
+            self.end(emit);
+        }
+    }
+
+    fn side(&mut self, dir: Direction) -> &mut Unread {
+        let [orig, resp] = &mut self.unread;
+        if dir == Direction::Orig { orig } else { resp }
     }
 
     fn end(&mut self, emit: &mut Emitter<'_>) {

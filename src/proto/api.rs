@@ -320,6 +320,15 @@ pub struct Wrapped {
     pub bytes: Vec<u8>,
 }
 
+/// Certificates that one side shows in other messages than those of TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'e> {
+    /// Who shows them.
+    pub sender: Direction,
+    /// The certificates in DER, the sender's own first.
+    pub chain: &'e [&'e [u8]],
+}
+
 /// An event of a protocol.
 pub trait Event {
     /// Time and packet of the row where they differ from those of the bytes that completed it.
@@ -369,6 +378,11 @@ pub trait Event {
 
     /// Hands over the addresses that were given to devices in this event.
     fn leases(&self, _tell: &mut dyn FnMut(About, Addr)) {}
+
+    /// The certificates that this event shows, unless it is of TLS.
+    fn presents(&self) -> Option<Presented<'_>> {
+        None
+    }
 
     /// Hands over the DNS servers that clients are told to use in this event.
     fn resolvers(&self, _tell: &mut dyn FnMut(Addr)) {}

@@ -4,7 +4,7 @@
 //! answer that one known password would have given, and compares.
 
 mod crackable;
-mod hash;
+pub mod hash;
 mod kerberos;
 mod keys;
 mod plain;

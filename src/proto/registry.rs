@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 use hashbrown::HashMap;
 
 use super::api::{
-    About, Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Probe, Progress, Spec, Transport, Wrapped,
+    About, Announcement, AppParser, Cx, Direction, Event as _, Fact, Login, Presented, Probe, Progress, Spec,
+    Transport, Wrapped,
 };
 use super::tls::opening::keylog::KeyStore;
 use crate::base::{Addr, Timestamp, secret::Reveal};
@@ -144,6 +145,11 @@ macro_rules! protocols {
                 match self { $(Self::$name(e) => e.leases(tell)),+ }
             }
 
+            /// See [`super::api::Event::presents`].
+            pub fn presents(&self) -> Option<Presented<'_>> {
+                match self { $(Self::$name(e) => e.presents()),+ }
+            }
+
             /// See [`super::api::Event::resolvers`].
             pub fn resolvers(&self, tell: &mut dyn FnMut(Addr)) {
                 match self { $(Self::$name(e) => e.resolvers(tell)),+ }
@@ -174,6 +180,7 @@ protocols! {
     Quic => super::quic::Quic,
     Snmp => super::management::snmp::Snmp,
     OpenVpn => super::remote::openvpn::OpenVpn,
+    Ike => super::remote::ike::Ike,
     Kerberos => super::windows::kerberos::Kerberos,
     Ldap => super::windows::ldap::Ldap,
     Rdp => super::windows::rdp::Rdp,

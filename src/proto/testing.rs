@@ -38,6 +38,8 @@ pub struct Seen {
     pub rows: Vec<Vec<(&'static str, String)>>,
     /// `Debug` of each login; the secret in it is blanked by its type.
     pub logins: Vec<String>,
+    /// Certificates that others than TLS show: who, and the bytes in hex, one behind the other.
+    pub presented: Vec<String>,
     /// Server names with their source.
     pub names: Vec<(&'static str, String)>,
     /// Why the parser stopped early: `Finished` or `Violation`.
@@ -395,6 +397,9 @@ impl Seen {
             Some((ts, packet)) => format!("@{}s#{packet} {event:?}", ts.seconds()),
             None => format!("{event:?}"),
         });
+        self.presented.extend(
+            event.presents().map(|p| format!("{:?} {}", p.sender, crate::fingerprint::hex(&p.chain.join(&b' ')))),
+        );
         self.logins.extend(event.login().map(|l| format!("{l:?}")));
         self.names.extend(event.server_name().map(|(s, n)| (s, String::from_utf8_lossy(n).into_owned())));
         if event.has_row() {

@@ -36,6 +36,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("software.toml", include_str!("../../signatures/rules/software.toml")),
     ("ssh.toml", include_str!("../../signatures/rules/ssh.toml")),
     ("tls.toml", include_str!("../../signatures/rules/tls.toml")),
+    ("vpn.toml", include_str!("../../signatures/rules/vpn.toml")),
     ("voice.toml", include_str!("../../signatures/rules/voice.toml")),
     ("web.toml", include_str!("../../signatures/rules/web.toml")),
     ("windows.toml", include_str!("../../signatures/rules/windows.toml")),

@@ -48,6 +48,16 @@ pub const WRAPPED_SESSIONS_MAX: usize = 8;
 pub const WRAPPED_BYTES_MAX: usize = TLS_MESSAGE_BYTES_MAX + (20 << 10);
 /// Messages of one direction of OpenVPN's control channel that wait for their turn; OpenVPN keeps 12.
 pub const OPENVPN_WAITING_MAX: usize = 16;
+/// Different algorithms of one sort that one message of IKE may offer; strongSwan's default offers some 10.
+pub const IKE_ALGORITHMS_MAX: usize = 64;
+/// Vendor identifiers of one message of IKE that are kept.
+pub const IKE_VENDORS_MAX: usize = 16;
+/// Bytes of one of them; most are hashes of 16.
+pub const IKE_VENDOR_BYTES_MAX: usize = 32;
+/// Bytes of an identity in IKE.
+pub const IKE_IDENTITY_BYTES_MAX: usize = 256;
+/// Different messages of one flow of IKE that are told.
+pub const IKE_MESSAGES_TOLD_MAX: usize = 64;
 /// Bytes of the lines that an SSH server may send before its version (RFC 4253, section 4.2, sets
 /// no bound).
 pub const SSH_PREAMBLE_BYTES_MAX: usize = 8 << 10;

@@ -57,7 +57,7 @@ pub struct Faults {
     /// Days that it is valid, where they are more than its authority may give.
     too_long: Option<i64>,
     /// The device that leaves the factory with it.
-    factory: Option<&'static str>,
+    pub(super) factory: Option<&'static str>,
     /// Whether an authority for the public Web seems to have issued it.
     public: bool,
     /// Whether it has a name with a star.
@@ -162,6 +162,52 @@ fn validity(facts: &CertificateFacts, now: Timestamp) -> Validity {
     }
 }
 
+/// Whether a time is within the validity of a certificate; `inside` says whether its holder is, who could renew it.
+pub(super) fn times(
+    facts: &CertificateFacts,
+    now: Timestamp,
+    inside: bool,
+    make: impl Fn(&'static str, String) -> Sighting,
+    out: &mut Vec<Sighting>,
+) {
+    let (rule, words) = match validity(facts, now) {
+        Validity::Good => return,
+        Validity::Expired(ago) => {
+            ("certificate-expired", format!("expired on {}, {} days before", date(facts.not_after), ago / DAY))
+        }
+        Validity::Early(left) => (
+            "certificate-not-yet-valid",
+            format!("is valid from {}, {} days later", date(facts.not_before), left / DAY),
+        ),
+        Validity::Soon(left) if inside => {
+            ("certificate-expires-soon", format!("expires on {}, in {} days", date(facts.not_after), left / DAY))
+        }
+        Validity::Soon(_) => return,
+    };
+    out.push(make(rule, format!("{} {words}", subject(facts))));
+}
+
+/// Whether the key and the signature of a certificate still protect.
+pub(super) fn strength(known: &Known, make: impl Fn(&'static str, String) -> Sighting, out: &mut Vec<Sighting>) {
+    let facts = &known.facts;
+    if let (Some(rule), Some(key)) = (known.faults.key, &facts.key) {
+        let kind = key.curve.as_deref().unwrap_or(&key.kind);
+        let exponent = match key.exponent {
+            Some(e) if e < 3 || e % 2 == 0 => format!(" and exponent {e}"),
+            _ => String::new(),
+        };
+        let evidence = format!("{}: {kind} key of {} bits{exponent}", subject(facts), key.bits.unwrap_or(0));
+        out.push(make(rule, evidence));
+    }
+    if let Some(rule) = known.faults.signature {
+        let algorithm = facts.signature_algorithm.as_deref().unwrap_or_default();
+        out.push(make(
+            rule,
+            format!("{} is signed with {algorithm}, issued {}", subject(facts), date(facts.not_before)),
+        ));
+    }
+}
+
 /// A date for evidence.
 fn date(seconds: Option<i64>) -> String {
     let time = seconds.and_then(|s| jiff::Timestamp::from_second(s).ok());
@@ -173,7 +219,7 @@ fn short(text: &str) -> &str {
 }
 
 /// The subject for evidence, or what stands for it.
-fn subject(facts: &CertificateFacts) -> &str {
+pub(super) fn subject(facts: &CertificateFacts) -> &str {
     match facts.subject.as_deref() {
         Some("") => facts.names.all.first().map_or("(no name)", |n| short(n)),
         Some(subject) => short(subject),
@@ -182,7 +228,7 @@ fn subject(facts: &CertificateFacts) -> &str {
 }
 
 /// What a finding about a certificate knows it by.
-fn detail(facts: &CertificateFacts) -> Cow<'static, str> {
+pub(super) fn detail(facts: &CertificateFacts) -> Cow<'static, str> {
     Cow::Owned(facts.sha256.get(..16).unwrap_or_default().to_owned())
 }
 
@@ -270,7 +316,8 @@ impl Case<'_> {
         let accepted = self.accepted(facts, validity, self_signed, mismatch, out);
         // Of a server outside, the finding about the client that went on says it all.
         if !accepted || self.about_server() {
-            self.times(facts, validity, out);
+            let inside = self.home.is_home(self.server.ip);
+            times(facts, self.cx.ts, inside, |rule, evidence| self.shown(rule, facts, evidence), out);
             if let Some(device) = faults.factory.filter(|_| self.home.is_home(self.server.ip)) {
                 let evidence = format!("{}: the certificate that comes with the device ({device})", subject(facts));
                 out.push(self.shown("certificate-factory-default", facts, evidence));
@@ -318,53 +365,15 @@ impl Case<'_> {
     /// Keys and signatures that no longer protect: of the server's own certificate, and of the one that
     /// vouches for it. What stands further up may be there for old clients only.
     fn strength(&self, own: &Known, chain: &[Arc<Known>], out: &mut Vec<Sighting>) {
-        self.strength_of(own, |rule, evidence| self.shown(rule, &own.facts, evidence), out);
+        strength(own, |rule, evidence| self.shown(rule, &own.facts, evidence), out);
         let next = chain.get(1).filter(|next| {
             next.facts.self_signed == Some(false)
                 && next.facts.subject.is_some()
                 && next.facts.subject == own.facts.issuer
         });
         if let Some(next) = next {
-            self.strength_of(next, |rule, evidence| self.shown(rule, &next.facts, evidence), out);
+            strength(next, |rule, evidence| self.shown(rule, &next.facts, evidence), out);
         }
-    }
-
-    fn strength_of(&self, known: &Known, make: impl Fn(&'static str, String) -> Sighting, out: &mut Vec<Sighting>) {
-        let facts = &known.facts;
-        if let (Some(rule), Some(key)) = (known.faults.key, &facts.key) {
-            let kind = key.curve.as_deref().unwrap_or(&key.kind);
-            let exponent = match key.exponent {
-                Some(e) if e < 3 || e % 2 == 0 => format!(" and exponent {e}"),
-                _ => String::new(),
-            };
-            let evidence = format!("{}: {kind} key of {} bits{exponent}", subject(facts), key.bits.unwrap_or(0));
-            out.push(make(rule, evidence));
-        }
-        if let Some(rule) = known.faults.signature {
-            let algorithm = facts.signature_algorithm.as_deref().unwrap_or_default();
-            out.push(make(
-                rule,
-                format!("{} is signed with {algorithm}, issued {}", subject(facts), date(facts.not_before)),
-            ));
-        }
-    }
-
-    fn times(&self, facts: &CertificateFacts, validity: Validity, out: &mut Vec<Sighting>) {
-        let (rule, words) = match validity {
-            Validity::Good => return,
-            Validity::Expired(ago) => {
-                ("certificate-expired", format!("expired on {}, {} days before", date(facts.not_after), ago / DAY))
-            }
-            Validity::Early(left) => (
-                "certificate-not-yet-valid",
-                format!("is valid from {}, {} days later", date(facts.not_before), left / DAY),
-            ),
-            Validity::Soon(left) if self.home.is_home(self.server.ip) => {
-                ("certificate-expires-soon", format!("expires on {}, in {} days", date(facts.not_after), left / DAY))
-            }
-            Validity::Soon(_) => return,
-        };
-        out.push(self.shown(rule, facts, format!("{} {words}", subject(facts))));
     }
 
     fn asked(&self) -> Option<&str> {
@@ -438,7 +447,7 @@ impl Case<'_> {
             detail: detail(facts),
             ..self.sighting(rule, self.client, Some(self.server), evidence)
         };
-        self.strength_of(own, make, out);
+        strength(own, make, out);
         if let Validity::Expired(ago) = validity(facts, self.cx.ts) {
             let words =
                 format!("the client's certificate, expired on {}, {} days before", date(facts.not_after), ago / DAY);

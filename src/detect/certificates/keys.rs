@@ -34,6 +34,7 @@ struct Kept {
     /// Its place in time: where it was shown first.
     order: (Timestamp, u32, u64, i64, u8),
     port: u16,
+    service: &'static str,
 }
 
 impl Kept {
@@ -47,6 +48,7 @@ impl Kept {
             bits: facts.key.as_ref().and_then(|k| k.bits).unwrap_or(0),
             host: s.host,
             peer: s.peer,
+            service: s.service,
             from_server: s.from_server,
             order: (s.ts, s.capture, s.packet, s.flow_id, s.position),
             port: s.port,
@@ -241,7 +243,7 @@ fn sighting(rule: &'static str, device: Party, peer: Option<Party>, kept: &Kept,
         peer,
         port: kept.port,
         peer_name: None,
-        service: Cow::Borrowed("tls"),
+        service: Cow::Borrowed(kept.service),
         flow_id,
         capture,
         packet,
@@ -367,6 +369,7 @@ mod tests {
             from_server: true,
             position: 0,
             datagrams: false,
+            service: "tls",
             port: 443,
             flow_id: i64::from(host),
             capture: 0,

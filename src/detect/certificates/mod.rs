@@ -8,10 +8,12 @@
 mod book;
 mod judge;
 pub mod keys;
+mod presented;
 mod primes;
 
 pub use book::{Book, Known};
 pub use judge::judge;
+pub use presented::presented;
 
 use super::sighting::Party;
 use crate::base::Timestamp;
@@ -20,10 +22,10 @@ use crate::proto::registry::Event;
 use crate::proto::tls::{Handshake, TlsEvent};
 use crate::record::{Column, RowBuffer, Table, Type};
 
-/// One row per certificate that a handshake shows.
+/// One row per certificate that is shown.
 pub static CERTIFICATES: Table = Table {
     name: "certificates",
-    doc: "Certificates: one row for each that a TLS handshake shows, in clear (up to TLS 1.2) or opened with the keys of its session (TLS 1.3)",
+    doc: "Certificates: one row for each that a TLS handshake shows, in clear (up to TLS 1.2) or opened with the keys of its session (TLS 1.3), and for each that OPC UA and IKE show in clear",
     prefix: &[],
     columns: &[
         Column::repeating("sha256", Type::Text, "SHA-256 of the certificate in DER, in hex"),
@@ -33,7 +35,11 @@ pub static CERTIFICATES: Table = Table {
         Column::new("packet", Type::Int64, "1-based number of the packet that completed it in the capture"),
         Column::repeating("host", Type::Text, "Address of who presented it"),
         Column::repeating("port", Type::Int32, "Port of the responder of the flow, which tells the service"),
-        Column::repeating("sender", Type::Text, "Who presented it in the handshake: server or client"),
+        Column::repeating(
+            "sender",
+            Type::Text,
+            "Who presented it: server or client (of OPC UA and IKE the responder and the originator of the flow)",
+        ),
         Column::repeating(
             "position",
             Type::Int32,
@@ -183,8 +189,10 @@ pub struct Shown {
     pub from_server: bool,
     /// Its place in the chain.
     pub position: u8,
-    /// Whether the handshake ran over datagrams.
+    /// Whether it was shown in a handshake of TLS over datagrams, as by the ends of a call.
     pub datagrams: bool,
+    /// Protocol that showed it.
+    pub service: &'static str,
     /// Port of the responder.
     pub port: u16,
     /// Flow.

@@ -9,11 +9,14 @@
 mod flight;
 mod record;
 
+use std::sync::Arc;
+
 use flight::{Flight, Message};
 use record::{Fragment, Record, content};
 
 use super::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport};
 use super::tls::conversation::{Carriage, Conversation};
+use super::tls::opening::keylog::KeyStore;
 use super::tls::{TABLE, TlsEvent, messages::kind};
 use crate::base::secret::Reveal;
 use crate::base::{Reader, limits};
@@ -112,14 +115,14 @@ impl Dtls {
         self.seen = true;
         self.conversation.half(dir).heard = true;
         match record {
-            Record::Plain { ty: content::HANDSHAKE, epoch: 0, payload } => self.handshake(cx, dir, payload, emit),
+            Record::Plain { ty: content::HANDSHAKE, epoch: 0, payload, .. } => self.handshake(cx, dir, payload, emit),
             Record::Plain { ty: content::CHANGE_CIPHER_SPEC, epoch: 0, .. } => {
                 self.flush(cx, emit);
                 self.conversation.cipher_changed(dir);
             }
-            Record::Plain { ty: content::ALERT, epoch: 0, payload } => self.conversation.alert(dir, payload),
+            Record::Plain { ty: content::ALERT, epoch: 0, payload, .. } => self.conversation.alert(dir, payload),
             Record::Plain { epoch: 0, .. } => {}
-            Record::Plain { ty, .. } => {
+            Record::Plain { ty, number, payload, .. } => {
                 self.flush(cx, emit);
                 self.conversation.cipher_changed(dir);
                 let half = self.conversation.half(dir);
@@ -127,6 +130,7 @@ impl Dtls {
                 if matches!(ty, content::DATA | content::TLS12_CID) {
                     half.data_records = half.data_records.saturating_add(1);
                 }
+                self.open(dir, number, ty, payload, emit);
             }
             Record::Unified { epoch, len } => {
                 self.flush(cx, emit);
@@ -140,6 +144,19 @@ impl Dtls {
                     half.data_records = half.data_records.saturating_add(1);
                 }
             }
+        }
+    }
+
+    /// An encrypted record: what is in it, where there are keys.
+    fn open(&mut self, dir: Direction, number: u64, ty: u8, payload: &[u8], emit: &mut Emit<'_>) {
+        let within = self.within;
+        if let Some(opener) = self.conversation.opener()
+            && opener.opens(dir)
+            && let Some(plain) = opener.open_numbered(dir, number, ty, payload)
+            && ty == content::DATA
+        {
+            let in_clear = opener.is_in_clear();
+            emit(Event { tls: TlsEvent::Plain { sender: dir, bytes: &plain, in_clear }, within });
         }
     }
 
@@ -213,6 +230,10 @@ impl AppParser for Dtls {
         record::probe(payload)
     }
 
+    fn bring_keys(&mut self, keys: &Arc<KeyStore>) {
+        self.conversation.bring_keys(keys.clone());
+    }
+
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) -> Progress {
         if cx.flow.transport != Transport::Udp {
             return Progress::Violation("DTLS is datagrams");
@@ -239,7 +260,7 @@ impl AppParser for Dtls {
     }
 
     fn heap(&self) -> usize {
-        self.flights.iter().map(Flight::heap).sum()
+        self.flights.iter().map(Flight::heap).sum::<usize>() + self.conversation.opener_heap()
     }
 
     fn on_end(&mut self, cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: &mut dyn FnMut(Event<'_>)) {

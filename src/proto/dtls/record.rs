@@ -39,6 +39,8 @@ pub enum Record<'a> {
         ty: u8,
         /// Epoch: counts changes of keys.
         epoch: u16,
+        /// Its number, with the epoch in front.
+        number: u64,
         /// What is in it; of the last record as much as was captured.
         payload: &'a [u8],
     },
@@ -74,10 +76,12 @@ pub fn next<'a>(bytes: &mut &'a [u8], cid: Option<usize>) -> Result<Record<'a>, 
         return Err(ReadError::invalid("record version"));
     }
     let epoch = r.be16("epoch")?;
-    r.skip("sequence number", 6)?;
+    let (high, low) = (r.be16("sequence number")?, r.be32("sequence number")?);
+    let number = u64::from(epoch) << 48 | u64::from(high) << 32 | u64::from(low);
     if ty == content::TLS12_CID {
         let Some(cid) = cid else {
-            return Ok(Record::Plain { ty, epoch, payload: std::mem::take(bytes).get(HEADER..).unwrap_or_default() });
+            let payload = std::mem::take(bytes).get(HEADER..).unwrap_or_default();
+            return Ok(Record::Plain { ty, epoch, number, payload });
         };
         r.skip("connection identifier", cid)?;
     }
@@ -88,7 +92,7 @@ pub fn next<'a>(bytes: &mut &'a [u8], cid: Option<usize>) -> Result<Record<'a>, 
     // A capture may have cut the datagram.
     let payload = r.take("record", len.min(r.remaining()))?;
     *bytes = r.rest();
-    Ok(Record::Plain { ty, epoch, payload })
+    Ok(Record::Plain { ty, epoch, number, payload })
 }
 
 fn unified<'a>(first: u8, r: &mut Reader<'a>, cid: Option<usize>) -> Result<Record<'a>, ReadError> {
@@ -171,7 +175,7 @@ pub fn probe(datagram: &[u8]) -> Probe {
     while !rest.is_empty() {
         let before = rest;
         let Ok(record) = next(&mut rest, None) else { return if is_hello { Probe::Yes } else { Probe::No } };
-        let Record::Plain { ty, epoch, payload } = record else { continue };
+        let Record::Plain { ty, epoch, payload, .. } = record else { continue };
         let said = Reader::new(before.get(HEADER - 2..).unwrap_or_default()).be16("record length").unwrap_or_default();
         let cut = ty != content::TLS12_CID && usize::from(said) > payload.len();
         let sound = match (ty, epoch) {
@@ -212,9 +216,9 @@ mod tests {
     fn plain_records_follow_each_other() {
         let mut rest = FINISHED;
         let first = next(&mut rest, None).unwrap();
-        assert_eq!(first, Record::Plain { ty: 20, epoch: 0, payload: &[1] });
+        assert_eq!(first, Record::Plain { ty: 20, epoch: 0, number: 5, payload: &[1] });
         let second = next(&mut rest, None).unwrap();
-        assert_eq!(second, Record::Plain { ty: 22, epoch: 1, payload: b"0123456789" });
+        assert_eq!(second, Record::Plain { ty: 22, epoch: 1, number: 1 << 48, payload: b"0123456789" });
         assert!(rest.is_empty());
     }
 
@@ -222,7 +226,8 @@ mod tests {
     fn a_connection_identifier_stands_before_the_length() {
         let record = b"\x19\xfe\xfd\0\x01\0\0\0\0\0\0\xc1\xd2\0\x03abc\x14";
         let mut rest = &record[..];
-        assert_eq!(next(&mut rest, Some(2)).unwrap(), Record::Plain { ty: 25, epoch: 1, payload: b"abc" });
+        let number = 1 << 48;
+        assert_eq!(next(&mut rest, Some(2)).unwrap(), Record::Plain { ty: 25, epoch: 1, number, payload: b"abc" });
         assert_eq!(rest, [0x14]);
         let mut rest = &record[..];
         next(&mut rest, None).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! message: kind(3 letters) chunk(1 letter) length(4, the low byte first, header included) ...
-//! HEL:     version(4) four limits(16) endpoint    OPN: channel(4) policy certificate thumbprint ...
+//! HEL:     version(4) four limits(16) endpoint    OPN: channel(4) policy certificates thumbprint ...
 //! ```
 
 use super::operation::{Operation, TABLE, Told};
@@ -46,6 +46,27 @@ fn user_token(body: &[u8]) -> Option<(&[u8], &[u8])> {
     algorithm.is_empty().then_some((user, password))
 }
 
+/// The certificates of a side, its own first: they stand one behind the other, each with its length in its first bytes (X.690).
+fn chain<'b>(cx: &Cx<'_>, bytes: &'b [u8]) -> Vec<&'b [u8]> {
+    let mut found = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let len = match rest {
+            [0x30, 0x82, a, b, ..] => 4 + usize::from(u16::from_be_bytes([*a, *b])),
+            [0x30, 0x81, a, ..] => 3 + usize::from(*a),
+            _ => rest.len(),
+        };
+        if found.len() >= limits::TLS_CHAIN_MAX {
+            cx.limit_hit();
+            break;
+        }
+        let (one, more) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+        found.push(one);
+        rest = more;
+    }
+    found
+}
+
 impl Opcua {
     fn message(&mut self, cx: &Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut dyn FnMut(Operation<'_>)) -> Step {
         let [a, b, c, chunk, l0, l1, l2, l3, body @ ..] = bytes else { return Step::Need(8) };
@@ -78,11 +99,14 @@ impl Opcua {
             b"OPN" => {
                 let mut r = Reader::new(body);
                 let uri = r.skip("channel", 4).and_then(|()| text(&mut r, "policy")).unwrap_or_default();
+                // In clear whatever the policy (OPC 10000-6, section 6.7.2.3).
+                let chain = chain(cx, text(&mut r, "certificates").unwrap_or_default());
                 let name = String::from_utf8_lossy(front(policy(uri), 64)).into_owned();
                 self.plain = name == "None";
                 let action = if self.plain { "open-channel-without-security" } else { "open-channel" };
-                if dir == Direction::Orig || !self.plain {
-                    self.told.tell(cx, &Operation { object: &name, ..Operation::new(NAME, dir, action) }, emit);
+                if dir == Direction::Orig || !self.plain || !chain.is_empty() {
+                    let o = Operation { object: &name, chain: &chain, ..Operation::new(NAME, dir, action) };
+                    self.told.tell(cx, &o, emit);
                 }
             }
             b"MSG" if self.plain => {
@@ -118,7 +142,7 @@ impl AppParser for Opcua {
         ports: &[4840],
         reference: "OPC 10000-6, section 7",
         table: Some(&TABLE),
-        yields: "endpoint, security policy, logins without encryption",
+        yields: "endpoint, security policy, certificates, logins without encryption",
         ..Spec::EMPTY
     };
     type Event<'e> = Operation<'e>;
@@ -182,6 +206,19 @@ mod tests {
         let seen = Script::new().orig(hello()).orig(open("Basic256Sha256")).orig(activate()).any_chunking::<Opcua>();
         assert_eq!(seen.cells("action"), ["hello", "open-channel"]);
         assert!(seen.logins.is_empty());
+    }
+
+    #[test]
+    fn certificates_stand_in_clear_one_behind_the_other() {
+        let uri = text("http://opcfoundation.org/UA/SecurityPolicy#Basic256Sha256");
+        let both = [&[0x30, 0x82, 0, 3, 1, 2, 3][..], &[0x30, 0x81, 2, 4, 5]].concat();
+        let open = |chain: &[u8]| {
+            let len = (chain.len() as u32).to_le_bytes();
+            message("OPNF", &[&[0; 4], &uri[..], &len, chain, &[0xff; 4], &[9; 40]].concat())
+        };
+        let seen = Script::new().orig(hello()).orig(open(&both)).resp(open(&both[..7])).any_chunking::<Opcua>();
+        assert_eq!(seen.cells("action"), ["hello", "open-channel", "open-channel"]);
+        assert_eq!(seen.presented, ["Orig 30820003010203203081020405", "Resp 30820003010203"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::base::limits;
 use crate::base::secret::Reveal;
-use crate::proto::api::{About, Cx, Direction, Event as ApiEvent, Fact, Login};
+use crate::proto::api::{About, Cx, Direction, Event as ApiEvent, Fact, Login, Presented};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -51,6 +51,8 @@ pub struct Operation<'e> {
     pub tells: &'e [(&'static str, &'e [u8])],
     /// A better name for the service.
     pub better: Option<&'static str>,
+    /// Certificates that the sender shows, its own first.
+    pub chain: &'e [&'e [u8]],
     /// The login that it is, where the protocol has such.
     pub login: Option<Login<'e>>,
 }
@@ -58,7 +60,18 @@ pub struct Operation<'e> {
 impl<'e> Operation<'e> {
     /// An operation without anything that it says of the sender.
     pub const fn new(service: &'static str, from: Direction, action: &'static str) -> Self {
-        Self { service, action, changes: false, unit: None, object: "", from, tells: &[], better: None, login: None }
+        Self {
+            service,
+            action,
+            changes: false,
+            unit: None,
+            object: "",
+            from,
+            tells: &[],
+            better: None,
+            chain: &[],
+            login: None,
+        }
     }
 
     fn told(&self, attribute: &str) -> Option<&'e [u8]> {
@@ -80,6 +93,10 @@ impl ApiEvent for Operation<'_> {
 
     fn login(&self) -> Option<Login<'_>> {
         self.login
+    }
+
+    fn presents(&self) -> Option<Presented<'_>> {
+        (!self.chain.is_empty()).then_some(Presented { sender: self.from, chain: self.chain })
     }
 
     fn service(&self) -> Option<&'static str> {
@@ -106,7 +123,7 @@ impl Told {
         let o = operation;
         // Each login is another, whatever else is the same.
         let login = o.login.map(|l| (l.username, l.secret.map(|s| s.expose()), l.success));
-        let key = self.hasher.hash_one((o.action, o.unit, o.object, o.from, o.tells, login));
+        let key = self.hasher.hash_one((o.action, o.unit, o.object, o.from, o.tells, o.chain, login));
         if self.seen.contains(&key) {
             return;
         }

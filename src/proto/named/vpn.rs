@@ -11,13 +11,6 @@ pub const LIST: &[Named] = &[
         reference: "WireGuard protocol, messages 1 to 4",
         test: wireguard,
     },
-    Named {
-        name: "ike",
-        title: "IKE",
-        transports: UDP,
-        reference: "RFC 7296, section 3.1; RFC 2408, section 3.1; RFC 3948",
-        test: ike,
-    },
     Named { name: "esp", title: "IPsec ESP in UDP", transports: UDP, reference: "RFC 3948, section 2", test: esp },
     Named { name: "l2tp", title: "L2TP", transports: UDP, reference: "RFC 2661, section 3.1", test: l2tp },
     Named { name: "pptp", title: "PPTP", transports: TCP, reference: "RFC 2637, section 2", test: pptp },
@@ -33,29 +26,6 @@ fn wireguard(g: &Glance<'_>) -> bool {
         }
         _ => false,
     }
-}
-
-/// A header whose length is that of the datagram, bare or, on another port than IKE's own, behind the marker
-/// of four zeros.
-fn ike(g: &Glance<'_>) -> bool {
-    let message = match g.payload.get(..4) {
-        Some([0, 0, 0, 0]) if !g.on_port(&[500]) => g.payload.get(4..).unwrap_or_default(),
-        _ => g.payload,
-    };
-    let (Some(spi), Some(&[next, version, exchange, flags]), Some(len)) =
-        (message.get(..8), message.get(16..20).and_then(<[u8]>::first_chunk::<4>), be32(message, 24))
-    else {
-        return false;
-    };
-    let exchange_known = match version {
-        0x10 => matches!(exchange, 1..=6 | 32 | 33),
-        0x20 => matches!(exchange, 34..=43),
-        _ => false,
-    };
-    let next_known = next == 0 || matches!((version, next), (0x10, 1..=21 | 128..=137) | (0x20, 33..=54));
-    // Only broken senders leave their index out; then the port has to tell too.
-    let sent_by_somebody = spi != [0; 8] || g.on_port(&[500]) && version == 0x20;
-    exchange_known && next_known && flags & 0xc0 == 0 && sent_by_somebody && len as usize == message.len()
 }
 
 /// A security parameter index and a sequence number that is still small, on the port of RFC 3948. The
@@ -78,7 +48,7 @@ fn pptp(g: &Glance<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{named, named_on, named_tcp, unnamed};
+    use super::super::testing::{named, named_on, named_tcp};
 
     #[test]
     fn wireguard_has_four_messages() {
@@ -94,15 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn ike_says_how_long_it_is() {
-        let mut message = vec![1; 8];
-        message.extend([0; 8]);
-        message.extend([33, 0x20, 34, 8, 0, 0, 0, 0, 0, 0, 0, 32, 9, 9, 9, 9]);
-        assert_eq!(named(&message), Some("ike"));
-        assert_eq!(named_on(&[&[0; 4][..], &message].concat(), [4500, 4500]), Some("ike"));
-        unnamed(&message[..31]);
-        message[..8].fill(0);
-        assert_eq!((named(&message), named_on(&message, [40_000, 500])), (None, Some("ike")));
+    fn esp_is_known_on_its_port_only() {
         let esp = [&[0xc0, 1, 2, 3, 0, 0, 0, 1][..], &[5; 80]].concat();
         assert_eq!(named_on(&esp, [4500, 4500]), Some("esp"));
         assert_eq!(named(&esp), None, "elsewhere that may be anything");

@@ -1,13 +1,14 @@
-//! SSH as far as it is in clear: versions and algorithm lists (RFC 4253, sections 4.2 and 7.1).
+//! SSH as far as it is in clear: versions, algorithm lists and the server's key (RFC 4253, sections 4.2, 7.1 and 8).
 //!
 //! ```text
 //! version: [lines of the server CRLF] "SSH-" protocol "-" software [" " comment] CRLF
 //! packet:  length(4) padding length(1) type(1) ...      type 20, KEXINIT: cookie(16), ten lists of
 //!                                                       names, each <4>, first packet follows(1), 0(4)
 //! ```
-//! Version 1 has no lists; its row holds the two versions. Behind the two KEXINIT messages nothing
-//! more is to be learnt, and the parser is finished.
+//! Version 1 has no lists; its row holds the two versions. Behind the two KEXINIT messages only the server's key is to be
+//! learnt (`ssh_key`), and then the parser is finished.
 
+use super::ssh_key::{self, Shown};
 use crate::base::secret::Reveal;
 use crate::base::{ReadError, Reader, Timestamp, limits};
 use crate::fingerprint::hassh::hassh;
@@ -40,6 +41,9 @@ pub static TABLE: Table = Table {
         ),
         Column::repeating("npf_client", Type::Text, "NPF string of the client: version line and what it offers"),
         Column::repeating("npf_server", Type::Text, "NPF string of the server, likewise"),
+        Column::repeating("host_key", Type::Text, "Fingerprint of the server's key, as ssh-keygen -l writes it"),
+        Column::repeating("host_key_bits", Type::Int32, "Bits of the server's key, where it is of RSA or DSA"),
+        Column::repeating("dh_bits", Type::Int32, "Bits of the prime, where the server chose the group (RFC 4419)"),
     ],
 };
 
@@ -121,6 +125,10 @@ pub struct SshConnection {
     pub client: Option<KexInit>,
     /// What the server offers.
     pub server: Option<KexInit>,
+    /// The server's key.
+    pub host_key: Option<ssh_key::HostKey>,
+    /// Bits of the group that the server chose.
+    pub dh_bits: Option<u32>,
 }
 
 impl SshConnection {
@@ -228,6 +236,8 @@ impl Event for SshEvent<'_> {
         row.opt_bytes(c.mac(Direction::Orig));
         row.opt_text(npf(false, c.client_banner.as_deref(), c.client.as_ref()).as_deref());
         row.opt_text(npf(true, c.server_banner.as_deref(), c.server.as_ref()).as_deref());
+        row.opt_text(c.host_key.as_ref().map(|k| k.fingerprint.as_str()));
+        row.opt_int(c.host_key.as_ref().and_then(|k| k.bits)).opt_int(c.dh_bits);
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
@@ -383,14 +393,33 @@ impl SshParser {
             // DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG may come at any time.
             1..=4 => return Step::Pass(4 + len),
             KEXINIT => {}
+            // The answer to the key exchange, in one or two messages; NEWKEYS (21) is the last in clear.
+            30..=49 if dir == Direction::Resp && c.server.is_some() => {}
             _ => return Step::Over,
         }
         let Ok(rest) = r.take("packet", len - 2) else { return Step::Need(4 + len) };
         let payload = rest.get(..rest.len() - usize::from(padding)).unwrap_or_default();
+        if ty != KEXINIT {
+            return match ssh_key::shown(c.kex(), ty, payload) {
+                Some(Shown::Group(bits)) if c.dh_bits.is_none() => {
+                    c.dh_bits = Some(bits);
+                    Step::Used(4 + len)
+                }
+                Some(Shown::Key(key)) => {
+                    c.host_key = Some(key);
+                    Step::Over
+                }
+                _ => Step::Over,
+            };
+        }
         let Ok(lists) = KexInit::parse(payload) else { return Step::Over };
         match dir {
             Direction::Orig => c.client = Some(lists),
-            Direction::Resp => c.server = Some(lists),
+            Direction::Resp if c.server.is_none() => {
+                c.server = Some(lists);
+                return Step::Used(4 + len);
+            }
+            Direction::Resp => {}
         }
         Step::Over
     }
@@ -413,7 +442,7 @@ impl AppParser for SshParser {
         reference: "RFC 4253",
         table: Some(&TABLE),
         greets: true,
-        yields: "versions, algorithms, HASSH fingerprints, software and system of the server",
+        yields: "versions, algorithms, HASSH fingerprints, the server's key, software and system of the server",
         ..Spec::EMPTY
     };
     type Event<'e> = SshEvent<'e>;
@@ -530,6 +559,28 @@ mod tests {
         );
         assert_eq!(seen.stopped, Some(Progress::Finished));
         assert!(seen.events[0].starts_with("@1s#1 "));
+    }
+
+    #[test]
+    fn the_answer_to_the_key_exchange_shows_the_key() {
+        let string = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes(), bytes].concat();
+        let number = [&[0, 0x80][..], &[1; 127]].concat();
+        let blob = [string(b"ssh-rsa"), string(&[3]), string(&number)].concat();
+        let reply = |number: u8| packet(&[vec![number], string(&blob), string(b"f"), string(b"sig")].concat());
+        let group = packet(&[vec![31], string(&[1; 128]), string(&[2])].concat());
+        for (kex, messages, dh_bits) in
+            [("ecdh", vec![reply(31)], "-"), ("diffie-hellman-group-exchange-sha1", vec![group, reply(33)], "1017")]
+        {
+            let lists = [kex, "ssh-rsa", "aes", "aes", "sha1", "sha1", "none", "none"];
+            let seen = Script::new()
+                .orig([b"SSH-2.0-x\r\n".to_vec(), kexinit(lists), packet(&[30, 0, 0, 0, 0])].concat())
+                .resp([b"SSH-2.0-y\r\n".to_vec(), kexinit(lists)].concat())
+                .resp([messages.concat(), packet(&[21]), vec![0xee; 90]].concat())
+                .any_chunking::<SshParser>();
+            assert_eq!((seen.cell("host_key_bits"), seen.cell("dh_bits")), ("1024".into(), dh_bits.into()));
+            assert!(seen.cell("host_key").starts_with("SHA256:"));
+            assert_eq!(seen.stopped, Some(Progress::Finished));
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Opening the records of a session whose secrets the user has brought: TLS 1.0 to 1.3.
+//! Opening the records of a session whose secrets the user has brought: TLS 1.0 to 1.3, DTLS 1.0 and 1.2.
 //!
 //! Which keys a record is encrypted under is found by trying: the keys of a direction stand in the order in which they
 //! come into use, and the first of them that opens a record makes those before it past. A record that none opens
-//! (data before the answer, where nobody logged its secret) is passed over, and after some of them, or behind
-//! missing bytes, the direction is given up: records are numbered, and the number goes into what is verified.
+//! (data before the answer, where nobody logged its secret; one that was damaged) is passed over, and after some of them, or
+//! behind missing bytes, the direction is given up: records are numbered, and the number goes into what is verified.
 
 pub mod keylog;
 mod record;
@@ -44,26 +44,47 @@ pub struct Opener {
     client_side: Direction,
     suite: Option<Suite>,
     in_clear: bool,
+    /// How DTLS writes its version, where it is that.
+    wire: Option<u16>,
     /// The client's and the server's.
     sides: [Side; 2],
+}
+
+/// The version of TLS that an answer chose, or that its version of DTLS was made of (RFC 4347, RFC 6347), and how DTLS
+/// writes that.
+fn version_of(hello: &ServerHello<'_>) -> (u16, Option<u16>) {
+    match hello.negotiated() {
+        0xfeff => (0x0302, Some(0xfeff)),
+        0xfefd => (0x0303, Some(0xfefd)),
+        version => (version, None),
+    }
 }
 
 impl Opener {
     /// For a session of which the ClientHello was seen.
     pub fn new(secrets: Secrets, client_random: &[u8], client_side: Direction) -> Self {
         let client_random = client_random.to_vec();
-        Self { secrets, client_random, client_side, suite: None, in_clear: false, sides: Default::default() }
+        Self {
+            secrets,
+            client_random,
+            client_side,
+            suite: None,
+            in_clear: false,
+            wire: None,
+            sides: Default::default(),
+        }
     }
 
     /// For a cipher suite that only authenticates (RFC 5246, appendix A.5; RFC 4492): its records are read without
     /// any key. `None` of every other suite.
     pub fn without_keys(hello: &ServerHello<'_>, client_side: Direction) -> Option<Self> {
-        let version = hello.negotiated();
+        let (version, wire) = version_of(hello);
         let suite = Suite::of(hello.cipher, version).filter(|s| s.cipher == Cipher::Null && version < 0x0304)?;
         let mut opener = Self::new(Secrets::default(), &[], client_side);
         for side in &mut opener.sides {
-            side.pending = Some(RecordKeys::unverified(suite, version)?);
+            side.pending = Some(RecordKeys::unverified(suite, version)?.for_datagrams(wire));
         }
+        opener.wire = wire;
         opener.suite = Some(suite).filter(|_| hello.compression == 0 && !hello.retry);
         opener.in_clear = true;
         opener.suite.is_some().then_some(opener)
@@ -89,7 +110,8 @@ impl Opener {
         if hello.retry {
             return;
         }
-        let version = hello.negotiated();
+        let (version, wire) = version_of(hello);
+        self.wire = wire;
         self.suite = Suite::of(hello.cipher, version).filter(|_| hello.compression == 0);
         let made = match self.suite {
             // Drafts up to 25 verified something else (RFC 8446 before section 5.2 was final).
@@ -133,18 +155,22 @@ impl Opener {
                 *side.get_mut(i)? = r.take("key block", len).ok()?;
             }
         }
+        let wire = self.wire;
         let etm = hello.extensions.types().any(|ty| ty == ENCRYPT_THEN_MAC);
         for (side, [mac, key, iv]) in self.sides.iter_mut().zip(parts) {
-            side.pending = Some(RecordKeys::new(suite, version, mac, key, iv, etm)?);
+            side.pending = Some(RecordKeys::new(suite, version, mac, key, iv, etm)?.for_datagrams(wire));
         }
         Some(())
     }
 
     /// What a direction sends from here on is encrypted (up to TLS 1.2).
     pub fn change_cipher(&mut self, dir: Direction) {
+        let wire = self.wire;
         let side = self.side(dir);
         match side.pending.take() {
             Some(keys) => side.candidates.push_back((keys, None)),
+            // Records of DTLS say of which keys they are.
+            None if wire.is_some() => {}
             // A second time: a renegotiation, whose keys are others.
             None => side.lost |= !side.candidates.is_empty(),
         }
@@ -173,8 +199,15 @@ impl Opener {
         if side.lost {
             return None;
         }
-        let found =
+        let mut found =
             side.candidates.iter_mut().enumerate().find_map(|(i, (keys, _))| Some((i, keys.open(header, payload)?)));
+        if found.is_none() && side.unopened > 0 {
+            // Those before it may have been of these keys, and damaged.
+            found = side.candidates.front_mut().and_then(|(keys, _)| {
+                let opened = keys.open_behind(side.unopened, header, payload)?;
+                Some((0, opened))
+            });
+        }
         let Some((past, (ty, plain))) = found else {
             side.unopened += 1;
             side.lost = side.unopened >= limits::TLS_UNOPENED_MAX;
@@ -195,6 +228,18 @@ impl Opener {
             _ => {}
         }
         Some((ty, plain))
+    }
+
+    /// Opens a record of DTLS. Its number has the epoch in front: those of the first keys are of epoch 1.
+    pub fn open_numbered(&mut self, dir: Direction, number: u64, ty: u8, payload: &[u8]) -> Option<Vec<u8>> {
+        let side = self.side(dir);
+        if side.lost || number >> 48 != 1 {
+            return None;
+        }
+        let opened = side.candidates.front_mut().and_then(|(keys, _)| keys.open_numbered(number, ty, payload));
+        side.unopened = if opened.is_some() { 0 } else { side.unopened.saturating_add(1) };
+        side.lost = side.unopened >= limits::TLS_UNOPENED_MAX;
+        opened
     }
 
     /// Puts together the handshake messages that TLS 1.3 encrypts; `each` is given the type and body of every whole one.

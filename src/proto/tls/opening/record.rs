@@ -97,6 +97,8 @@ pub struct RecordKeys {
     unverified: bool,
     /// Number of the next record.
     sequence: u64,
+    /// How DTLS writes the version, where the records are its own.
+    wire: Option<u16>,
 }
 
 impl std::fmt::Debug for RecordKeys {
@@ -120,7 +122,23 @@ impl RecordKeys {
     ) -> Option<Self> {
         let mac = suite.mac.map(|hash| (hash, mac_key.to_vec()));
         let keyed = Keyed::new(suite.cipher, key)?;
-        Some(Self { keyed, suite, version, mac, iv: iv.to_vec(), encrypt_then_mac, unverified: false, sequence: 0 })
+        Some(Self {
+            keyed,
+            suite,
+            version,
+            mac,
+            iv: iv.to_vec(),
+            encrypt_then_mac,
+            unverified: false,
+            sequence: 0,
+            wire: None,
+        })
+    }
+
+    /// Likewise for DTLS, which writes its version so (RFC 6347, section 4.1).
+    pub fn for_datagrams(mut self, wire: Option<u16>) -> Self {
+        self.wire = wire;
+        self
     }
 
     /// Of a suite that encrypts nothing: what its MAC says is not looked at.
@@ -137,8 +155,9 @@ impl RecordKeys {
         Self::new(suite, 0x0304, &[], &key, &iv, false)
     }
 
-    /// Opens a record: the type of what is inside, and the bytes. `None` where the keys are not those of the record;
-    /// it does not count then.
+    /// Opens a record: the type of what is inside, and the bytes. `None` where it was damaged, or the keys are not those of
+    /// the record. Up to TLS 1.2 it counts all the same, because keys come into use at a point that is known; with TLS 1.3 it
+    /// does not, because other keys may be its own.
     pub fn open(&mut self, header: &[u8; 5], payload: &[u8]) -> Option<(u8, Vec<u8>)> {
         let opened = if self.version >= 0x0304 {
             self.open_13(header, payload)
@@ -147,10 +166,43 @@ impl RecordKeys {
         } else {
             self.open_with_mac(header[0], payload).map(|plain| (header[0], plain))
         };
-        if opened.is_some() {
+        if opened.is_some() || self.version < 0x0304 {
             self.sequence += 1;
         }
+        if opened.is_none() && self.version < 0x0302 {
+            self.pass(payload);
+        }
         opened
+    }
+
+    /// Opens a record of DTLS, whose number, the epoch in it, stands in its header.
+    pub fn open_numbered(&mut self, number: u64, ty: u8, payload: &[u8]) -> Option<Vec<u8>> {
+        // A stream has no place in datagrams (RFC 6347, section 4.1.2.2).
+        if self.wire.is_none() || self.suite.cipher == Cipher::Rc4 {
+            return None;
+        }
+        self.sequence = number;
+        if self.mac.is_none() { self.open_sealed(ty, payload) } else { self.open_with_mac(ty, payload) }
+    }
+
+    /// Opens a record behind `lost` ones that were damaged (TLS 1.3).
+    pub fn open_behind(&mut self, lost: u32, header: &[u8; 5], payload: &[u8]) -> Option<(u8, Vec<u8>)> {
+        let before = self.sequence;
+        self.sequence = before.checked_add(u64::from(lost)).filter(|_| before > 0)?;
+        let opened = self.open(header, payload);
+        if opened.is_none() {
+            self.sequence = before;
+        }
+        opened
+    }
+
+    /// The last block of a record that could not be opened is the next one's vector, too (TLS 1.0, CBC).
+    fn pass(&mut self, payload: &[u8]) {
+        let mac = self.mac.as_ref().filter(|_| self.encrypt_then_mac).map_or(0, |(hash, _)| hash.len());
+        let end = payload.len().saturating_sub(mac);
+        if let Some(last) = end.checked_sub(self.iv.len()).and_then(|start| payload.get(start..end)) {
+            self.iv = last.to_vec();
+        }
     }
 
     /// The nonce of TLS 1.3 and of ChaCha20: the vector with the number of the record upon its end.
@@ -175,7 +227,7 @@ impl RecordKeys {
         let mut out = [0; 13];
         let len = u16::try_from(len).ok()?;
         let parts = self.sequence.to_be_bytes().into_iter().chain([ty]);
-        let parts = parts.chain(self.version.to_be_bytes()).chain(len.to_be_bytes());
+        let parts = parts.chain(self.wire.unwrap_or(self.version).to_be_bytes()).chain(len.to_be_bytes());
         out.iter_mut().zip(parts).for_each(|(o, p)| *o = p);
         Some(out)
     }

@@ -7,6 +7,7 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384};
 
 use crate::fingerprint::registry;
+use crate::fingerprint::suites::{Bulk, Digest, Mode};
 
 /// A hash of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,37 +129,31 @@ impl Suite {
     /// By its number; `None` of those that nobody is expected to bring keys for (Camellia, ARIA, SEED, GOST).
     pub fn of(number: u16, version: u16) -> Option<Self> {
         let name = registry::cipher_name(number)?;
-        let has = |part: &str| name.contains(part);
-        let cipher = if has("_AES_128_GCM") {
-            Cipher::AesGcm(16)
-        } else if has("_AES_256_GCM") {
-            Cipher::AesGcm(32)
-        } else if has("_AES_128_CCM_8") || has("_AES_256_CCM_8") {
-            Cipher::AesCcm(if has("128") { 16 } else { 32 }, 8)
-        } else if has("_AES_128_CCM") || has("_AES_256_CCM") {
-            Cipher::AesCcm(if has("128") { 16 } else { 32 }, 16)
-        } else if has("CHACHA20_POLY1305") {
-            Cipher::ChaCha20
-        } else if has("_AES_128_CBC") {
-            Cipher::AesCbc(16)
-        } else if has("_AES_256_CBC") {
-            Cipher::AesCbc(32)
-        } else if has("_3DES_EDE_CBC") {
-            Cipher::TripleDesCbc
-        } else if has("_WITH_RC4_128") {
-            Cipher::Rc4
-        } else if has("_WITH_NULL") && !has("NULL_NULL") {
-            Cipher::Null
-        } else {
-            return None;
+        let cipher = match Bulk::of_name(name) {
+            Bulk::Aes(bits, mode) => {
+                let key = usize::from(bits / 8);
+                match mode {
+                    Mode::Gcm => Cipher::AesGcm(key),
+                    Mode::Ccm(tag) => Cipher::AesCcm(key, usize::from(tag)),
+                    Mode::Cbc => Cipher::AesCbc(key),
+                }
+            }
+            Bulk::ChaCha20 => Cipher::ChaCha20,
+            Bulk::TripleDes => Cipher::TripleDesCbc,
+            // The suites of TLS 1.3 that encrypt nothing (RFC 9150) build their records otherwise.
+            Bulk::Null if version < 0x0304 => Cipher::Null,
+            Bulk::Rc4 if name.contains("_WITH_RC4_128") => Cipher::Rc4,
+            _ => return None,
         };
-        let last = match name.rsplit('_').next()? {
-            "SHA384" => Hash::Sha384,
-            "SHA256" => Hash::Sha256,
-            "SHA" => Hash::Sha1,
-            "MD5" => Hash::Md5,
+        let last = match Digest::of_name(name) {
+            Some(Digest::Sha384) => Hash::Sha384,
+            Some(Digest::Sha256) => Hash::Sha256,
+            Some(Digest::Sha1) => Hash::Sha1,
+            Some(Digest::Md5) => Hash::Md5,
+            // Neither encrypted nor authenticated.
+            None if cipher == Cipher::Null => return None,
             // Suites of CCM name none: the hash is that of TLS 1.2.
-            _ => Hash::Sha256,
+            None => Hash::Sha256,
         };
         let sealed = matches!(cipher, Cipher::AesGcm(_) | Cipher::AesCcm(..) | Cipher::ChaCha20);
         // With CBC the hash of the name is that of the MAC; the one of the key derivation is SHA-256 then, but
