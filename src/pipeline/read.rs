@@ -72,7 +72,7 @@ pub struct ReadConfig {
 
 /// What the program takes whatever the limit: itself, the batches in flight, and what the allocator
 /// rounds up to pages of 2 MiB.
-const FIXED: usize = 200 << 20;
+const FIXED: usize = 240 << 20;
 
 /// What of the rest the tables of the whole run are measured by: of 1 GiB, all that their limits allow.
 const ROOM_PERCENT: usize = 125;
