@@ -1,6 +1,7 @@
 //! The tables `device_services` and `device_peers`, and the roles of devices: [`Links`] seen from each device.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -9,6 +10,7 @@ use super::links::{LinkKey, Links, Tally, is_media};
 use super::table::{Device, DeviceTable, virtual_router};
 use crate::base::{Addr, Mac, Timestamp, limits};
 use crate::record::{Column, RowBuffer, RowWriter, Table, Type};
+use crate::signature::devices;
 
 /// One row per service that a device offers or uses.
 pub static DEVICE_SERVICES: Table = Table {
@@ -191,6 +193,8 @@ pub struct Contacts {
     banners: HashMap<BannerPlace, (Timestamp, Box<str>)>,
     /// Devices through whose MAC others were asked and answered.
     relays: BTreeSet<usize>,
+    /// Stacks whose SYNs came from an address of the device after they had passed a router.
+    passed: BTreeMap<usize, u8>,
     cut: u64,
     /// Flows of addresses that changed hands among them.
     gone: u64,
@@ -218,6 +222,11 @@ impl Contacts {
             for ((mac, _), found) in [(key.orig, orig), (key.resp, resp)] {
                 let holder = devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder));
                 contacts.relays.extend(holder);
+            }
+            if tally.passed != 0
+                && let Some(index) = orig.filter(|index| devices.owns(*index, key.orig))
+            {
+                *contacts.passed.entry(index).or_default() |= tally.passed;
             }
             if let Some(index) = orig {
                 contacts.peer((index, key.orig.1, key.resp.1, resp), Role::Client, key, tally);
@@ -314,6 +323,21 @@ impl Contacts {
                 }
             }
         }
+        let mut balances: BTreeSet<usize> = BTreeSet::new();
+        let mut passes_on: BTreeMap<usize, bool> = BTreeMap::new();
+        let mut sites: BTreeMap<(usize, &str), Addr> = BTreeMap::new();
+        for ((index, _, other, there), peer) in &self.peers {
+            let asks = peer.asked && peer.sums.answered > 0 && peer.services.contains("http");
+            if !asks || !devices.devices.get(*index).is_some_and(passes_requests_on) {
+                continue;
+            }
+            *passes_on.entry(*index).or_default() |= there.is_some();
+            if let Some((_, name)) = peer.name.as_ref().filter(|_| there.is_some())
+                && *sites.entry((*index, name)).or_insert(*other) != *other
+            {
+                balances.insert(*index);
+            }
+        }
         // A device that came from another network and still sends from its address there looks like one that
         // forwards for it, but nothing comes back.
         let forwards = |(at, d): (usize, &Device)| {
@@ -327,6 +351,18 @@ impl Contacts {
                 all.insert("gateway".into());
             }
             all.extend(stated_roles(device).map(str::to_owned));
+            // It answers clients and asks for them: in front of servers of this network, or of others.
+            if let Some(inside) = passes_on.get(&index).filter(|_| all.contains("server:http")) {
+                all.insert(if *inside { "reverse-proxy" } else { "proxy" }.into());
+                if balances.contains(&index) {
+                    all.insert("load-balancer".into());
+                }
+            }
+            // An address that is its own, from which systems of two kinds speak that are behind a router.
+            if self.passed.get(&index) == Some(&TWO_STACKS) {
+                all.insert("nat-gateway".into());
+                device.facts.push(("flow", "nat", Arc::from(TRANSLATES)));
+            }
             if polled.get(&index).is_some_and(|peers| peers.len() >= limits::MANAGED_DEVICES_MIN) {
                 all.insert("management-station".into());
             }
@@ -390,14 +426,27 @@ impl Contacts {
     }
 }
 
+/// Both stacks of [`super::links::passed`].
+const TWO_STACKS: u8 = 3;
+/// What that shows.
+const TRANSLATES: &str = "SYNs of two systems behind a router, from an address of its own";
+
+/// Whether it marked requests as passed on.
+fn passes_requests_on(device: &Device) -> bool {
+    device.facts.iter().any(|(source, attribute, _)| (*source, *attribute) == ("http", "forwarded"))
+}
+
 /// Roles that are told, or that the link shows.
 fn stated_roles(device: &Device) -> impl Iterator<Item = &'static str> {
-    let told = device.facts.iter().filter_map(|(source, attribute, value)| match (*source, *attribute, &**value) {
-        ("dhcp", "gateway", _) => Some("gateway"),
-        ("dhcp" | "dhcpv6", "server", _) => Some("dhcp-server"),
-        ("ntp", "role", "server") => Some("ntp-server"),
-        _ => None,
-    });
+    let tells = devices::all();
+    let told =
+        device.facts.iter().filter_map(move |(source, attribute, value)| match (*source, *attribute, &**value) {
+            ("dhcp", "gateway", _) => Some("gateway"),
+            ("dhcp", "relay", _) => Some("dhcp-relay"),
+            ("dhcp" | "dhcpv6", "server", _) => Some("dhcp-server"),
+            ("ntp", "role", "server") => Some("ntp-server"),
+            (source, attribute, value) => tells.role((source, attribute), value),
+        });
     told.chain(virtual_router(device.mac).is_some().then_some("gateway"))
 }
 
@@ -440,6 +489,7 @@ mod tests {
     use super::super::links::tests::{CLIENT, SERVER, link, v4};
     use super::*;
     use crate::device::{Claim, ClaimKind, Reach};
+    use crate::device::judge::{Verdict, judge};
     use crate::record::Value;
 
     /// Rows as text, one cell after the other, lists in brackets.
@@ -576,6 +626,77 @@ mod tests {
         let still = Link { orig: (SERVER, moved.ip), answered: false, ..link(6, 443, None, 1) };
         assert_eq!(roles(&[still], slice::from_ref(&moved)).1, "", "one that came from another network");
         assert_eq!(roles(&[Link { answered: true, ..still }], &[moved]).1, "gateway");
+    }
+
+    /// Roles of the client after some flows.
+    fn client_roles(flows: &[Link<'static>], more: &[Claim]) -> (String, Verdict) {
+        let mut devices = devices(more);
+        let mut links = Links::default();
+        flows.iter().for_each(|l| links.add(l));
+        Contacts::of(&links, &devices).give_roles(&mut devices);
+        let client = devices.devices.iter().find(|d| d.mac == CLIENT).unwrap();
+        (client.roles.join(" "), judge(client))
+    }
+
+    #[test]
+    fn an_address_that_systems_behind_a_router_share_is_a_gateway_that_translates() {
+        let flow = |passed| Link { passed, ..link(6, 443, Some("tls"), i64::from(passed)) };
+        let [linux, windows] = [0x20, 0x60].map(super::super::links::passed);
+        let (roles, verdict) = client_roles(&[flow(linux), flow(windows), flow(0)], &[]);
+        assert_eq!(roles, "nat-gateway client:tls");
+        assert_eq!(verdict.class, "router");
+        assert!(verdict.signs[0].starts_with("flow: SYNs of two systems behind a router"), "{:?}", verdict.signs);
+        // One that lost hops may be a system that begins with less.
+        for one in [linux, windows, super::super::links::passed(0x40), super::super::links::passed(0xe0)] {
+            assert_eq!(client_roles(&[flow(one), flow(0)], &[]).0, "client:tls");
+        }
+        // What a router forwards without translating is none of its own.
+        let behind = |passed| Link { orig: (CLIENT, Addr::v4([10, 1, 0, 7])), ..flow(passed) };
+        let roles = client_roles(&[behind(linux), behind(windows)], &[]).0;
+        assert!(!roles.contains("nat"), "{roles}");
+    }
+
+    #[test]
+    fn who_passes_requests_for_one_site_on_to_several_servers_balances_them() {
+        let marked = Claim::fact("http", CLIENT, v4(5), "forwarded", b"x-forwarded-for", Timestamp(1));
+        let user = Link { orig: (SERVER, v4(9)), resp: (CLIENT, v4(5)), ..link(6, 80, Some("http"), 1) };
+        let to = |last, name| Link {
+            resp: (Mac([2, 0, 0, 0, 1, last]), v4(last)),
+            name: Some(name),
+            ..link(6, 8080, Some("http"), 2)
+        };
+        let hosts: Vec<_> =
+            [20, 21].map(|n| Claim::owns("arp", Mac([2, 0, 0, 0, 1, n]), v4(n), Timestamp(1))).to_vec();
+        let roles = |flows: &[Link<'static>], marked: Option<&Claim>| {
+            let all: Vec<_> = hosts.iter().chain(marked).cloned().collect();
+            client_roles(flows, &all).0
+        };
+        let two = [user, to(20, "shop.example"), to(21, "shop.example")];
+        assert_eq!(roles(&two, Some(&marked)), "load-balancer reverse-proxy client:http server:http");
+        assert_eq!(roles(&two, None), "client:http server:http", "nobody was told that it passes on");
+        let sites = [user, to(20, "shop.example"), to(21, "wiki.example")];
+        assert_eq!(roles(&sites, Some(&marked)), "reverse-proxy client:http server:http", "a server for each site");
+        assert_eq!(roles(&two[1..], Some(&marked)), "client:http", "nobody asks it");
+        let out = |last| Link { resp: (Mac::ZERO, Addr::v4([203, 0, 113, last])), ..to(20, "cdn.example") };
+        let roles = roles(&[user, out(1), out(2)], Some(&marked));
+        assert_eq!(roles, "proxy client:http server:http", "servers of others");
+    }
+
+    #[test]
+    fn cookies_and_offers_tell_roles() {
+        for (source, attribute, value, role) in [
+            ("http", "cookie", "BIGipServerpool_web_443", "load-balancer"),
+            ("http", "cookie", "AWSALBCORS", "load-balancer"),
+            ("http", "server", "awselb/2.0", "load-balancer"),
+            ("service", "served", "nat-pmp", "nat-gateway"),
+            ("ssdp", "service", "urn:schemas-upnp-org:service:WANIPConnection:1", "nat-gateway"),
+            ("http", "cookie", "JSESSIONID", ""),
+            ("http", "cookie", "notBIGipServer", ""),
+            ("http", "server", "BIGipServerpool", ""),
+        ] {
+            let told = Claim::fact(source, CLIENT, v4(5), attribute, value.as_bytes(), Timestamp(1));
+            assert_eq!(client_roles(&[], &[told]).0, role, "{value}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use super::joined::virtual_machine;
 use super::table::{Device, virtual_router};
 use crate::base::limits;
 use crate::signature::devices::{self, Hit, UNKNOWN, VIRTUAL};
@@ -133,9 +134,10 @@ impl Weighing {
             self.classes.add(class, by, hit.weight);
             says.push(format!("class {class}"));
         }
+        says.extend(tell.role.map(|role| format!("role {role}")));
         if let Some(vendor) = &tell.vendor {
             let weight = match (source, tell.component) {
-                ("oui", true) => COMPONENT_WEIGHT,
+                (_, true) => COMPONENT_WEIGHT,
                 ("oui", false) => OUI_WEIGHT,
                 _ => hit.weight,
             };
@@ -215,6 +217,9 @@ pub(super) fn judge(device: &Device) -> Verdict {
         if !known {
             w.vendors.add(holder.to_owned(), "oui", OUI_WEIGHT);
         }
+    }
+    if let Some(kind) = virtual_machine(device.mac) {
+        tells.hits("mac", "virtual", kind).for_each(|hit| w.hit("mac", "virtual", kind, &hit));
     }
     forwarding(device, &mut w);
     let asked = asked_classes(device);
@@ -406,7 +411,7 @@ mod tests {
                     w.hit("oui", "vendor", &cells[8], &hit);
                 }
                 let v = conclude(&t.devices[0], &mut w);
-                assert!(v.confidence <= 0.75 || v.class == VIRTUAL, "{cells:?} {v:?}");
+                assert!(v.confidence <= 0.7 || v.class == VIRTUAL, "{cells:?} {v:?}");
             }
         }
         let agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15";
@@ -446,6 +451,51 @@ mod tests {
             let v = of(murata, &[("http", "user-agent", agent)]);
             assert_eq!((v.class, v.vendor.as_deref(), v.model.as_deref()), (class, Some(vendor), model), "{agent}");
         }
+    }
+
+    #[test]
+    fn who_makes_the_interface_of_a_virtual_machine_did_not_make_what_runs_in_it() {
+        let vmware = Mac([0, 0x0c, 0x29, 1, 2, 3]);
+        assert_eq!((of(vmware, &[]).class, of(vmware, &[]).vendor.as_deref()), (VIRTUAL, Some("VMware")));
+        for (source, attribute, value, vendor) in [
+            ("dhcp", "vendor-class", "MSFT 5.0", "Microsoft"),
+            ("dhcp", "vendor-class", "ArubaAP", "Aruba"),
+            ("cdp", "model", "cisco CSR1000V", "Cisco"),
+            ("ssh", "banner", "SSH-2.0-OpenSSH_9.2p1 Debian-2", "VMware"),
+        ] {
+            let v = of(vmware, &[(source, attribute, value)]);
+            assert_eq!(v.vendor.as_deref(), Some(vendor), "{value}: {v:?}");
+        }
+        // Boards are built into computers of any name; a maker of computers is theirs whatever runs on them.
+        let windows = [("dhcp", "vendor-class", "MSFT 5.0")];
+        for (mac, vendor) in [([0, 0x1f, 0xcf], "Microsoft"), ([0x28, 0xcf, 0xda], "Apple"), ([0xf8, 0xca, 0xb8], "Dell")] {
+            let [a, b, c] = mac;
+            assert_eq!(of(Mac([a, b, c, 1, 2, 3]), &windows).vendor.as_deref(), Some(vendor));
+        }
+    }
+
+    #[test]
+    fn virtual_interfaces_are_known_by_their_blocks() {
+        for (mac, vendor) in [
+            ([0x52, 0x54, 0, 1, 2, 3], "QEMU"),
+            ([0xfa, 0x16, 0x3e, 1, 2, 3], "OpenStack"),
+            ([0, 0x15, 0x5d, 1, 2, 3], "Microsoft"),
+            ([0xbc, 0x24, 0x11, 1, 2, 3], "Proxmox"),
+            ([2, 0x42, 172, 17, 0, 2], "Docker"),
+        ] {
+            let v = of(Mac(mac), &[]);
+            assert_eq!((v.class, v.vendor.as_deref()), (VIRTUAL, Some(vendor)));
+        }
+        assert_eq!(of(Mac([2, 0x42, 8, 8, 8, 8]), &[]).class, UNKNOWN, "no address of an inside");
+        let v = of(Mac([0x52, 0x54, 0, 1, 2, 3]), &[("dhcp", "vendor-class", "MSFT 5.0")]);
+        assert_eq!((v.class, v.vendor.as_deref()), (VIRTUAL, Some("Microsoft")));
+    }
+
+    #[test]
+    fn a_relay_agent_is_most_likely_a_router() {
+        let v = of(NOBODY, &[("dhcp", "relay", "giaddr")]);
+        assert_eq!(v.class, "router");
+        assert!(v.confidence < 0.7, "{}", v.confidence);
     }
 
     #[test]
