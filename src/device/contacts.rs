@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::claim::Span;
+use super::judge::TRANSLATES;
 use super::links::{LinkKey, Links, Tally, is_media};
 use super::table::{Device, DeviceTable, virtual_router};
 use crate::base::{Addr, Mac, Timestamp, limits};
@@ -361,7 +362,8 @@ impl Contacts {
             // An address that is its own, from which systems of two kinds speak that are behind a router.
             if self.passed.get(&index) == Some(&TWO_STACKS) {
                 all.insert("nat-gateway".into());
-                device.facts.push(("flow", "nat", Arc::from(TRANSLATES)));
+                let (source, attribute) = TRANSLATES;
+                device.facts.push((source, attribute, Arc::from(TWO_SYSTEMS)));
             }
             if polled.get(&index).is_some_and(|peers| peers.len() >= limits::MANAGED_DEVICES_MIN) {
                 all.insert("management-station".into());
@@ -429,7 +431,7 @@ impl Contacts {
 /// Both stacks of [`super::links::passed`].
 const TWO_STACKS: u8 = 3;
 /// What that shows.
-const TRANSLATES: &str = "SYNs of two systems behind a router, from an address of its own";
+const TWO_SYSTEMS: &str = "SYNs of two systems behind a router, from an address of its own";
 
 /// Whether it marked requests as passed on.
 fn passes_requests_on(device: &Device) -> bool {
@@ -646,6 +648,12 @@ mod tests {
         assert_eq!(roles, "nat-gateway client:tls");
         assert_eq!(verdict.class, "router");
         assert!(verdict.signs[0].starts_with("flow: SYNs of two systems behind a router"), "{:?}", verdict.signs);
+        // What those behind it say of themselves is not about it.
+        let phone = b"Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X)";
+        let phone = Claim::fact("http", CLIENT, v4(5), "user-agent", phone, Timestamp(1));
+        let (_, verdict) = client_roles(&[flow(linux), flow(windows)], slice::from_ref(&phone));
+        assert_eq!((verdict.class, verdict.vendor, verdict.os), ("router", None, None));
+        assert_eq!(client_roles(&[flow(linux)], &[phone]).1.class, "phone");
         // One that lost hops may be a system that begins with less.
         for one in [linux, windows, super::super::links::passed(0x40), super::super::links::passed(0xe0)] {
             assert_eq!(client_roles(&[flow(one), flow(0)], &[]).0, "client:tls");

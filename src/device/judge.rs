@@ -42,6 +42,8 @@ const KINDS_OF: [(&str, &[&str]); 4] = [
     ("access-control", &["building-controller", "plc"]),
     (VIRTUAL, &["server", "workstation", "laptop"]),
 ];
+/// The fact that systems behind a device speak from its own address.
+pub(super) const TRANSLATES: (&str, &str) = ("flow", "nat");
 /// Classes that an operating system alone suggests.
 const BY_SYSTEM: [&str; 4] = ["phone", "tablet", "workstation", "laptop"];
 
@@ -223,8 +225,9 @@ pub(super) fn judge(device: &Device) -> Verdict {
     }
     forwarding(device, &mut w);
     let asked = asked_classes(device);
+    let translates = device.facts.iter().any(|(source, attribute, _)| (*source, *attribute) == TRANSLATES);
     for (source, attribute, value) in &device.facts {
-        if *source == "name" && asked > ASKED_CLASSES_MAX {
+        if *source == "name" && asked > ASKED_CLASSES_MAX || translates && is_of_client(source, attribute) {
             continue;
         }
         let mut known = false;
@@ -244,6 +247,11 @@ pub(super) fn judge(device: &Device) -> Verdict {
         }
     }
     conclude(device, &mut w)
+}
+
+/// Whether a fact is about what a device asks: through one that translates addresses ask those behind it.
+fn is_of_client(source: &str, attribute: &str) -> bool {
+    source == "name" || matches!(attribute, "user-agent" | "used" | "asked")
 }
 
 /// How many classes the names that a device asks for speak for.
