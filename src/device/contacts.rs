@@ -91,7 +91,7 @@ pub static DEVICE_PEERS: Table = Table {
         ),
         Column::new("peer_ip", Type::Text, "Address at the other end"),
         Column::new("peer_name", Type::Text, "First name of the other end, as server_name in flows"),
-        Column::repeating("peer_scope", Type::Text, "Where the other end is: internal, external or multicast"),
+        Column::repeating("peer_scope", Type::Text, "Where the other end is: internal, external, or multicast for groups, broadcast addresses of a network among them"),
         Column::repeating(
             "role",
             Type::Text,
@@ -182,6 +182,8 @@ struct Peer {
     sums: Sums,
     asked: bool,
     was_asked: bool,
+    /// Frames to it went to a group, and nothing came back.
+    group: bool,
     services: BTreeSet<String>,
     name: Option<(Timestamp, Box<str>)>,
 }
@@ -256,10 +258,12 @@ impl Contacts {
             sums: Sums::new(tally.span),
             asked: false,
             was_asked: false,
+            group: true,
             services: BTreeSet::new(),
             name: None,
         });
         peer.sums.add(tally, role);
+        peer.group &= tally.to_group && tally.answered == 0 && role == Role::Client;
         match role {
             Role::Client => {
                 peer.asked = true;
@@ -403,7 +407,7 @@ impl Contacts {
             row.text(id).mac(mac).addr(*own);
             let peer = there.and_then(|at| devices.identity(at));
             row.opt_text(peer.map(|(id, _)| id)).addr(*other);
-            row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(scope(*other));
+            row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(if p.group { "multicast" } else { scope(*other) });
             row.text(match (p.asked, p.was_asked) {
                 (true, true) => "both",
                 (true, false) => "client",
@@ -595,6 +599,13 @@ mod tests {
         assert_eq!(peers.len(), 3);
         assert!(peers.iter().any(|row| row.contains("- 224.0.0.251 - multicast client [mdns] 1 0 10 0")), "{peers:?}");
         assert!(peers.iter().any(|row| row.contains("client [icmp,rtp] 3 2")), "{peers:?}");
+        // The broadcast address of a network looks like a host's; where frames to it went tells.
+        let all = Link { resp: (Mac::ZERO, v4(255)), to_group: true, ..group(137, "nbns") };
+        let (_, _, peers) = contacts(&[all], &devices(&[]));
+        assert!(peers[0].contains("- 10.0.0.255 - multicast client [nbns] 1 0"), "{peers:?}");
+        let host = Link { resp: (Mac::ZERO, v4(255)), ..group(161, "snmp") };
+        let (_, _, peers) = contacts(&[all, host], &devices(&[]));
+        assert!(peers[0].contains("- 10.0.0.255 - internal client"), "{peers:?}");
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub struct Link<'a> {
     pub last: Timestamp,
     /// Name of the responder.
     pub name: Option<&'a str>,
+    /// Whether the responder is a group: frames to it went to one, and it did not answer.
+    pub to_group: bool,
     /// Stacks whose SYNs had passed a router: a bit each, see [`passed`].
     pub passed: u8,
 }
@@ -118,6 +120,8 @@ pub(super) struct Tally {
     pub name: Option<(Timestamp, Box<str>)>,
     /// Stacks of the originator whose SYNs had passed a router.
     pub passed: u8,
+    /// Whether the responder is a group.
+    pub to_group: bool,
 }
 
 impl Tally {
@@ -130,6 +134,7 @@ impl Tally {
             *sum = sum.saturating_add(n);
         }
         self.passed |= link.passed;
+        self.to_group |= link.to_group;
         self.span = self.span.join(Span { first: link.first, last: link.last });
         self.inner = self.inner.into_iter().chain(link.inner).min();
         if let Some(name) = link.name {
@@ -151,6 +156,7 @@ impl Tally {
             inner: None,
             name: None,
             passed: 0,
+            to_group: false,
         };
         tally.add(link);
         tally
@@ -228,7 +234,7 @@ impl Links {
     pub fn add(&mut self, link: &Link<'_>) {
         let turned = answers_from(link).map(|port| {
             let [orig, resp] = link.bytes;
-            Link { orig: link.resp, resp: link.orig, port, bytes: [resp, orig], answered: true, name: None, passed: 0, ..*link }
+            Link { orig: link.resp, resp: link.orig, port, bytes: [resp, orig], answered: true, name: None, passed: 0, to_group: false, ..*link }
         });
         let link = turned.as_ref().unwrap_or(link);
         let key = LinkKey::of(link);
@@ -301,6 +307,7 @@ pub(super) mod tests {
             last: Timestamp(first + 5),
             name: None,
             passed: 0,
+            to_group: false,
         }
     }
 

@@ -35,6 +35,7 @@ pub fn link<'a>(home: &HomeNet, flow: &EndedFlow, name: Option<&'a str>) -> Opti
         first: r.ts_start,
         last: r.ts_end,
         name,
+        to_group: r.resp.group,
         passed: flow.syns[0].as_deref().and_then(npf::ttl).map_or(0, passed),
     })
 }
