@@ -91,7 +91,11 @@ pub static DEVICE_PEERS: Table = Table {
         ),
         Column::new("peer_ip", Type::Text, "Address at the other end"),
         Column::new("peer_name", Type::Text, "First name of the other end, as server_name in flows"),
-        Column::repeating("peer_scope", Type::Text, "Where the other end is: internal, external, or multicast for groups, broadcast addresses of a network among them"),
+        Column::repeating(
+            "peer_scope",
+            Type::Text,
+            "Where the other end is: internal, external, or multicast for groups, broadcast addresses of a network among them",
+        ),
         Column::repeating(
             "role",
             Type::Text,
@@ -358,8 +362,10 @@ impl Contacts {
             all.extend(stated_roles(device).map(str::to_owned));
             // It answers clients and asks for them: in front of servers of this network, or of others.
             if let Some(inside) = passes_on.get(&index).filter(|_| all.contains("server:http")) {
-                all.insert(if *inside { "reverse-proxy" } else { "proxy" }.into());
-                if balances.contains(&index) {
+                let as_proxy = device.facts.iter().any(|(source, what, _)| (*source, *what) == ("http", "proxy"));
+                let stands_before = *inside && !as_proxy;
+                all.insert(if stands_before { "reverse-proxy" } else { "proxy" }.into());
+                if stands_before && balances.contains(&index) {
                     all.insert("load-balancer".into());
                 }
             }
@@ -407,7 +413,11 @@ impl Contacts {
             row.text(id).mac(mac).addr(*own);
             let peer = there.and_then(|at| devices.identity(at));
             row.opt_text(peer.map(|(id, _)| id)).addr(*other);
-            row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(if p.group { "multicast" } else { scope(*other) });
+            row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(if p.group {
+                "multicast"
+            } else {
+                scope(*other)
+            });
             row.text(match (p.asked, p.was_asked) {
                 (true, true) => "both",
                 (true, false) => "client",
@@ -494,8 +504,8 @@ mod tests {
     use super::super::links::Link;
     use super::super::links::tests::{CLIENT, SERVER, link, v4};
     use super::*;
-    use crate::device::{Claim, ClaimKind, Reach};
     use crate::device::judge::{Verdict, judge};
+    use crate::device::{Claim, ClaimKind, Reach};
     use crate::record::Value;
 
     /// Rows as text, one cell after the other, lists in brackets.
@@ -684,8 +694,7 @@ mod tests {
             name: Some(name),
             ..link(6, 8080, Some("http"), 2)
         };
-        let hosts: Vec<_> =
-            [20, 21].map(|n| Claim::owns("arp", Mac([2, 0, 0, 0, 1, n]), v4(n), Timestamp(1))).to_vec();
+        let hosts: Vec<_> = [20, 21].map(|n| Claim::owns("arp", Mac([2, 0, 0, 0, 1, n]), v4(n), Timestamp(1))).to_vec();
         let roles = |flows: &[Link<'static>], marked: Option<&Claim>| {
             let all: Vec<_> = hosts.iter().chain(marked).cloned().collect();
             client_roles(flows, &all).0
@@ -696,6 +705,9 @@ mod tests {
         let sites = [user, to(20, "shop.example"), to(21, "wiki.example")];
         assert_eq!(roles(&sites, Some(&marked)), "reverse-proxy client:http server:http", "a server for each site");
         assert_eq!(roles(&two[1..], Some(&marked)), "client:http", "nobody asks it");
+        let proxy = Claim::fact("http", CLIENT, v4(5), "proxy", b"asked for a page of another server", Timestamp(1));
+        let all: Vec<_> = hosts.iter().chain([&marked, &proxy]).cloned().collect();
+        assert_eq!(client_roles(&two, &all).0, "proxy client:http server:http", "its clients chose it");
         let out = |last| Link { resp: (Mac::ZERO, Addr::v4([203, 0, 113, last])), ..to(20, "cdn.example") };
         let roles = roles(&[user, out(1), out(2)], Some(&marked));
         assert_eq!(roles, "proxy client:http server:http", "servers of others");

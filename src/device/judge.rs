@@ -476,7 +476,9 @@ mod tests {
         }
         // Boards are built into computers of any name; a maker of computers is theirs whatever runs on them.
         let windows = [("dhcp", "vendor-class", "MSFT 5.0")];
-        for (mac, vendor) in [([0, 0x1f, 0xcf], "Microsoft"), ([0x28, 0xcf, 0xda], "Apple"), ([0xf8, 0xca, 0xb8], "Dell")] {
+        for (mac, vendor) in
+            [([0, 0x1f, 0xcf], "Microsoft"), ([0x28, 0xcf, 0xda], "Apple"), ([0xf8, 0xca, 0xb8], "Dell")]
+        {
             let [a, b, c] = mac;
             assert_eq!(of(Mac([a, b, c, 1, 2, 3]), &windows).vendor.as_deref(), Some(vendor));
         }

@@ -234,7 +234,17 @@ impl Links {
     pub fn add(&mut self, link: &Link<'_>) {
         let turned = answers_from(link).map(|port| {
             let [orig, resp] = link.bytes;
-            Link { orig: link.resp, resp: link.orig, port, bytes: [resp, orig], answered: true, name: None, passed: 0, to_group: false, ..*link }
+            Link {
+                orig: link.resp,
+                resp: link.orig,
+                port,
+                bytes: [resp, orig],
+                answered: true,
+                name: None,
+                passed: 0,
+                to_group: false,
+                ..*link
+            }
         });
         let link = turned.as_ref().unwrap_or(link);
         let key = LinkKey::of(link);

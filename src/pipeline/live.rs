@@ -303,7 +303,19 @@ impl<'a> Worker<'a> {
         let mut left = FRAMES_PER_LOOK;
         loop {
             let Self {
-                handle, link, shard, router, defragmenter, numbers, output, counters, seen, clock, slab, outer, ..
+                handle,
+                link,
+                shard,
+                router,
+                defragmenter,
+                numbers,
+                output,
+                counters,
+                seen,
+                clock,
+                slab,
+                outer,
+                ..
             } = &mut *self;
             let Some(frame) = handle.next_frame()? else {
                 left = FRAMES_PER_LOOK;

@@ -414,9 +414,17 @@ mod tests {
         let tell = row(&good.map(str::to_owned)).unwrap();
         assert_eq!(tell.weight, LOW_MAX);
         assert_eq!(tell.hit(b"apc 9").unwrap().says, [(2, "AOS".to_owned()), (0, "9".to_owned())]);
-        for (at, wrong) in
-            [(0, "dhcp"), (1, "*"), (2, "toaster"), (4, "colour=red"), (4, "role=king"), (5, "9"), (6, "maybe"), (7, ""), (8, "x")]
-        {
+        for (at, wrong) in [
+            (0, "dhcp"),
+            (1, "*"),
+            (2, "toaster"),
+            (4, "colour=red"),
+            (4, "role=king"),
+            (5, "9"),
+            (6, "maybe"),
+            (7, ""),
+            (8, "x"),
+        ] {
             let mut cells = good;
             cells[at] = wrong;
             assert!(row(&cells.map(str::to_owned)).is_err(), "{wrong}");

@@ -840,6 +840,8 @@ mod tests {
                 format!("{orig} forwarded x-forwarded-for")
             ]
         );
+        let asked = [format!("{resp} proxy asked for a page of another server")];
+        assert_eq!(told("GET http://a.example/ HTTP/1.1\r\n\r\n", "HTTP/1.1 204 x\r\n\r\n"), asked);
         for (field, name) in [("Forwarded: for=192.0.2.7", "forwarded"), ("VIA: 1.0 fred", "via")] {
             let request = format!("GET / HTTP/1.0\r\n{field}\r\n\r\n");
             assert_eq!(told(&request, "HTTP/1.0 204 x\r\n\r\n"), [format!("{orig} forwarded {name}")]);

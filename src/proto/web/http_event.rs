@@ -117,7 +117,8 @@ pub struct Exchange<'e> {
 
 impl<'e> Exchange<'e> {
     /// What it says of the two devices: side, attribute, value.
-    pub fn facts(&self) -> [(Side, &'static str, Option<&'e [u8]>); 7] {
+    pub fn facts(&self) -> [(Side, &'static str, Option<&'e [u8]>); 8] {
+        let as_proxy = self.is_proxied || self.method == Some(b"CONNECT");
         let page = Some(200).filter(|_| !self.is_proxied) == self.status;
         [
             (Side::Server, "server", self.server.filter(|_| !self.is_proxied)),
@@ -127,6 +128,7 @@ impl<'e> Exchange<'e> {
             (Side::Server, "cookie", self.cookie.filter(|_| !self.is_proxied)),
             (Side::Server, "cookie", self.last_cookie.filter(|_| !self.is_proxied)),
             (Side::Client, "forwarded", self.forwarded.map(str::as_bytes)),
+            (Side::Server, "proxy", Some(&b"asked for a page of another server"[..]).filter(|_| as_proxy)),
         ]
     }
 }
