@@ -42,8 +42,11 @@ pub struct Device {
     pub owner: Option<String>,
     pub note: Option<String>,
     /// First and last time of each address.
-    pub spans: Vec<(Timestamp, Timestamp)>,
+    pub spans: Vec<Times>,
 }
+
+/// First and last time.
+pub type Times = (Timestamp, Timestamp);
 
 impl Device {
     /// Whether a MAC address is one of its.
@@ -76,7 +79,7 @@ impl Device {
         ] {
             *own = own.take().or(its);
         }
-        let mut addresses: BTreeMap<(Option<Addr>, String), Option<(Timestamp, Timestamp)>> = BTreeMap::new();
+        let mut addresses: BTreeMap<(Option<Addr>, String), Option<Times>> = BTreeMap::new();
         for (ips, spans) in [(&self.ips, &self.spans), (&other.ips, &other.spans)] {
             for (n, ip) in ips.iter().enumerate() {
                 let span = spans.get(n).copied();
