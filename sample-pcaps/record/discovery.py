@@ -8,7 +8,7 @@ discovery.py slp             asks for printers by SLP, and for what one of them 
 discovery.py ssdp            searches with SSDP (UPnP Device Architecture 2.0, section 1.3)
 discovery.py announce IP     announces a media renderer with SSDP, and answers searches
 discovery.py lldp [IP MODEL VLAN]   sends an LLDP frame with LLDP-MED as a phone does (IEEE 802.1AB, ANSI/TIA-1057)
-discovery.py cdp             sends a CDP frame as a switch does
+discovery.py cdp INTERFACE   sends a CDP frame as a switch does, from a MAC address of its own
 discovery.py probe           looks for ONVIF devices by WS-Discovery
 discovery.py camera IP       answers such probes
 """
@@ -119,10 +119,10 @@ def announce(ip):
         s.sendto(f"HTTP/1.1 200 OK\r\nEXT:\r\nST: {kind}\r\n{tail}".encode(), sender)
 
 
-def send_frame(destination, rest):
+def send_frame(destination, rest, interface="eth0", source=None):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    s.bind(("eth0", 0))
-    s.send(bytes.fromhex(destination) + s.getsockname()[4] + rest)
+    s.bind((interface, 0))
+    s.send(bytes.fromhex(destination) + (bytes.fromhex(source) if source else s.getsockname()[4]) + rest)
 
 
 def element(kind, value):
@@ -131,8 +131,10 @@ def element(kind, value):
 
 def lldp(address="192.168.40.41", model="SIP-T46S", vlan="50"):
     med = lambda subtype, value: element(127, b"\x00\x12\xbb" + bytes([subtype]) + value)
-    with open("/sys/class/net/eth0/address") as f:
-        mac = bytes.fromhex(f.read().strip().replace(":", ""))
+    # Not from /sys, which may be that of the machine around.
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+        s.bind(("eth0", 0))
+        mac = s.getsockname()[4]
     ip, model = socket.inet_aton(address), model.encode()
     # Application voice, tagged, VLAN, priority 5, DSCP 46.
     policy = (1 << 24 | 1 << 22 | int(vlan) << 9 | 5 << 6 | 46).to_bytes(4, "big")
@@ -144,9 +146,9 @@ def lldp(address="192.168.40.41", model="SIP-T46S", vlan="50"):
         med(7, b"66.85.0.5"), med(8, mac.hex().upper().encode()), med(9, b"Yealink"), med(10, model), element(0, b"")]))
 
 
-def cdp():
+def cdp(interface):
     tlv = lambda kind, value: struct.pack(">HH", kind, len(value) + 4) + value
-    address = b"\0\0\0\x01\x01\x01\xcc\0\x04" + bytes([192, 168, 40, 61])
+    address = b"\0\0\0\x01\x01\x01\xcc\0\x04" + bytes([192, 168, 40, 2])
     body = b"\x02\xb4\0\0" + b"".join([
         tlv(1, b"sw-staff.office.example"), tlv(2, address), tlv(3, b"GigabitEthernet1/0/7"), tlv(4, b"\0\0\0\x28"),
         tlv(5, b"Sample Switch Software, Version 15.2(4)"), tlv(6, b"sample WS-2960"), tlv(9, b"office"),
@@ -155,7 +157,8 @@ def cdp():
     total = sum(struct.unpack(f">{len(body) // 2}H", body))
     total = (total & 0xffff) + (total >> 16)
     body = body[:2] + struct.pack(">H", 0xffff - ((total & 0xffff) + (total >> 16))) + body[4:]
-    send_frame("01000ccccccc", struct.pack(">H", len(body) + 8) + b"\xaa\xaa\x03\x00\x00\x0c\x20\x00" + body)
+    send_frame("01000ccccccc", struct.pack(">H", len(body) + 8) + b"\xaa\xaa\x03\x00\x00\x0c\x20\x00" + body,
+               interface, "001b54400202")
 
 
 SOAP = ('<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '

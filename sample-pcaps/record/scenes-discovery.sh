@@ -33,7 +33,7 @@ scene_link() {
     ip -n switch link set br40 type bridge group_fwd_mask 0x4008
     record link-staff br40 'ether proto 0x88cc or ether proto 0x888e or (ether[12:2] <= 1500 and ether[20:2] = 0x2000)'
     at phone "$RECORD/discovery.py" lldp
-    at nas "$RECORD/discovery.py" cdp
+    at switch "$RECORD/discovery.py" cdp br40
     # The panel is let in with EAP-MD5, then turned away with a wrong password.
     printf '"panel-1" MD5 "Sample-Eap-1"\n' >"$WORK/conf/eap-users"
     printf 'driver=wired\ninterface=eth0\nieee8021x=1\neapol_version=2\neap_server=1\neap_user_file=%s\nuse_pae_group_addr=1\n' \

@@ -223,6 +223,8 @@ pub const EXPECT_ENTRIES_MAX: usize = 10_000;
 pub const SUPPRESS_ENTRIES_MAX: usize = 2_000;
 /// Bytes of the reason for accepting a finding.
 pub const SUPPRESS_REASON_BYTES_MAX: usize = 512;
+/// Senders of tunnels with frames in them that are told of a batch of packets.
+pub const TUNNEL_SENDERS_MAX: usize = 64;
 /// (MAC, address) pairs and other claims that one shard collects before they are handed on.
 pub const CLAIMS_PENDING_MAX: usize = 8_192;
 /// Addresses from outside that are kept of each MAC that forwards them: enough to know a router.

@@ -23,6 +23,7 @@ pub use icmp::{is_error, quoted};
 pub use packet::{FragmentFields, InnerFrame, Kind, Packet, Quoted, TcpFields, Tunnel, Tunnels, Vlans};
 
 use crate::base::counters::Counters;
+use crate::base::{Addr, Mac};
 use crate::frame::{FrameMeta, LinkType};
 use walk::{Span, Step, Walk};
 
@@ -30,8 +31,11 @@ use walk::{Span, Step, Walk};
 ///
 /// Counts what is malformed, cut, a fragment, nested too deep or no IP packet. Where the innermost
 /// packet of a tunnel does not decode, `out` holds the packet that carried it.
+///
+/// Where the frame carries another frame in a tunnel, who sent the outer one is returned: `out` has the MAC and the
+/// address of the inner one.
 #[inline]
-pub fn decode(frame: &FrameMeta, slab: &[u8], counters: &mut Counters, out: &mut Packet) {
+pub fn decode(frame: &FrameMeta, slab: &[u8], counters: &mut Counters, out: &mut Packet) -> Option<(Mac, Addr)> {
     *out = Packet {
         ts: frame.ts,
         number: frame.number,
@@ -42,16 +46,18 @@ pub fn decode(frame: &FrameMeta, slab: &[u8], counters: &mut Counters, out: &mut
     let at = frame.offset as usize;
     let end = at.saturating_add(frame.captured as usize).min(slab.len());
     let span = Span { at: at.min(end), end, wire_end: at.saturating_add(frame.wire as usize).max(end) };
-    let mut walk = Walk { slab, counters, out, layers: 0 };
+    let mut walk = Walk { slab, counters, out, layers: 0, outer: None };
     let step = if frame.link == LinkType::ETHERNET {
         ethernet::frame(&mut walk, span)
     } else {
         link::frame(&mut walk, frame.link, span)
     };
     finish(&mut walk, step);
+    let outer = walk.outer;
     if out.truncated || frame.captured < frame.wire {
         counters.truncated += 1;
     }
+    outer.filter(|(mac, _)| *mac != out.src_mac && out.kind != Kind::Malformed)
 }
 
 /// Decodes an IP packet that was put together from fragments and lies at `slab[offset..]` for `len`
@@ -69,7 +75,7 @@ pub fn decode_reassembled(
     *out = Packet { reassembled: true, ..walk::carried(base) };
     let end = offset.saturating_add(len).min(slab.len());
     let span = Span { at: offset.min(end), end, wire_end: end };
-    let mut walk = Walk { slab, counters, out, layers: 0 };
+    let mut walk = Walk { slab, counters, out, layers: 0, outer: None };
     let step = ip::any(&mut walk, span);
     finish(&mut walk, step);
 }
@@ -191,6 +197,24 @@ mod tests {
         let (packet, _, _) = eth(&ethernet(0x0806, &[0, 1, 8, 0, 6, 4, 0, 1]));
         assert_eq!((packet.kind, packet.src_port, packet.reassembled), (Kind::Arp, 0, false));
         assert!(size_of::<Packet>() <= 160, "a packet stays small: {}", size_of::<Packet>());
+    }
+
+    #[test]
+    fn who_sent_a_tunnel_with_a_frame_in_it_is_told() {
+        let sender = |datagram: &[u8]| {
+            let (slab, meta) = slab(LinkType::ETHERNET, &ethernet(0x0800, datagram));
+            let mut out = Packet::default();
+            (decode(&meta, &slab, &mut Counters::default(), &mut out), out.src_mac)
+        };
+        let mut frame = inner_frame();
+        frame[11] ^= 0x55;
+        let vxlan = ip4(17, &udp(40000, 4789, &join(&[&[8, 0, 0, 0, 0, 0, 9, 0], &frame])));
+        let (outer, inner) = sender(&vxlan);
+        let (mac, ip) = outer.unwrap();
+        assert!(mac != inner && !ip.is_unspecified(), "{mac} {inner} {ip}");
+        let ipip = ip4(4, &ip4(17, &udp(40000, 53, b"x")));
+        assert_eq!(sender(&ipip).0, None, "the MAC is there already");
+        assert_eq!(sender(&ip4(17, &udp(40000, 53, b"x"))).0, None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What every layer works with: where in the slab it stands, what it fills, and how it fails.
 
 use super::packet::{InnerFrame, Kind, Packet, Tunnel};
-use crate::base::{counters::Counters, limits};
+use crate::base::{Addr, Mac, counters::Counters, limits};
 
 /// A stretch of the slab that one layer may look at.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +97,8 @@ pub(super) struct Walk<'a> {
     pub out: &'a mut Packet,
     /// Layers gone through, failed attempts included; bounds both time and recursion.
     pub layers: usize,
+    /// Who sent the outermost tunnel.
+    pub outer: Option<(Mac, Addr)>,
 }
 
 impl Walk<'_> {
@@ -110,7 +112,15 @@ impl Walk<'_> {
     /// Goes into a tunnel, where the limit allows it.
     pub fn tunnel(&mut self, kind: Tunnel) -> Step {
         self.layer()?;
+        self.note_outer();
         if self.out.tunnels.push(kind) { Ok(()) } else { Err(Bad::Nesting) }
+    }
+
+    /// Who sent what is around the layers that follow.
+    fn note_outer(&mut self) {
+        if self.outer.is_none() && !self.out.src.is_unspecified() {
+            self.outer = Some((self.out.src_mac, self.out.src));
+        }
     }
 
     /// Ends the walk with an IP packet whose payload starts `header` bytes into `s`.
@@ -156,11 +166,13 @@ impl Walk<'_> {
     /// packet found so far stays what it was; and where a UDP datagram carries a frame without IP
     /// (ARP through VXLAN), it stays the packet and the frame is noted beside it.
     pub fn attempt(&mut self, inside: impl FnOnce(&mut Self) -> Step) -> Step {
-        let outer = *self.out;
+        let (outer, sender) = (*self.out, self.outer);
+        self.note_outer();
         *self.out = carried(&outer);
         let step = inside(self);
         if step.is_err() {
             *self.out = outer;
+            self.outer = sender;
         } else if matches!(self.out.kind, Kind::Arp | Kind::Other) && outer.kind == Kind::Ip && outer.protocol == 17 {
             let inner = InnerFrame {
                 kind: self.out.kind,

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use hashbrown::HashMap;
 
+mod roles;
+
 use super::claim::Span;
 use super::links::{LinkKey, SortedLinks, Tally, is_media};
-use super::table::{Device, DeviceTable, virtual_router};
+use super::table::DeviceTable;
 use crate::base::{Addr, Mac, Timestamp, limits, parallel};
 use crate::record::{Column, RowBuffer, RowWriter, Table, Type};
 
@@ -89,7 +91,11 @@ pub static DEVICE_PEERS: Table = Table {
         ),
         Column::new("peer_ip", Type::Text, "Address at the other end"),
         Column::new("peer_name", Type::Text, "First name of the other end, as server_name in flows"),
-        Column::repeating("peer_scope", Type::Text, "Where the other end is: internal, external or multicast"),
+        Column::repeating(
+            "peer_scope",
+            Type::Text,
+            "Where the other end is: internal, external, or multicast for groups, broadcast addresses of a network among them",
+        ),
         Column::repeating(
             "role",
             Type::Text,
@@ -109,9 +115,6 @@ pub static DEVICE_PEERS: Table = Table {
         Column::repeating("capture", Type::Text, "The capture that is a network of its own; null where all are one"),
     ],
 };
-
-/// Protocols by which machines and buildings are controlled: who answers them is a controller.
-const CONTROL: [&str; 7] = ["modbus", "s7comm", "enip", "bacnet", "knx", "dnp3", "iec104"];
 
 /// Which side of its flows a device is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,6 +183,8 @@ struct Peer {
     sums: Sums,
     asked: bool,
     was_asked: bool,
+    /// Frames to it went to a group, and nothing came back.
+    group: bool,
     services: BTreeSet<String>,
     name: Option<(Timestamp, Box<str>)>,
 }
@@ -192,6 +197,8 @@ pub struct Contacts {
     banners: HashMap<BannerPlace, (Timestamp, Box<str>)>,
     /// Devices through whose MAC others were asked and answered.
     relays: BTreeSet<usize>,
+    /// Stacks whose SYNs came from an address of the device after they had passed a router.
+    passed: BTreeMap<usize, u8>,
     cut: u64,
     /// Flows of addresses that changed hands among them.
     gone: u64,
@@ -215,10 +222,14 @@ impl Contacts {
             gone: 0,
             banners: HashMap::new(),
             relays: BTreeSet::new(),
+            passed: BTreeMap::new(),
         };
         for ends in &ends {
             contacts.relays.extend(ends.relays.into_iter().flatten());
             contacts.gone += ends.gone;
+            if let Some((index, stacks)) = ends.passed {
+                *contacts.passed.entry(index).or_default() |= stacks;
+            }
         }
         for ((mac, ip, protocol, port), ts, text) in links.banners() {
             let Some(index) = devices.holder(*mac, *ip, ts) else { continue };
@@ -227,49 +238,6 @@ impl Contacts {
             *known = said.min(known.clone());
         }
         contacts
-    }
-
-    /// Tells each device the roles that its traffic shows.
-    pub fn give_roles(&self, devices: &mut DeviceTable) {
-        let mut roles: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-        let mut polled: BTreeMap<usize, BTreeSet<Addr>> = BTreeMap::new();
-        for ((index, _, role, ..), service) in &self.services {
-            let all = roles.entry(*index).or_default();
-            for name in service.names.keys().filter(|(sure, _)| *sure).map(|(_, name)| *name) {
-                all.insert(match role {
-                    Role::Client => format!("client:{name}"),
-                    Role::Server => format!("server:{name}"),
-                });
-                match role {
-                    Role::Server if name == "dns" => _ = all.insert("dns-server".into()),
-                    Role::Server if CONTROL.contains(&name) => _ = all.insert("controller".into()),
-                    Role::Client if name == "snmp" && service.sums.answered > 0 => {
-                        polled.entry(*index).or_default().extend(&service.peers);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        // A device that came from another network and still sends from its address there looks like one that
-        // forwards for it, but nothing comes back.
-        let forwards = |(at, d): (usize, &Device)| {
-            d.forwards
-                .is_some_and(|others| others >= limits::ROUTER_ADDRESSES_MIN || d.outside || self.relays.contains(&at))
-        };
-        let gateways: Vec<bool> = devices.devices.iter().enumerate().map(forwards).collect();
-        for (index, (device, forwards)) in devices.devices.iter_mut().zip(gateways).enumerate() {
-            let mut all = roles.remove(&index).unwrap_or_default();
-            if forwards {
-                all.insert("gateway".into());
-            }
-            all.extend(stated_roles(device).map(str::to_owned));
-            if polled.get(&index).is_some_and(|peers| peers.len() >= limits::MANAGED_DEVICES_MIN) {
-                all.insert("management-station".into());
-            }
-            // What stands alone says more than what is on which port.
-            let (of_ports, alone): (Vec<_>, Vec<_>) = all.into_iter().partition(|role| role.contains(':'));
-            device.roles = alone.into_iter().chain(of_ports).take(limits::LIST_ITEMS_MAX).collect();
-        }
     }
 
     /// Writes the rows of services, in time order.
@@ -301,7 +269,11 @@ impl Contacts {
             row.text(id).mac(mac).addr(*own);
             let peer = there.and_then(|at| devices.identity(at));
             row.opt_text(peer.map(|(id, _)| id)).addr(*other);
-            row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(scope(*other));
+            row.opt_text(p.name.as_ref().map(|(_, name)| &**name)).text(if p.group {
+                "multicast"
+            } else {
+                scope(*other)
+            });
             row.text(match (p.asked, p.was_asked) {
                 (true, true) => "both",
                 (true, false) => "client",
@@ -333,6 +305,8 @@ struct Ends {
     resp: Option<usize>,
     /// Devices through whose MAC others were asked and answered.
     relays: [Option<usize>; 2],
+    /// Stacks whose SYNs came from an address of the device after they had passed a router.
+    passed: Option<(usize, u8)>,
     /// Flows that are not told of a device, because its address changed hands among them.
     gone: u64,
 }
@@ -356,7 +330,8 @@ impl Ends {
             devices.of_mac(mac).filter(|holder| tally.answered > 0 && found != Some(*holder))
         };
         let relays = [relay(key.orig, orig), relay(key.resp, resp)];
-        Self { orig, resp, relays, gone }
+        let passed = orig.filter(|index| tally.passed != 0 && devices.owns(*index, key.orig));
+        Self { orig, resp, relays, passed: passed.map(|index| (index, tally.passed)), gone }
     }
 }
 
@@ -430,10 +405,12 @@ impl Peers {
             sums: Sums::new(tally.span),
             asked: false,
             was_asked: false,
+            group: true,
             services: BTreeSet::new(),
             name: None,
         });
         peer.sums.add(tally, role);
+        peer.group &= tally.to_group && tally.answered == 0 && role == Role::Client;
         match role {
             Role::Client => {
                 peer.asked = true;
@@ -451,17 +428,6 @@ impl Peers {
             }
         }
     }
-}
-
-/// Roles that are told, or that the link shows.
-fn stated_roles(device: &Device) -> impl Iterator<Item = &'static str> {
-    let told = device.facts.iter().filter_map(|(source, attribute, value)| match (*source, *attribute, &**value) {
-        ("dhcp", "gateway", _) => Some("gateway"),
-        ("dhcp" | "dhcpv6", "server", _) => Some("dhcp-server"),
-        ("ntp", "role", "server") => Some("ntp-server"),
-        _ => None,
-    });
-    told.chain(virtual_router(device.mac).is_some().then_some("gateway"))
 }
 
 /// Transports that have ports.
@@ -502,6 +468,7 @@ mod tests {
     use super::super::links::Link;
     use super::super::links::tests::{CLIENT, SERVER, link, v4};
     use super::*;
+    use crate::device::judge::{Verdict, judge};
     use crate::device::{Claim, ClaimKind, Reach};
     use crate::record::Value;
 
@@ -606,6 +573,13 @@ mod tests {
         assert_eq!(peers.len(), 3);
         assert!(peers.iter().any(|row| row.contains("- 224.0.0.251 - multicast client [mdns] 1 0 10 0")), "{peers:?}");
         assert!(peers.iter().any(|row| row.contains("client [icmp,rtp] 3 2")), "{peers:?}");
+        // The broadcast address of a network looks like a host's; where frames to it went tells.
+        let all = Link { resp: (Mac::ZERO, v4(255)), to_group: true, ..group(137, "nbns") };
+        let (_, _, peers) = contacts(&[all], &devices(&[]));
+        assert!(peers[0].contains("- 10.0.0.255 - multicast client [nbns] 1 0"), "{peers:?}");
+        let host = Link { resp: (Mac::ZERO, v4(255)), ..group(161, "snmp") };
+        let (_, _, peers) = contacts(&[all, host], &devices(&[]));
+        assert!(peers[0].contains("- 10.0.0.255 - internal client"), "{peers:?}");
     }
 
     #[test]
@@ -639,6 +613,85 @@ mod tests {
         let still = Link { orig: (SERVER, moved.ip), answered: false, ..link(6, 443, None, 1) };
         assert_eq!(roles(&[still], slice::from_ref(&moved)).1, "", "one that came from another network");
         assert_eq!(roles(&[Link { answered: true, ..still }], &[moved]).1, "gateway");
+    }
+
+    /// Roles of the client after some flows.
+    fn client_roles(flows: &[Link<'static>], more: &[Claim]) -> (String, Verdict) {
+        let mut devices = devices(more);
+        let mut links = super::super::Links::default();
+        flows.iter().for_each(|l| links.add(l));
+        Contacts::of(&links.sorted(), &devices, 2).give_roles(&mut devices);
+        let client = devices.devices.iter().find(|d| d.mac == CLIENT).unwrap();
+        (client.roles.join(" "), judge(client))
+    }
+
+    #[test]
+    fn an_address_that_systems_behind_a_router_share_is_a_gateway_that_translates() {
+        let flow = |passed| Link { passed, ..link(6, 443, Some("tls"), i64::from(passed)) };
+        let [linux, windows] = [0x20, 0x60].map(super::super::links::passed);
+        let (roles, verdict) = client_roles(&[flow(linux), flow(windows), flow(0)], &[]);
+        assert_eq!(roles, "nat-gateway client:tls");
+        assert_eq!(verdict.class, "router");
+        assert!(verdict.signs[0].starts_with("flow: SYNs of two systems behind a router"), "{:?}", verdict.signs);
+        // What those behind it say of themselves is not about it.
+        let phone = b"Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X)";
+        let phone = Claim::fact("http", CLIENT, v4(5), "user-agent", phone, Timestamp(1));
+        let (_, verdict) = client_roles(&[flow(linux), flow(windows)], slice::from_ref(&phone));
+        assert_eq!((verdict.class, verdict.vendor, verdict.os), ("router", None, None));
+        assert_eq!(client_roles(&[flow(linux)], &[phone]).1.class, "phone");
+        // One that lost hops may be a system that begins with less.
+        for one in [linux, windows, super::super::links::passed(0x40), super::super::links::passed(0xe0)] {
+            assert_eq!(client_roles(&[flow(one), flow(0)], &[]).0, "client:tls");
+        }
+        // What a router forwards without translating is none of its own.
+        let behind = |passed| Link { orig: (CLIENT, Addr::v4([10, 1, 0, 7])), ..flow(passed) };
+        let roles = client_roles(&[behind(linux), behind(windows)], &[]).0;
+        assert!(!roles.contains("nat"), "{roles}");
+    }
+
+    #[test]
+    fn who_passes_requests_for_one_site_on_to_several_servers_balances_them() {
+        let marked = Claim::fact("http", CLIENT, v4(5), "forwarded", b"x-forwarded-for", Timestamp(1));
+        let user = Link { orig: (SERVER, v4(9)), resp: (CLIENT, v4(5)), ..link(6, 80, Some("http"), 1) };
+        let to = |last, name| Link {
+            resp: (Mac([2, 0, 0, 0, 1, last]), v4(last)),
+            name: Some(name),
+            ..link(6, 8080, Some("http"), 2)
+        };
+        let hosts: Vec<_> = [20, 21].map(|n| Claim::owns("arp", Mac([2, 0, 0, 0, 1, n]), v4(n), Timestamp(1))).to_vec();
+        let roles = |flows: &[Link<'static>], marked: Option<&Claim>| {
+            let all: Vec<_> = hosts.iter().chain(marked).cloned().collect();
+            client_roles(flows, &all).0
+        };
+        let two = [user, to(20, "shop.example"), to(21, "shop.example")];
+        assert_eq!(roles(&two, Some(&marked)), "load-balancer reverse-proxy client:http server:http");
+        assert_eq!(roles(&two, None), "client:http server:http", "nobody was told that it passes on");
+        let sites = [user, to(20, "shop.example"), to(21, "wiki.example")];
+        assert_eq!(roles(&sites, Some(&marked)), "reverse-proxy client:http server:http", "a server for each site");
+        assert_eq!(roles(&two[1..], Some(&marked)), "client:http", "nobody asks it");
+        let proxy = Claim::fact("http", CLIENT, v4(5), "proxy", b"asked for a page of another server", Timestamp(1));
+        let all: Vec<_> = hosts.iter().chain([&marked, &proxy]).cloned().collect();
+        assert_eq!(client_roles(&two, &all).0, "proxy client:http server:http", "its clients chose it");
+        let out = |last| Link { resp: (Mac::ZERO, Addr::v4([203, 0, 113, last])), ..to(20, "cdn.example") };
+        let roles = roles(&[user, out(1), out(2)], Some(&marked));
+        assert_eq!(roles, "proxy client:http server:http", "servers of others");
+    }
+
+    #[test]
+    fn cookies_and_offers_tell_roles() {
+        for (source, attribute, value, role) in [
+            ("http", "cookie", "BIGipServerpool_web_443", "load-balancer"),
+            ("http", "cookie", "AWSALBCORS", "load-balancer"),
+            ("http", "server", "awselb/2.0", "load-balancer"),
+            ("service", "served", "nat-pmp", "nat-gateway"),
+            ("ssdp", "service", "urn:schemas-upnp-org:service:WANIPConnection:1", "nat-gateway"),
+            ("http", "cookie", "JSESSIONID", ""),
+            ("http", "cookie", "notBIGipServer", ""),
+            ("http", "server", "BIGipServerpool", ""),
+        ] {
+            let told = Claim::fact(source, CLIENT, v4(5), attribute, value.as_bytes(), Timestamp(1));
+            assert_eq!(client_roles(&[], &[told]).0, role, "{value}");
+        }
     }
 
     #[test]

@@ -25,13 +25,29 @@ const QEMU: [u8; 3] = [0x52, 0x54, 0x00];
 /// Likewise those of OpenStack and of oVirt.
 const OPENSTACK: [u8; 3] = [0xfa, 0x16, 0x3e];
 const OVIRT: [u8; 3] = [0x56, 0x6f, 0x1a];
-/// Likewise containers.
+/// Likewise containers of Docker, with their IPv4 address behind it.
 const CONTAINER: [u8; 2] = [0x02, 0x42];
+/// Blocks in the registry of holders that make real interfaces as well, or that its name does not tell.
+const HYPER_V: [u8; 3] = [0x00, 0x15, 0x5d];
+const PROXMOX: [u8; 3] = [0xbc, 0x24, 0x11];
+
+/// What makes the virtual interfaces of a block, where the registry does not say so.
+pub(super) fn virtual_machine(mac: Mac) -> Option<&'static str> {
+    let [a, b, c, d, ..] = mac.0;
+    match [a, b, c] {
+        QEMU => Some("qemu"),
+        OPENSTACK => Some("openstack"),
+        OVIRT => Some("ovirt"),
+        HYPER_V => Some("hyper-v"),
+        PROXMOX => Some("proxmox"),
+        _ if [a, b] == CONTAINER && matches!((c, d), (10, _) | (172, 16..=31) | (192, 168)) => Some("docker"),
+        _ => None,
+    }
+}
 
 /// Whether a MAC may be one of many that a handset takes.
 fn is_random(mac: Mac) -> bool {
-    let machine = [&QEMU[..], &OPENSTACK, &OVIRT, &CONTAINER].iter().any(|block| mac.0.starts_with(block));
-    mac.is_local() && !machine
+    mac.is_local() && virtual_machine(mac).is_none() && !mac.0.starts_with(&CONTAINER)
 }
 
 /// Whether what a device states is its alone.

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use super::joined::virtual_machine;
 use super::table::{Device, virtual_router};
 use crate::base::limits;
 use crate::signature::devices::{self, Hit, UNKNOWN, VIRTUAL};
@@ -41,6 +42,8 @@ const KINDS_OF: [(&str, &[&str]); 4] = [
     ("access-control", &["building-controller", "plc"]),
     (VIRTUAL, &["server", "workstation", "laptop"]),
 ];
+/// The fact that systems behind a device speak from its own address.
+pub(super) const TRANSLATES: (&str, &str) = ("flow", "nat");
 /// Classes that an operating system alone suggests.
 const BY_SYSTEM: [&str; 4] = ["phone", "tablet", "workstation", "laptop"];
 
@@ -133,9 +136,10 @@ impl Weighing {
             self.classes.add(class, by, hit.weight);
             says.push(format!("class {class}"));
         }
+        says.extend(tell.role.map(|role| format!("role {role}")));
         if let Some(vendor) = &tell.vendor {
             let weight = match (source, tell.component) {
-                ("oui", true) => COMPONENT_WEIGHT,
+                (_, true) => COMPONENT_WEIGHT,
                 ("oui", false) => OUI_WEIGHT,
                 _ => hit.weight,
             };
@@ -216,10 +220,14 @@ pub(super) fn judge(device: &Device) -> Verdict {
             w.vendors.add(holder.to_owned(), "oui", OUI_WEIGHT);
         }
     }
+    if let Some(kind) = virtual_machine(device.mac) {
+        tells.hits("mac", "virtual", kind).for_each(|hit| w.hit("mac", "virtual", kind, &hit));
+    }
     forwarding(device, &mut w);
     let asked = asked_classes(device);
+    let translates = device.facts.iter().any(|(source, attribute, _)| (*source, *attribute) == TRANSLATES);
     for (source, attribute, value) in &device.facts {
-        if *source == "name" && asked > ASKED_CLASSES_MAX {
+        if *source == "name" && asked > ASKED_CLASSES_MAX || translates && is_of_client(source, attribute) {
             continue;
         }
         let mut known = false;
@@ -239,6 +247,11 @@ pub(super) fn judge(device: &Device) -> Verdict {
         }
     }
     conclude(device, &mut w)
+}
+
+/// Whether a fact is about what a device asks: through one that translates addresses ask those behind it.
+fn is_of_client(source: &str, attribute: &str) -> bool {
+    source == "name" || matches!(attribute, "user-agent" | "used" | "asked")
 }
 
 /// How many classes the names that a device asks for speak for.
@@ -406,7 +419,7 @@ mod tests {
                     w.hit("oui", "vendor", &cells[8], &hit);
                 }
                 let v = conclude(&t.devices[0], &mut w);
-                assert!(v.confidence <= 0.75 || v.class == VIRTUAL, "{cells:?} {v:?}");
+                assert!(v.confidence <= 0.7 || v.class == VIRTUAL, "{cells:?} {v:?}");
             }
         }
         let agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15";
@@ -446,6 +459,53 @@ mod tests {
             let v = of(murata, &[("http", "user-agent", agent)]);
             assert_eq!((v.class, v.vendor.as_deref(), v.model.as_deref()), (class, Some(vendor), model), "{agent}");
         }
+    }
+
+    #[test]
+    fn who_makes_the_interface_of_a_virtual_machine_did_not_make_what_runs_in_it() {
+        let vmware = Mac([0, 0x0c, 0x29, 1, 2, 3]);
+        assert_eq!((of(vmware, &[]).class, of(vmware, &[]).vendor.as_deref()), (VIRTUAL, Some("VMware")));
+        for (source, attribute, value, vendor) in [
+            ("dhcp", "vendor-class", "MSFT 5.0", "Microsoft"),
+            ("dhcp", "vendor-class", "ArubaAP", "Aruba"),
+            ("cdp", "model", "cisco CSR1000V", "Cisco"),
+            ("ssh", "banner", "SSH-2.0-OpenSSH_9.2p1 Debian-2", "VMware"),
+        ] {
+            let v = of(vmware, &[(source, attribute, value)]);
+            assert_eq!(v.vendor.as_deref(), Some(vendor), "{value}: {v:?}");
+        }
+        // Boards are built into computers of any name; a maker of computers is theirs whatever runs on them.
+        let windows = [("dhcp", "vendor-class", "MSFT 5.0")];
+        for (mac, vendor) in
+            [([0, 0x1f, 0xcf], "Microsoft"), ([0x28, 0xcf, 0xda], "Apple"), ([0xf8, 0xca, 0xb8], "Dell")]
+        {
+            let [a, b, c] = mac;
+            assert_eq!(of(Mac([a, b, c, 1, 2, 3]), &windows).vendor.as_deref(), Some(vendor));
+        }
+    }
+
+    #[test]
+    fn virtual_interfaces_are_known_by_their_blocks() {
+        for (mac, vendor) in [
+            ([0x52, 0x54, 0, 1, 2, 3], "QEMU"),
+            ([0xfa, 0x16, 0x3e, 1, 2, 3], "OpenStack"),
+            ([0, 0x15, 0x5d, 1, 2, 3], "Microsoft"),
+            ([0xbc, 0x24, 0x11, 1, 2, 3], "Proxmox"),
+            ([2, 0x42, 172, 17, 0, 2], "Docker"),
+        ] {
+            let v = of(Mac(mac), &[]);
+            assert_eq!((v.class, v.vendor.as_deref()), (VIRTUAL, Some(vendor)));
+        }
+        assert_eq!(of(Mac([2, 0x42, 8, 8, 8, 8]), &[]).class, UNKNOWN, "no address of an inside");
+        let v = of(Mac([0x52, 0x54, 0, 1, 2, 3]), &[("dhcp", "vendor-class", "MSFT 5.0")]);
+        assert_eq!((v.class, v.vendor.as_deref()), (VIRTUAL, Some("Microsoft")));
+    }
+
+    #[test]
+    fn a_relay_agent_is_most_likely_a_router() {
+        let v = of(NOBODY, &[("dhcp", "relay", "giaddr")]);
+        assert_eq!(v.class, "router");
+        assert!(v.confidence < 0.7, "{}", v.confidence);
     }
 
     #[test]

@@ -63,6 +63,20 @@ pub struct Link<'a> {
     pub last: Timestamp,
     /// Name of the responder.
     pub name: Option<&'a str>,
+    /// Whether the responder is a group: frames to it went to one, and it did not answer.
+    pub to_group: bool,
+    /// Stacks whose SYNs had passed a router: a bit each, see [`passed`].
+    pub passed: u8,
+}
+
+/// The stack whose SYN has passed a router, as a bit, by its TTL rounded down to a multiple of 32: systems begin with 64
+/// or 128 (or 255, which does not tell), and a router on the way leaves less.
+pub const fn passed(ttl: u8) -> u8 {
+    match ttl {
+        0x20 => 1,
+        0x60 => 2,
+        _ => 0,
+    }
 }
 
 /// What flows have in common that are one entry.
@@ -104,6 +118,10 @@ pub(super) struct Tally {
     pub inner: Option<&'static str>,
     /// The first name of the responder.
     pub name: Option<(Timestamp, Box<str>)>,
+    /// Stacks of the originator whose SYNs had passed a router.
+    pub passed: u8,
+    /// Whether the responder is a group.
+    pub to_group: bool,
 }
 
 impl Tally {
@@ -115,6 +133,8 @@ impl Tally {
         for (sum, n) in self.bytes.iter_mut().zip(link.bytes) {
             *sum = sum.saturating_add(n);
         }
+        self.passed |= link.passed;
+        self.to_group |= link.to_group;
         self.span = self.span.join(Span { first: link.first, last: link.last });
         self.inner = self.inner.into_iter().chain(link.inner).min();
         if let Some(name) = link.name {
@@ -135,6 +155,8 @@ impl Tally {
             span: Span { first: link.first, last: link.last },
             inner: None,
             name: None,
+            passed: 0,
+            to_group: false,
         };
         tally.add(link);
         tally
@@ -212,7 +234,17 @@ impl Links {
     pub fn add(&mut self, link: &Link<'_>) {
         let turned = answers_from(link).map(|port| {
             let [orig, resp] = link.bytes;
-            Link { orig: link.resp, resp: link.orig, port, bytes: [resp, orig], answered: true, name: None, ..*link }
+            Link {
+                orig: link.resp,
+                resp: link.orig,
+                port,
+                bytes: [resp, orig],
+                answered: true,
+                name: None,
+                passed: 0,
+                to_group: false,
+                ..*link
+            }
         });
         let link = turned.as_ref().unwrap_or(link);
         let key = LinkKey::of(link);
@@ -293,6 +325,8 @@ pub(super) mod tests {
             first: Timestamp(first),
             last: Timestamp(first + 5),
             name: None,
+            passed: 0,
+            to_group: false,
         }
     }
 

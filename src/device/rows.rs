@@ -4,6 +4,7 @@ use hashbrown::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::claim::Span;
+use super::joined::virtual_machine;
 use super::judge::Verdict;
 use super::table::{Device, DeviceTable, virtual_router};
 use crate::base::limits;
@@ -27,7 +28,7 @@ pub static DEVICES: Table = Table {
         Column::repeating(
             "vendor",
             Type::Text,
-            "Maker: as the device states it, else the holder of the MAC address block in the IEEE registry",
+            "Maker: as the device states it, else the holder of the MAC address block in the IEEE registry; where that one only makes parts or virtual interfaces, the maker of the system that runs, if it tells",
         ),
         Column::repeating("class", Type::Text, "Sort of device (printer, camera ...); unknown where nothing tells"),
         Column::repeating("model", Type::Text, "Model, as the device states it or shows in its names"),
@@ -64,7 +65,7 @@ pub static DEVICES: Table = Table {
         Column::repeating(
             "roles",
             Type::TextList,
-            "What its traffic shows it to be to others: gateway (it forwards, or DHCP names it), dns-server (it answered), dhcp-server (named in offers), ntp-server (it answered in mode 4), controller (it answered a control protocol), management-station (it polls three devices or more by SNMP), then server:SERVICE for what it answered and client:SERVICE for what it asked, told from the payload",
+            "What its traffic shows it to be to others: gateway (it forwards, or DHCP names it), nat-gateway (systems behind a router speak from its own address, or it offers to open its ports), load-balancer (a cookie or name of one, or it passes requests for one site on to several servers of this network), reverse-proxy (it answers HTTP and marks requests as passed on to servers of this network), proxy (likewise, but its clients asked it for pages of other servers, or it passes on to the outside only), dns-server (it answered), dhcp-relay (it passed DHCP on), dhcp-server (named in offers), ntp-server (it answered in mode 4), controller (it answered a control protocol), management-station (it polls three devices or more by SNMP), then server:SERVICE for what it answered and client:SERVICE for what it asked, told from the payload",
         ),
         Column::repeating("site", Type::Text, "Where it is, as --inventory says"),
         Column::repeating("owner", Type::Text, "Whose it is, as --inventory says"),
@@ -100,6 +101,8 @@ fn evidence(device: &Device, verdict: &Verdict) -> Vec<String> {
     }
     if let Some(kind) = virtual_router(device.mac) {
         claim("mac", kind, "virtual-router");
+    } else if let Some(kind) = virtual_machine(device.mac) {
+        claim("mac", kind, "virtual-mac");
     } else if device.mac.is_local() {
         claim("mac", "locally administered", "random-or-virtual-mac");
     }

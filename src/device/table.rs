@@ -460,6 +460,13 @@ impl DeviceTable {
         self.written_as(mac, ip).map(|written| &*written.id)
     }
 
+    /// Whether it is told that an address is the device's own (ARP, neighbour discovery, DHCP), and the MAC is too.
+    pub(super) fn owns(&self, index: usize, (mac, ip): (Mac, Addr)) -> bool {
+        let device = self.devices.get(index).filter(|d| d.mac == mac && !mac.is_zero());
+        let owned = device.and_then(|d| d.ips.iter().find(|owned| owned.ip == ip));
+        owned.is_some_and(|owned| !owned.sources.is_empty())
+    }
+
     /// The device of a MAC.
     pub(super) fn of_mac(&self, mac: Mac) -> Option<usize> {
         self.by_mac.get(&mac).copied()

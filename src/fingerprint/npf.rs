@@ -199,6 +199,12 @@ pub fn tcp(syn: &Syn<'_>) -> String {
     out
 }
 
+/// The TTL or hop limit in a fingerprint of [`tcp`], rounded down to a multiple of 32.
+pub fn ttl(fingerprint: &str) -> Option<u8> {
+    let element = fingerprint.strip_prefix("tcp/")?.split(')').nth(2)?;
+    u8::from_str_radix(element.strip_prefix('(')?, 16).ok()
+}
+
 /// The options of a TCP header as they go into a fingerprint: largest segment and scale of the window as a whole, of the
 /// others the kind; up to the first that is cut. Padding behind the end of
 /// the list counts byte by byte, as in Mercury.
@@ -303,6 +309,9 @@ mod tests {
         let options = [2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 10];
         let mut syn = Syn { v6: false, identification: 7, ttl: 64, window: 0xfaf0, options: &options, answer: false };
         assert_eq!(tcp(&syn), "tcp/(40)()(40)(faf0)((020405b4)(04)(08)(01)(03030a))");
+        assert_eq!(ttl(&tcp(&syn)), Some(64));
+        assert_eq!(ttl(&tcp(&Syn { identification: 0, ttl: 127, ..syn })), Some(96));
+        assert_eq!([ttl("tcp/"), ttl("tcp_server/(40)(00)(40)"), ttl("http/(474554)")], [None; 3]);
         syn = Syn { identification: 0, window: 0xfe88, answer: true, ..syn };
         assert_eq!(tcp(&syn), "tcp_server/(40)(00)(40)(fe88)((020405b4)(04)(08)(01)(03030a))");
         for end in 0..options.len() {

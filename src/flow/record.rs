@@ -53,6 +53,8 @@ pub struct SideRecord {
     pub mac_first: Timestamp,
     /// Last frame from that MAC.
     pub mac_last: Timestamp,
+    /// Whether it is a group: frames to it went to one, and none came from it.
+    pub group: bool,
     /// Whether it completed what a connection needs of it (TCP) or sent anything (others).
     pub active: bool,
 }

@@ -79,6 +79,8 @@ pub struct Side {
     pub began_with_syn: bool,
     /// MAC of its first frame.
     pub mac: Mac,
+    /// Whether the first frame to it went to a group: to the broadcast address of a network, which only its mask tells.
+    group: bool,
     /// When frames came from that MAC, first and last: another device may have had the address before the
     /// flow was over.
     from_mac: (Timestamp, Timestamp),
@@ -522,7 +524,8 @@ impl<A: Default> Flow<A> {
             side.mac = packet.src_mac;
             side.from_mac = (packet.ts, packet.ts);
             if other.packets == 0 {
-                other.mac = if packet.dst_mac.is_group() { Mac::ZERO } else { packet.dst_mac };
+                other.group = packet.dst_mac.is_group();
+                other.mac = if other.group { Mac::ZERO } else { packet.dst_mac };
             }
         } else if side.mac == packet.src_mac {
             side.from_mac = (side.from_mac.0.min(packet.ts), side.from_mac.1.max(packet.ts));
@@ -611,6 +614,7 @@ impl<A: Default> Flow<A> {
             mac: s.mac,
             mac_first: s.from_mac.0,
             mac_last: s.from_mac.1,
+            group: s.group && s.packets == 0,
             active: if tcp {
                 matches!(s.state, TcpState::Established | TcpState::Closed) || s.bytes > 0
             } else {

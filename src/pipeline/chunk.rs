@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::outer::Outer;
 use super::output::ShardOutput;
 use super::shard::{Routed, Router, Shard, counters_of};
 use crate::base::{Timestamp, counters::Counters, limits};
@@ -41,6 +42,8 @@ pub struct Chunk {
     pub clock: Timestamp,
     /// Whether it stands for the end of the input: shards end flows instead of reading packets.
     pub finish: bool,
+    /// Who sent tunnels with frames in them.
+    pub outer: Outer,
     /// Memory that each shard may use while it works on it.
     pub shares: [usize; limits::SHARDS],
     /// What each shard made of it.
@@ -62,6 +65,7 @@ impl Default for Chunk {
             seen: Vec::new(),
             clock: Timestamp::MIN,
             finish: false,
+            outer: Outer::default(),
             shares: [usize::MAX; limits::SHARDS],
             outputs: (0..limits::SHARDS).map(|_| Mutex::default()).collect(),
             hash: None,
@@ -80,6 +84,7 @@ impl Chunk {
         self.counters.clear();
         self.seen.clear();
         self.fragments.clear();
+        self.outer.clear();
         self.clock = Timestamp::MIN;
         self.finish = false;
         self.hash = None;
@@ -91,7 +96,7 @@ impl Chunk {
 
     /// Decodes every frame. May run beside the decoding of other chunks.
     pub fn decode(&mut self, router: &Router) {
-        let Self { batch, packets, routed, counters, seen, fragments, .. } = self;
+        let Self { batch, packets, routed, counters, seen, fragments, outer, .. } = self;
         packets.resize(batch.frames.len(), Packet::default());
         let mut previous = Timestamp::MIN;
         for (i, (frame, packet)) in batch.frames.iter().zip(packets.iter_mut()).enumerate() {
@@ -100,7 +105,9 @@ impl Chunk {
             c.bytes += u64::from(frame.wire);
             c.time_backwards += u64::from(frame.ts < previous);
             previous = frame.ts;
-            decode::decode(frame, &batch.slab, c, packet);
+            if let Some(sender) = decode::decode(frame, &batch.slab, c, packet) {
+                c.claims_dropped += u64::from(!outer.note(sender, packet));
+            }
             note_seen(seen, frame.interface, frame.ts, frame.link.0);
             if packet.kind == Kind::Fragment {
                 fragments.push(i as u32);
@@ -147,6 +154,10 @@ impl Chunk {
             if self.finish {
                 shard.finish(&mut output);
             } else {
+                // A few for a whole chunk: one shard tells of them.
+                if number == 0 {
+                    shard.outer(&self.outer, &mut output);
+                }
                 let share = self.shares.get(number).copied().unwrap_or_default();
                 shard.process(
                     share,

@@ -2,6 +2,8 @@
 
 use super::app::{EndedFlow, ServiceSource};
 use crate::device::Link;
+use crate::device::links::passed;
+use crate::fingerprint::npf;
 use crate::flow::key::protocol;
 use crate::policy::HomeNet;
 
@@ -33,5 +35,7 @@ pub fn link<'a>(home: &HomeNet, flow: &EndedFlow, name: Option<&'a str>) -> Opti
         first: r.ts_start,
         last: r.ts_end,
         name,
+        to_group: r.resp.group,
+        passed: flow.syns[0].as_deref().and_then(npf::ttl).map_or(0, passed),
     })
 }

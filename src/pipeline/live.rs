@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::chunk::Seen;
 use super::conclude::{self, FindingLines, RunFacts};
 use super::ingest::InputResult;
+use super::outer::Outer;
 use super::output::ShardOutput;
 use super::read::ReadConfig;
 use super::shard::{Routed, Router, Shard};
@@ -232,6 +233,8 @@ struct Worker<'a> {
     clock: Timestamp,
     /// Where fragments are put together: only they are copied out of the ring.
     slab: Vec<u8>,
+    /// Who sent tunnels with frames in them.
+    outer: Outer,
 }
 
 impl<'a> Worker<'a> {
@@ -257,6 +260,7 @@ impl<'a> Worker<'a> {
             seen: Seen::default(),
             clock: Timestamp::MIN,
             slab: Vec::new(),
+            outer: Outer::default(),
         }
     }
 
@@ -303,7 +307,19 @@ impl<'a> Worker<'a> {
         let mut left = FRAMES_PER_LOOK;
         loop {
             let Self {
-                handle, link, shard, router, defragmenter, numbers, output, counters, seen, clock, slab, ..
+                handle,
+                link,
+                shard,
+                router,
+                defragmenter,
+                numbers,
+                output,
+                counters,
+                seen,
+                clock,
+                slab,
+                outer,
+                ..
             } = &mut *self;
             let Some(frame) = handle.next_frame()? else {
                 left = FRAMES_PER_LOOK;
@@ -329,7 +345,9 @@ impl<'a> Worker<'a> {
             seen.first = Some(seen.first.map_or(meta.ts, |t| t.min(meta.ts)));
             seen.last = Some(seen.last.map_or(meta.ts, |t| t.max(meta.ts)));
             seen.link = meta.link.0;
-            decode::decode(&meta, frame.bytes, counters, &mut packet);
+            if let Some(sender) = decode::decode(&meta, frame.bytes, counters, &mut packet) {
+                counters.claims_dropped += u64::from(!outer.note(sender, &packet));
+            }
             if packet.kind == Kind::Fragment {
                 slab.clear();
                 slab.extend_from_slice(frame.bytes);
@@ -359,6 +377,8 @@ impl<'a> Worker<'a> {
     }
 
     fn close(&mut self, number: u64, last: bool) -> Epoch {
+        self.shard.outer(&self.outer, &mut self.output);
+        self.outer.clear();
         let kernel_drops = self.handle.stats().map_or(0, |s| s.kernel_drops + s.interface_drops);
         Epoch {
             worker: self.number,

@@ -12,6 +12,7 @@ mod inner;
 pub mod live;
 mod multiplex;
 pub mod options;
+pub mod outer;
 pub mod output;
 pub mod read;
 mod reader;

@@ -9,6 +9,7 @@ use super::app::App;
 use super::emit::{Emitter, Learnt};
 use super::feed::Feed;
 use super::options::EngineOptions;
+use super::outer::{Outer, Sender};
 use super::output::ShardOutput;
 use super::syn::SynPrints;
 use super::tells;
@@ -110,6 +111,21 @@ impl Shard {
         }
         self.tick(clock, out);
         out.memory = self.table.size() + self.feed.memory();
+    }
+
+    /// Takes note of who sent tunnels with frames in them.
+    pub fn outer(&mut self, outer: &Outer, out: &mut ShardOutput) {
+        for sender in outer.senders() {
+            let Sender { mac, ip, tunnels, first, last } = *sender;
+            let outside = Some(Reach::OneWay).filter(|_| !self.options.home.is_home(ip));
+            self.learnt.claims.sent(mac, ip, outside, first, last);
+            for ts in [first, last] {
+                self.learnt.claims.fact("tunnel", (mac, ip), "sends", tunnels.text().as_bytes(), ts);
+            }
+        }
+        if self.learnt.claims.is_full() {
+            self.hand_on_claims(out);
+        }
     }
 
     /// Works on one packet.

@@ -6,8 +6,8 @@
 //! | pattern | See [`Pattern`]; a plain text for `name asked` and those behind it |
 //! | class | Class of such devices; empty where the fact tells only the vendor |
 //! | vendor | Maker, spelt as the tables show it; empty where it says nothing of it |
-//! | says | More that follows: `model=...; os=...`, a `$` in it standing for what the gap of that name holds; `component` for makers of parts that others build into their devices |
-//! | weight | Log-odds that it adds |
+//! | says | More that follows: `model=...; os=...`, a `$` in it standing for what the gap of that name holds; `role=...`, one of [`ROLES`]; `component` for makers of parts that others build into their devices |
+//! | weight | Log-odds that it adds. "Unknown" has 2: the holder of a MAC block has less where it makes several kinds of device, so that it decides nothing alone, and 2.8 at the most where it makes one |
 //! | sure | `high`, or `low` for what no source confirms: it then weighs at most [`LOW_MAX`] and decides nothing alone |
 //! | source | Where the fact comes from |
 //! | example | A value that the pattern hits; a test holds it |
@@ -86,6 +86,8 @@ pub const CLASSES: [&str; 41] = [
     "media-player",
     "game-console",
 ];
+/// Roles that a fact may give.
+pub const ROLES: [&str; 2] = ["load-balancer", "nat-gateway"];
 /// Where nothing tells.
 pub const UNKNOWN: &str = "unknown";
 /// A machine that software makes.
@@ -105,6 +107,8 @@ pub struct Tell {
     pub says: Vec<(usize, String)>,
     /// Whether the maker only makes parts.
     pub component: bool,
+    /// Role, where it says one.
+    pub role: Option<&'static str>,
     /// Log-odds.
     pub weight: f64,
     example: String,
@@ -125,6 +129,8 @@ pub struct Hit<'a> {
 #[derive(Debug, Default)]
 pub struct Tells {
     by_attribute: HashMap<String, ByFirst<Tell>, ahash::RandomState>,
+    /// Those that say a role, by source and attribute: few.
+    roles: HashMap<(String, String), Vec<Tell>, ahash::RandomState>,
     /// Names of hosts, ports and services that facts are about, for those who collect claims.
     names: HashSet<String, ahash::RandomState>,
     ports: HashMap<(u8, u16), String, ahash::RandomState>,
@@ -207,10 +213,14 @@ fn row(cells: &[String]) -> Result<Tell, String> {
     if source.is_empty() {
         return Err(String::from("no source"));
     }
-    let mut component = false;
+    let (mut component, mut role) = (false, None);
     let mut more = Vec::new();
     for part in says.split(';').map(str::trim).filter(|p| !p.is_empty()) {
         match part.split_once('=') {
+            Some(("role", value)) => {
+                let known = ROLES.iter().find(|known| **known == value.trim());
+                role = Some(*known.ok_or_else(|| format!("no role is called {value:?}"))?);
+            }
             Some((name, value)) => match NAMES.iter().position(|n| *n == name.trim()) {
                 Some(index) => more.push((index, value.trim().to_owned())),
                 None => return Err(format!("{name:?} is nothing that a device can be said to have")),
@@ -221,7 +231,7 @@ fn row(cells: &[String]) -> Result<Tell, String> {
     }
     let vendor = Some(vendor.clone()).filter(|v| !v.is_empty());
     let on = (about.to_owned(), attribute.to_owned());
-    let tell = Tell { on, pattern, class, vendor, says: more, component, weight, example: example.clone() };
+    let tell = Tell { on, pattern, class, vendor, says: more, component, role, weight, example: example.clone() };
     if tell.hit(example.as_bytes()).is_none() {
         return Err(format!("the pattern does not hit its example {example:?}"));
     }
@@ -277,6 +287,9 @@ impl Tells {
                 _ => {}
             }
         }
+        if tell.role.is_some() {
+            self.roles.entry(tell.on.clone()).or_default().push(tell.clone());
+        }
         self.by_attribute.entry(tell.on.1.clone()).or_default().add(tell.pattern.first(), tell);
     }
 
@@ -285,6 +298,12 @@ impl Tells {
         let value = value.as_bytes();
         let rows = self.by_attribute.get(attribute).into_iter().flat_map(move |rows| rows.candidates(value));
         rows.filter(move |t| t.on.0 == source || t.on.0 == "*").filter_map(move |t| t.hit(value))
+    }
+
+    /// The role that a fact gives to the device that it is about.
+    pub fn role(&self, (source, attribute): (&str, &str), value: &str) -> Option<&'static str> {
+        let rows = self.roles.iter().filter(|((s, a), _)| s == source && a == attribute).flat_map(|(_, rows)| rows);
+        rows.filter(|row| row.pattern.matches(value.as_bytes()).is_some()).find_map(|row| row.role)
     }
 
     /// The name that tells something of those who ask for `name`: itself or one above it.
@@ -341,6 +360,7 @@ mod tests {
                     t.class.is_some()
                         || t.vendor.is_some()
                         || !t.says.is_empty()
+                        || t.role.is_some()
                         || t.hit(t.example.as_bytes()).is_some_and(|h| !h.says.is_empty()),
                     "{name}: {} says nothing",
                     t.example
@@ -394,9 +414,17 @@ mod tests {
         let tell = row(&good.map(str::to_owned)).unwrap();
         assert_eq!(tell.weight, LOW_MAX);
         assert_eq!(tell.hit(b"apc 9").unwrap().says, [(2, "AOS".to_owned()), (0, "9".to_owned())]);
-        for (at, wrong) in
-            [(0, "dhcp"), (1, "*"), (2, "toaster"), (4, "colour=red"), (5, "9"), (6, "maybe"), (7, ""), (8, "x")]
-        {
+        for (at, wrong) in [
+            (0, "dhcp"),
+            (1, "*"),
+            (2, "toaster"),
+            (4, "colour=red"),
+            (4, "role=king"),
+            (5, "9"),
+            (6, "maybe"),
+            (7, ""),
+            (8, "x"),
+        ] {
             let mut cells = good;
             cells[at] = wrong;
             assert!(row(&cells.map(str::to_owned)).is_err(), "{wrong}");

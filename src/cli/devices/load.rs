@@ -1,8 +1,10 @@
 //! The tables of an output, as far as they are about devices.
 
+use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::path::Path;
 
-use crate::base::{Mac, Timestamp};
+use crate::base::{Addr, Mac, Timestamp};
 use crate::detect::findings::FINDINGS;
 use crate::device::contacts::{DEVICE_PEERS, DEVICE_SERVICES};
 use crate::device::rows::DEVICES;
@@ -40,13 +42,68 @@ pub struct Device {
     pub owner: Option<String>,
     pub note: Option<String>,
     /// First and last time of each address.
-    pub spans: Vec<(Timestamp, Timestamp)>,
+    pub spans: Vec<Times>,
 }
+
+/// First and last time.
+pub type Times = (Timestamp, Timestamp);
 
 impl Device {
     /// Whether a MAC address is one of its.
     pub fn has_mac(&self, mac: Mac) -> bool {
         self.mac.iter().chain(&self.other_macs).any(|own| own.parse::<Mac>().is_ok_and(|own| own == mac))
+    }
+
+    /// Adds another row of the same device. Of what it was taken for, what is surer stays.
+    fn join(&mut self, mut other: Self) {
+        if other.sure() > self.sure() {
+            for (own, its) in [
+                (&mut self.vendor, &mut other.vendor),
+                (&mut self.model, &mut other.model),
+                (&mut self.firmware, &mut other.firmware),
+                (&mut self.os, &mut other.os),
+            ] {
+                std::mem::swap(own, its);
+            }
+            self.class = other.class;
+            self.confidence = other.confidence;
+        }
+        for (own, its) in [
+            (&mut self.vendor, other.vendor),
+            (&mut self.model, other.model),
+            (&mut self.firmware, other.firmware),
+            (&mut self.os, other.os),
+            (&mut self.site, other.site),
+            (&mut self.owner, other.owner),
+            (&mut self.note, other.note),
+        ] {
+            *own = own.take().or(its);
+        }
+        let mut addresses: BTreeMap<(Option<Addr>, String), Option<Times>> = BTreeMap::new();
+        for (ips, spans) in [(&self.ips, &self.spans), (&other.ips, &other.spans)] {
+            for (n, ip) in ips.iter().enumerate() {
+                let span = spans.get(n).copied();
+                let known = addresses.entry((ip.parse().ok(), ip.clone())).or_insert(span);
+                *known = known.iter().chain(&span).copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+            }
+        }
+        self.spans = addresses.values().copied().map_while(|span| span).collect();
+        self.ips = addresses.into_keys().map(|(_, ip)| ip).collect();
+        for (own, its) in [
+            (&mut self.names, other.names),
+            (&mut self.other_macs, other.other_macs),
+            (&mut self.roles, other.roles),
+            (&mut self.claims, other.claims),
+            (&mut self.conflicts, other.conflicts),
+        ] {
+            add(own, its);
+        }
+        self.names.sort_unstable();
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        for (sum, n) in self.findings.iter_mut().zip(other.findings) {
+            *sum += n;
+        }
     }
 
     /// How sure the class is; zero where there is none, whatever the best guess would have.
@@ -197,7 +254,36 @@ pub fn devices(out: &Path, claims: bool) -> Result<Vec<Device>, SinkError> {
             claims: c.texts(),
         });
     })?;
-    Ok(devices)
+    Ok(once(devices))
+}
+
+/// Each device once: one that came again after its row had been written has a row for each time.
+fn once(rows: Vec<Device>) -> Vec<Device> {
+    let mut at: HashMap<String, usize> = HashMap::with_capacity(rows.len());
+    let mut all: Vec<Device> = Vec::with_capacity(rows.len());
+    for row in rows {
+        match at.entry(row.id.clone()) {
+            Entry::Occupied(known) => {
+                if let Some(device) = all.get_mut(*known.get()) {
+                    device.join(row);
+                }
+            }
+            Entry::Vacant(new) => {
+                new.insert(all.len());
+                all.push(row);
+            }
+        }
+    }
+    all
+}
+
+/// Adds what is not there yet.
+fn add(to: &mut Vec<String>, more: Vec<String>) {
+    for text in more {
+        if !to.contains(&text) {
+            to.push(text);
+        }
+    }
 }
 
 /// Services of a device.
@@ -330,4 +416,39 @@ pub fn findings(out: &Path, id: &str) -> Result<Vec<Finding>, SinkError> {
 /// Whether the first cell, which is taken, is the identifier.
 fn is_of(cells: &mut Cells<'_>, id: &str) -> bool {
     cells.0.next().and_then(Cell::text) == Some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_one_device_are_one_device() {
+        let texts = |all: &[&str]| all.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+        let row = |ips: &[&str], class: &str, confidence, from: i64| Device {
+            id: "00:1b:a9:01:02:03".into(),
+            ips: texts(ips),
+            class: class.into(),
+            confidence,
+            first: Timestamp(from),
+            last: Timestamp(from + 5),
+            spans: ips.iter().map(|_| (Timestamp(from), Timestamp(from + 5))).collect(),
+            findings: [0, 1, 0, 0, 2],
+            ..Device::default()
+        };
+        let early = Device { vendor: Some("Brother".into()), ..row(&["10.0.0.20"], "unknown", 0.9, 10) };
+        let late = Device { model: Some("HL-5".into()), ..row(&["10.0.0.3", "10.0.0.20"], "printer", 0.8, 90) };
+        let other = Device { id: "10.0.0.9".into(), ..Device::default() };
+        for order in [vec![early.clone(), other.clone(), late.clone()], vec![late, early, other]] {
+            let all = once(order);
+            assert_eq!(all.len(), 2);
+            let d = &all[0];
+            assert_eq!((d.class.as_str(), d.confidence), ("printer", 0.8));
+            assert_eq!((d.vendor.as_deref(), d.model.as_deref()), (Some("Brother"), Some("HL-5")));
+            assert_eq!(d.ips, ["10.0.0.3", "10.0.0.20"]);
+            let spans: Vec<_> = d.spans.iter().map(|s| (s.0.0, s.1.0)).collect();
+            assert_eq!(spans, [(90, 95), (10, 95)]);
+            assert_eq!((d.first.0, d.last.0, d.findings), (10, 95, [0, 2, 0, 0, 4]));
+        }
+    }
 }

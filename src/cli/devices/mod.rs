@@ -131,8 +131,9 @@ fn find(devices: Vec<Device>, wanted: &str, out: &Path) -> Result<Device, Refusa
 
 /// Whether a MAC, an address or a name is the device's.
 fn is_meant(device: &Device, wanted: &str) -> bool {
-    if let Some(mac) = mac(wanted) {
-        return device.has_mac(mac);
+    // Twelve such digits may be a name as well.
+    if mac(wanted).is_some_and(|mac| device.has_mac(mac)) {
+        return true;
     }
     if let Ok(ip) = wanted.parse::<Addr>() {
         return device.ips.iter().any(|own| own.parse::<Addr>().is_ok_and(|own| own == ip));
@@ -169,7 +170,7 @@ mod tests {
                 other_macs: vec!["6e:2b:90:60:44:02".into(), "00:00:5e:00:01:07".into()],
                 ..device("00:1b:a9:01:02:04", &["10.0.0.6"], &["cam", "10.0.0.5"])
             },
-            device("10.0.0.7", &["10.0.0.7"], &["cam.b"]),
+            device("10.0.0.7", &["10.0.0.7"], &["cam.b", "a1b2c3d4e5f6"]),
         ];
         match find(all, wanted, Path::new("out")) {
             Ok(device) => Ok(device.id),
@@ -191,6 +192,7 @@ mod tests {
             ("printer", "00:1b:a9:01:02:03"),
             ("printer.OFFICE.example.", "00:1b:a9:01:02:03"),
             ("10.0.0.7", "10.0.0.7"),
+            ("A1B2C3D4E5F6", "10.0.0.7"),
         ] {
             assert_eq!(look(wanted).as_deref(), Ok(id), "{wanted}");
         }

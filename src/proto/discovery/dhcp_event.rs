@@ -303,14 +303,16 @@ impl crate::proto::api::Event for Event<'_> {
     }
 
     fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        let mut named = |ip: Addr, attribute, value: &[u8]| {
+            if !ip.is_unspecified() {
+                tell(Fact { about: About::Device(Mac::ZERO, ip), attribute, value });
+            }
+        };
+        // The relay agent gives its own address; what else it passes on is the client's (RFC 1542, section 4.1.1).
+        named(self.relay_ip, "relay", b"giaddr");
         if self.is_reply {
             // Who the network's gateway and its DHCP server are (RFC 2132, sections 3.5 and 9.7).
             let (gateways, _) = self.routers.as_chunks::<4>();
-            let mut named = |ip: Addr, attribute, value: &[u8]| {
-                if !ip.is_unspecified() {
-                    tell(Fact { about: About::Device(Mac::ZERO, ip), attribute, value });
-                }
-            };
             gateways.first().into_iter().for_each(|b| named(Addr::v4(*b), "gateway", b"option 3"));
             named(self.server_ip.unwrap_or(Addr::UNSPECIFIED), "server", b"option 54");
             return;

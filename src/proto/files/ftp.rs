@@ -9,8 +9,9 @@ use super::provisioning::is_settings_file;
 use crate::base::secret::{self, BLANK, Reveal, SecretBuf};
 use crate::base::{Addr, Endpoint, Secret, Timestamp, limits};
 use crate::proto::api::{
-    Announcement, AppParser, Carries, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport,
+    About, Announcement, AppParser, Carries, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport,
 };
+use crate::proto::mail::session::without_clock;
 use crate::proto::text::{self, Line, Lines};
 use crate::proto::web::http_login::blanked;
 use crate::record::schema::FLOW_PREFIX;
@@ -72,6 +73,8 @@ pub struct Event<'e> {
     pub login: Option<Login<'e>>,
     /// The last secret that was sent on this connection: a server may repeat it in a reply.
     pub known_secret: Option<Secret<'e>>,
+    /// The side that greets, where it is the greeting.
+    greets: Option<Direction>,
     row: bool,
 }
 
@@ -120,6 +123,12 @@ impl crate::proto::api::Event for Event<'_> {
 
     fn login(&self) -> Option<Login<'_>> {
         self.login
+    }
+
+    fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        if let Some(server) = self.greets {
+            tell(Fact { about: About::Side(server), attribute: "banner", value: steady(self.reply_text) });
+        }
     }
 
     fn upgrades(&self) -> bool {
@@ -320,7 +329,8 @@ impl Ftp {
             // A client that does not wait for the greeting has commands waiting here already.
             let first = self.pending.is_empty() || self.pending.front().is_some_and(|p| p.verb.as_str() == "USER");
             if first {
-                emit(Event { reply_text: &text, reply_code: Some(code), row: true, ..blank((cx.ts, cx.packet)) });
+                let (reply_text, reply_code, greets) = (&*text, Some(code), Some(dir));
+                emit(Event { reply_text, reply_code, greets, row: true, ..blank((cx.ts, cx.packet)) });
                 return;
             }
         }
@@ -381,9 +391,17 @@ impl Ftp {
             auth_tls: (verb == "AUTH" && command.code.is_some()).then_some(matches!(command.code, Some(234 | 334))),
             login,
             known_secret: self.secret.as_ref().map(|s| s.borrow()),
+            greets: None,
             row: true,
         });
     }
+}
+
+/// A greeting without what makes each one another: who else is there, and the time.
+fn steady(greeting: &[u8]) -> &[u8] {
+    let counts = [&b" You are user number"[..], b" Local time is now"];
+    let end = counts.iter().filter_map(|words| memchr::memmem::find(greeting, words)).min();
+    without_clock(greeting.get(..end.unwrap_or(greeting.len())).unwrap_or(greeting)).trim_ascii()
 }
 
 /// An argument without what may be a secret in it: of SITE, which servers extend as they like
@@ -415,6 +433,7 @@ pub(crate) const fn blank<'e>(at: (Timestamp, u64)) -> Event<'e> {
         auth_tls: None,
         login: None,
         known_secret: None,
+        greets: None,
         row: false,
     }
 }
@@ -524,6 +543,21 @@ impl AppParser for Ftp {
 mod tests {
     use super::*;
     use crate::proto::testing::Script;
+
+    #[test]
+    fn the_greeting_is_said_of_the_server_without_what_changes() {
+        for (line, told) in [
+            ("220 ProFTPD 1.3.5 Server (nas) [192.0.2.7]\r\n", &["banner=ProFTPD 1.3.5 Server (nas) [192.0.2.7]"][..]),
+            (
+                "220-Welcome to Pure-FTPd.\r\n220-You are user number 3 of 50 allowed.\r\n220 Bye\r\n",
+                &["banner=Welcome to Pure-FTPd."],
+            ),
+            ("220 x FTP server ready at Mon Nov 23 10:00:00 2026\r\n", &["banner=x FTP server ready"]),
+            ("421 No more\r\n", &[]),
+        ] {
+            assert_eq!(crate::proto::testing::facts_of::<Ftp>(Direction::Resp, line.as_bytes()), told, "{line}");
+        }
+    }
 
     #[test]
     fn secrets_leave_by_no_side_door() {

@@ -5,7 +5,7 @@ use super::telnet_options::{Negotiation, Piece, Says, command, emulation, option
 use super::telnet_prompt::Prompt;
 use crate::base::Timestamp;
 use crate::base::secret::{Reveal, SecretBuf};
-use crate::proto::api::{AppParser, Cx, Direction, Login, Probe, Progress, SecretKind, Spec, Transport};
+use crate::proto::api::{About, AppParser, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport};
 use crate::proto::text;
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
@@ -54,6 +54,8 @@ pub enum Event<'e> {
         success: Option<bool>,
         /// First text of the server.
         banner: &'e [u8],
+        /// The side that is the server, where the session was seen from its start.
+        server: Option<Direction>,
         /// Which screens of a mainframe were shown.
         emulation: Option<&'static str>,
         /// Whether encryption took over.
@@ -96,6 +98,12 @@ impl crate::proto::api::Event for Event<'_> {
 
     fn login(&self) -> Option<Login<'_>> {
         if let Self::Login(login) = self { Some(*login) } else { None }
+    }
+
+    fn facts(&self, tell: &mut dyn FnMut(Fact<'_>)) {
+        if let Self::Session { banner, server: Some(server), emulation: None, .. } = self {
+            tell(Fact { about: About::Side(*server), attribute: "banner", value: banner.trim_ascii() });
+        }
     }
 
     fn upgrades(&self) -> bool {
@@ -269,7 +277,7 @@ impl AppParser for Telnet {
         Progress::Done
     }
 
-    fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
+    fn on_end(&mut self, cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
         self.ends += 1;
         if self.ends != 2 {
             return;
@@ -284,6 +292,8 @@ impl AppParser for Telnet {
             attempts: self.dialogue.attempts(),
             success: self.dialogue.success(),
             banner: &self.dialogue.banner(),
+            // In the middle of a session the first text is anything.
+            server: self.server.filter(|_| cx.flow.from_start),
             emulation: emulation(&self.terminal_type),
             encrypted: self.encrypted,
         });
@@ -294,7 +304,29 @@ impl AppParser for Telnet {
 mod tests {
     use super::*;
     use crate::base::limits;
-    use crate::proto::api::LimitCount;
+    use crate::proto::api::{Event as _, LimitCount};
+
+    #[test]
+    fn the_first_text_is_said_of_the_server_where_the_session_was_seen_from_its_start() {
+        for (from_start, told) in [(true, vec!["Side(Resp) banner JetDirect".to_owned()]), (false, Vec::new())] {
+            let flow = crate::proto::api::FlowView { from_start, ..crate::proto::testing::flow() };
+            let limited = LimitCount::default();
+            let cx = Cx { ts: Timestamp::from_parts(1, 0), packet: 1, flow: &flow, limited: &limited };
+            let mut out = Vec::new();
+            let mut tell = |e: Event<'_>| {
+                e.facts(&mut |f| {
+                    out.push(format!("{:?} {} {}", f.about, f.attribute, String::from_utf8_lossy(f.value)));
+                });
+            };
+            let mut parser = Telnet::default();
+            parser.on_data(cx, Direction::Resp, b"\xff\xfb\x01JetDirect\r\n", &mut tell);
+            parser.on_data(cx, Direction::Orig, b"\r\n", &mut tell);
+            parser.on_end(cx, Direction::Orig, b"", &mut tell);
+            parser.on_end(cx, Direction::Resp, b"", &mut tell);
+            assert_eq!(out, told);
+        }
+    }
+
     use crate::proto::testing::{Script, probe_all};
 
     fn results(seen: &crate::proto::testing::Seen) -> Vec<String> {

@@ -269,6 +269,7 @@ impl Http {
                 scheme,
             ]),
             version: head.version(),
+            forwarded: head.forwarded,
             at: (cx.ts, cx.packet),
             depth: self.depth,
             // A client mostly asks as it did before.
@@ -334,6 +335,7 @@ impl Http {
                 scheme,
                 realm.as_deref(),
                 head.cookie,
+                head.last_cookie,
             ]),
             status: head.status,
             version: head.version(),
@@ -805,6 +807,46 @@ mod tests {
         assert!(seen.logins[1].contains("form") && seen.logins[1].contains("success: Some(true)"));
         assert!(seen.logins[2].contains("session-cookie") && seen.logins[2].contains("Token"));
         assert!(!format!("{seen:?}").contains("5e55104"));
+    }
+
+    #[test]
+    fn proxies_are_known_by_what_they_add_and_nothing_of_it_is_kept() {
+        let told = |request: &str, response: &str| {
+            let flow = crate::proto::testing::flow();
+            let limited = crate::proto::api::LimitCount::default();
+            let cx = Cx { ts: crate::base::Timestamp::from_parts(1, 0), packet: 1, flow: &flow, limited: &limited };
+            let mut parser = Http::default();
+            let mut out = Vec::new();
+            for (dir, bytes) in [(Direction::Orig, request), (Direction::Resp, response)] {
+                parser.on_data(cx, dir, bytes.as_bytes(), &mut |e| {
+                    crate::proto::api::Event::facts(&e, &mut |f| {
+                        let value = String::from_utf8_lossy(f.value).into_owned();
+                        out.push(format!("{:?} {} {value}", f.about, f.attribute));
+                    });
+                });
+            }
+            out
+        };
+        let (orig, resp) = ("Side(Orig)", "Side(Resp)");
+        assert_eq!(
+            told(
+                "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\nVia: 1.1 lb\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nSet-Cookie: JSESSIONID=1\r\nSet-Cookie: x=1\r\nSet-Cookie: BIGipServerweb=7.1.0\r\n\
+                 Content-Length: 0\r\n\r\n"
+            ),
+            [
+                format!("{resp} cookie JSESSIONID"),
+                format!("{resp} cookie BIGipServerweb"),
+                format!("{orig} forwarded x-forwarded-for")
+            ]
+        );
+        let asked = [format!("{resp} proxy asked for a page of another server")];
+        assert_eq!(told("GET http://a.example/ HTTP/1.1\r\n\r\n", "HTTP/1.1 204 x\r\n\r\n"), asked);
+        for (field, name) in [("Forwarded: for=192.0.2.7", "forwarded"), ("VIA: 1.0 fred", "via")] {
+            let request = format!("GET / HTTP/1.0\r\n{field}\r\n\r\n");
+            assert_eq!(told(&request, "HTTP/1.0 204 x\r\n\r\n"), [format!("{orig} forwarded {name}")]);
+        }
+        assert!(told("GET / HTTP/1.0\r\nX-Forwarded-Host: a\r\n\r\n", "HTTP/1.0 204 x\r\n\r\n").is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::hpack::Decoder;
 use super::http::{request_kind, response_kind};
 use super::http_body::{Body, Coding};
 use super::http_event::{Event, TABLE};
-use super::http_head::{Framing, RequestHead, ResponseHead};
+use super::http_head::{Framing, RequestHead, ResponseHead, forwarded};
 use super::http_ledger::Ledger;
 use super::http_login as login;
 use super::http_login::cookie_name;
@@ -295,6 +295,7 @@ impl Http2 {
                 scheme,
             ]),
             version: "2",
+            forwarded: fields.list.iter().find_map(|(name, _)| forwarded(name)),
             at: (cx.ts, cx.packet),
             depth: self.depth,
             npf: None,
@@ -359,7 +360,8 @@ impl Http2 {
         let realm = realm.flatten();
         let coding = get("content-encoding").map_or(Coding::Plain, Coding::of);
         let session = fields.list.iter().filter(|(n, _)| n == b"set-cookie").find_map(|(_, v)| session_of(v));
-        let cookie = get("set-cookie").and_then(cookie_name);
+        let mut cookies = fields.list.iter().filter(|(n, _)| n == b"set-cookie").map(|(_, v)| cookie_name(v));
+        let (cookie, last_cookie) = (cookies.next().flatten(), cookies.next_back().flatten());
         stream.response = Some(Response {
             strings: Strings::new([
                 None,
@@ -369,6 +371,7 @@ impl Http2 {
                 scheme,
                 realm.as_deref(),
                 cookie,
+                last_cookie,
             ]),
             status,
             version: "2",

@@ -98,6 +98,10 @@ pub struct Exchange<'e> {
     pub realm: Option<&'e [u8]>,
     /// Name of the first cookie that the response sets.
     pub cookie: Option<&'e [u8]>,
+    /// Name of the last one, where it sets several.
+    pub last_cookie: Option<&'e [u8]>,
+    /// Name of the field of the request that says that somebody passed it on.
+    pub forwarded: Option<&'static str>,
     /// Location field as sent: it may hold secrets.
     pub location: Option<&'e [u8]>,
     /// Title of the page.
@@ -113,7 +117,8 @@ pub struct Exchange<'e> {
 
 impl<'e> Exchange<'e> {
     /// What it says of the two devices: side, attribute, value.
-    pub fn facts(&self) -> [(Side, &'static str, Option<&'e [u8]>); 5] {
+    pub fn facts(&self) -> [(Side, &'static str, Option<&'e [u8]>); 8] {
+        let as_proxy = self.is_proxied || self.method == Some(b"CONNECT");
         let page = Some(200).filter(|_| !self.is_proxied) == self.status;
         [
             (Side::Server, "server", self.server.filter(|_| !self.is_proxied)),
@@ -121,6 +126,9 @@ impl<'e> Exchange<'e> {
             (Side::Server, "title", self.title.filter(|_| page)),
             (Side::Client, "user-agent", self.user_agent),
             (Side::Server, "cookie", self.cookie.filter(|_| !self.is_proxied)),
+            (Side::Server, "cookie", self.last_cookie.filter(|_| !self.is_proxied)),
+            (Side::Client, "forwarded", self.forwarded.map(str::as_bytes)),
+            (Side::Server, "proxy", Some(&b"asked for a page of another server"[..]).filter(|_| as_proxy)),
         ]
     }
 }

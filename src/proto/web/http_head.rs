@@ -57,6 +57,8 @@ pub struct RequestHead<'a> {
     pub proxy_authorization: Option<&'a [u8]>,
     /// Values of fields that carry keys or tokens of their own.
     pub keys: [Option<&'a [u8]>; 2],
+    /// The field that says that somebody passed it on, see [`forwarded`].
+    pub forwarded: Option<&'static str>,
     pub coding: Coding,
     /// Whether fields were passed over because there are too many.
     pub cut: bool,
@@ -88,6 +90,8 @@ pub struct ResponseHead<'a> {
     pub upgrade: Option<&'a [u8]>,
     /// Name of the first cookie that it sets: which one tells the software.
     pub cookie: Option<&'a [u8]>,
+    /// Name of the last one, where there are several: who passes an answer on adds his behind.
+    pub last_cookie: Option<&'a [u8]>,
     /// Value of the cookie that begins a session, where one does.
     pub session: Option<&'a [u8]>,
     pub coding: Coding,
@@ -95,6 +99,18 @@ pub struct ResponseHead<'a> {
     pub cut: bool,
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
+}
+
+/// The name of a field that proxies add to requests that they pass on: `Forwarded` (RFC 7239), its forerunner
+/// `X-Forwarded-For`, and `Via` (RFC 9110, section 7.6.3).
+pub fn forwarded(name: &[u8]) -> Option<&'static str> {
+    let fields = match name.len() {
+        3 => "via",
+        9 => "forwarded",
+        15 => "x-forwarded-for",
+        _ => return None,
+    };
+    Some(fields).filter(|field| name.eq_ignore_ascii_case(field.as_bytes()))
 }
 
 /// Where the head that `bytes` begin with ends, looked for from `scanned` on, which is moved.
@@ -201,6 +217,7 @@ impl<'a> RequestHead<'a> {
             14 if is("content-length") => self.length = self.length.or(text::decimal(value.trim_ascii())),
             17 if is("transfer-encoding") => self.chunked |= text::contains(value, b"chunked"),
             19 if is("proxy-authorization") => _ = self.proxy_authorization.get_or_insert(value),
+            3 | 9 | 15 if forwarded(name).is_some() => self.forwarded = self.forwarded.or(forwarded(name)),
             6.. if is_key_field(name) => put(&mut self.keys, value),
             _ => {}
         }
@@ -263,7 +280,10 @@ impl<'a> ResponseHead<'a> {
             12 if is("content-type") => _ = self.content_type.get_or_insert(value),
             14 if is("content-length") => self.length = self.length.or(text::decimal(value.trim_ascii())),
             10 if is("set-cookie") => {
-                self.cookie = self.cookie.or_else(|| cookie_name(value));
+                match self.cookie {
+                    None => self.cookie = cookie_name(value),
+                    Some(_) => self.last_cookie = cookie_name(value).or(self.last_cookie),
+                }
                 self.session = self.session.or_else(|| session_cookie(value).map(|c| c.1));
             }
             16 if is("www-authenticate") => put(&mut self.challenges, value),

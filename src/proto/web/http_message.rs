@@ -54,6 +54,8 @@ pub struct Request {
     pub strings: Strings<6>,
     /// Version as the table spells it.
     pub version: &'static str,
+    /// Name of the field that says that somebody passed it on.
+    pub forwarded: Option<&'static str>,
     /// When its head was complete.
     pub at: (Timestamp, u64),
     /// Its number on the connection.
@@ -74,8 +76,8 @@ pub struct Request {
 pub struct Response {
     /// The request.
     pub request: Option<Request>,
-    /// Reason, server, content type, location, scheme, realm, name of the first cookie.
-    pub strings: Strings<7>,
+    /// Reason, server, content type, location, scheme, realm, names of the first and the last cookie.
+    pub strings: Strings<8>,
     /// Status code.
     pub status: u16,
     /// Version as the table spells it.
@@ -152,6 +154,7 @@ impl Request {
             referrer: strings.get(4),
             auth_scheme: strings.get(5),
             version: self.version,
+            forwarded: self.forwarded,
             request_body_len: self.body_len,
             depth: self.depth,
             npf: self.npf.as_deref(),
@@ -232,6 +235,7 @@ impl Response {
             auth_scheme: exchange.auth_scheme.or(strings.get(4)),
             realm: strings.get(5),
             cookie: strings.get(6),
+            last_cookie: strings.get(7),
             location: strings.get(3),
             title: if is_page { head::title(&text) } else { None },
             ..exchange
@@ -336,6 +340,7 @@ mod tests {
         let request = |uri: &[u8]| Request {
             strings: Strings::new([Some(b"GET"), Some(uri), None, None, None, None]),
             version: "1.1",
+            forwarded: None,
             at: (Timestamp(0), 1),
             depth: 1,
             npf: None,
