@@ -48,6 +48,8 @@ pub const WRAPPED_SESSIONS_MAX: usize = 8;
 pub const WRAPPED_BYTES_MAX: usize = TLS_MESSAGE_BYTES_MAX + (20 << 10);
 /// Messages of one direction of OpenVPN's control channel that wait for their turn; OpenVPN keeps 12.
 pub const OPENVPN_WAITING_MAX: usize = 16;
+/// Pieces of one direction of RDP over UDP that wait for their turn; the windows of its openings are 64.
+pub const RDPUDP_WAITING_MAX: usize = 64;
 /// Bytes of the lines that an SSH server may send before its version (RFC 4253, section 4.2, sets
 /// no bound).
 pub const SSH_PREAMBLE_BYTES_MAX: usize = 8 << 10;
