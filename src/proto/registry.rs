@@ -174,6 +174,7 @@ protocols! {
     Quic => super::quic::Quic,
     Snmp => super::management::snmp::Snmp,
     OpenVpn => super::remote::openvpn::OpenVpn,
+    Jxta => super::remote::jxta::Jxta,
     Kerberos => super::windows::kerberos::Kerberos,
     Ldap => super::windows::ldap::Ldap,
     Rdp => super::windows::rdp::Rdp,

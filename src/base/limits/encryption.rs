@@ -48,6 +48,10 @@ pub const WRAPPED_SESSIONS_MAX: usize = 8;
 pub const WRAPPED_BYTES_MAX: usize = TLS_MESSAGE_BYTES_MAX + (20 << 10);
 /// Messages of one direction of OpenVPN's control channel that wait for their turn; OpenVPN keeps 12.
 pub const OPENVPN_WAITING_MAX: usize = 16;
+/// Bytes of a message of JXTA that is read; a larger one is passed over. Pieces of TLS are up to 16 KiB.
+pub const JXTA_MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a line of FTP with a token of its security data exchange (RFC 2228 sets no bound).
+pub const FTP_TOKEN_LINE_BYTES_MAX: usize = 32 << 10;
 /// Pieces of one direction of RDP over UDP that wait for their turn; the windows of its openings are 64.
 pub const RDPUDP_WAITING_MAX: usize = 64;
 /// Bytes of the lines that an SSH server may send before its version (RFC 4253, section 4.2, sets

@@ -302,6 +302,14 @@ impl AppParser for Mqtt {
     type Event<'e> = Event<'e>;
 
     fn probe(dir: Direction, payload: &[u8]) -> Probe {
+        // In the middle of a connection a sign of life comes first: what follows it tells.
+        let payload = match (payload, dir) {
+            ([0xc0] | [0xc0, 0], Direction::Orig) | ([0xd0] | [0xd0, 0], Direction::Resp) => return Probe::NeedMore,
+            ([0xc0, 0, rest @ ..], Direction::Orig) | ([0xd0, 0, rest @ ..], Direction::Resp) => {
+                return if rest.first().is_some_and(|b| b >> 4 == 3) { probe_publish(rest) } else { Probe::No };
+            }
+            _ => payload,
+        };
         match (payload.first(), dir) {
             (Some(0x10), _) => {
                 let head = match header(payload) {

@@ -101,8 +101,31 @@ fn x11(g: &Glance<'_>) -> bool {
         (Direction::Resp, [0 | 1, _, 11, 0, 0, 0, ..] | [0 | 1, _, 0, 11, 0, 0, ..]) => {
             g.payload.len() >= 8 && g.ports.iter().any(|p| (6000..6064).contains(p) || (6010..6100).contains(p))
         }
+        // In the middle of a connection: requests, each with its length.
+        (Direction::Orig, _) => g.ports.iter().any(|p| (6000..6064).contains(p)) && x11_requests(g.payload),
         _ => false,
     }
+}
+
+/// Whether a payload is a chain of requests: a code that is not 0, a detail, and the length in units of four bytes.
+/// The chain ends where the payload ends, or goes on behind it after three.
+fn x11_requests(payload: &[u8]) -> bool {
+    let chain = |length: fn([u8; 2]) -> u16| {
+        let mut rest = payload;
+        for count in 0..64 {
+            let [code, _, a, b, ..] = rest else { return rest.is_empty() && count >= 2 };
+            let bytes = usize::from(length([*a, *b])) * 4;
+            if *code == 0 || bytes == 0 || bytes > 4096 {
+                return false;
+            }
+            match rest.get(bytes..) {
+                Some(after) => rest = after,
+                None => return count >= 3,
+            }
+        }
+        true
+    };
+    chain(u16::from_le_bytes) || chain(u16::from_be_bytes)
 }
 
 fn xdmcp(g: &Glance<'_>) -> bool {

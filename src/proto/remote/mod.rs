@@ -4,6 +4,7 @@ pub mod adb;
 pub mod adb_event;
 pub mod dialogue;
 pub mod dialogue_memory;
+pub mod jxta;
 pub mod openvpn;
 pub mod rcmd;
 pub mod rlogin;

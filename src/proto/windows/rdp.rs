@@ -6,7 +6,9 @@ use super::smb1::utf16;
 use crate::base::bytes::ReadError;
 use crate::base::secret::{Reveal, SecretBuf};
 use crate::base::{Reader, Timestamp, limits};
-use crate::proto::api::{About, AppParser, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport, Wrapped};
+use crate::proto::api::{
+    About, AppParser, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport, Wrapped,
+};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 

@@ -68,13 +68,9 @@ pub(super) fn is_opening(datagram: &[u8]) -> bool {
     const MTU_MIN: u16 = 1132;
     const MTU_MAX: u16 = 1232;
     let mut r = Reader::new(datagram);
-    let (Ok(()), Ok(flags), Ok(_), Ok(up), Ok(down)) = (
-        r.skip("acknowledged, window", 6),
-        r.be16("flags"),
-        r.be32("sequence"),
-        r.be16("MTU up"),
-        r.be16("MTU down"),
-    ) else {
+    let (Ok(()), Ok(flags), Ok(_), Ok(up), Ok(down)) =
+        (r.skip("acknowledged, window", 6), r.be16("flags"), r.be32("sequence"), r.be16("MTU up"), r.be16("MTU down"))
+    else {
         return false;
     };
     let range = MTU_MIN..=MTU_MAX;
@@ -329,10 +325,7 @@ mod tests {
     #[test]
     fn it_ends_with_the_handshake_and_grows_with_nothing() {
         let sealed = |dir| (dir, piece(6, b"\x17\x03\x03\0\x10"));
-        let open = [
-            (Direction::Orig, opening(u32::MAX, 1, 5, None)),
-            (Direction::Resp, opening(5, 5, 5, None)),
-        ];
+        let open = [(Direction::Orig, opening(u32::MAX, 1, 5, None)), (Direction::Resp, opening(5, 5, 5, None))];
         let both = [&open[..], &[sealed(Direction::Orig), sealed(Direction::Resp)]].concat();
         assert_eq!(play(&both).2, Progress::Finished);
         let forged: Vec<_> = (0..200).map(|n| (Direction::Orig, piece(9 + 2 * n, &[1; 100]))).collect();
