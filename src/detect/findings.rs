@@ -103,8 +103,10 @@ const MOVING_PORTS: [&str; 6] = ["rtp", "rtcp", "sip", "mount", "tftp", "ftp-dat
 const MOVING_PORT_MIN: u16 = 1024;
 
 fn has_moving_port(s: &Sighting) -> bool {
-    // What is on a list is that at any port.
-    s.rule.starts_with(super::intel::PREFIX) || s.port >= MOVING_PORT_MIN && MOVING_PORTS.contains(&s.service.as_ref())
+    // What is on a list is that at any port, and who shares files does so on many.
+    s.rule.starts_with(super::intel::PREFIX)
+        || s.rule == super::named::SHARING
+        || s.port >= MOVING_PORT_MIN && MOVING_PORTS.contains(&s.service.as_ref())
 }
 
 /// One finding.

@@ -5,7 +5,7 @@ use crate::flow::FlowRecord;
 use crate::policy::HomeNet;
 
 /// The rule of programs that share files with strangers.
-const SHARING: &str = "file-sharing-in-use";
+pub const SHARING: &str = "file-sharing-in-use";
 
 /// The rule that a service breaks by being used, and its name in the evidence.
 fn rule(service: &str) -> Option<(&'static str, &'static str)> {

@@ -476,6 +476,11 @@ mod tests {
             (Orig, b"\x30\x0c\0\x08room/tmp21", Probe::Yes),
             (Orig, b"\x30\x0c\0\x08room tmp21", Probe::No),
             (Resp, b"\x32\x0b\0\x04Bus1\0\x02{}.", Probe::Yes),
+            // A sign of life before it, in the middle of a connection.
+            (Resp, b"\xd0\0\x32\x0b\0\x04Bus1\0\x02{}.", Probe::Yes),
+            (Orig, b"\xc0\0\x30\x0c\0\x08room/tmp21", Probe::Yes),
+            (Orig, b"\xc0\0", Probe::NeedMore),
+            (Orig, b"\xc0\0\x01", Probe::No),
             (Resp, b"\x32\x0b\0\x04Bus1\0\0{}.", Probe::No),
             (Resp, b"\x30\x0b\0\x04Bus1\0\x02{}.", Probe::No),
             (Orig, b"\x30\x82\x01\x02\x02\x01\x03", Probe::No),

@@ -85,8 +85,9 @@ fn smpp(g: &Glance<'_>) -> bool {
         }
         rest = after.get(1..).unwrap_or_default();
     }
-    let version = matches!(rest.first(), Some(0 | 0x33 | 0x34 | 0x50));
-    matches!(kind, 1 | 2 | 9) && len as usize == g.payload.len() && (23..=80).contains(&len) && version
+    // Kind and plan of numbers, and the range of addresses, which ends the message.
+    let ends = matches!(rest, [0..=0x50, 0..=8, 0..=18, ..]) && rest.last() == Some(&0);
+    matches!(kind, 1 | 2 | 9) && len as usize == g.payload.len() && (23..=80).contains(&len) && ends
 }
 
 /// A command to ask or to set, in either form, with its five digits.
@@ -170,7 +171,6 @@ mod tests {
         let mut bind = vec![0, 0, 0, 0x28, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1];
         bind.extend(b"abhik\0password\0SMPP\0\x01\0\0\0");
         bind[3] = bind.len() as u8;
-        bind[36] = 0x34;
         assert_eq!(named_tcp(&bind), Some("smpp"));
         bind[3] += 1;
         unnamed(&bind);
