@@ -261,7 +261,7 @@ mod tests {
         let big = vec![7; limits::JXTA_MESSAGE_BYTES_MAX + 1];
         let stream = [
             b"JXTAHELLO tcp://192.0.2.1:32941 tcp://192.0.2.2:8721 urn:jxta:uuid-59 0 1.1\r\n".to_vec(),
-            message(&[other.clone()]),
+            message(std::slice::from_ref(&other)),
             message(&[block("1", HELLO), other]),
             // Sent again; then the next one, and application data, behind which nothing is of interest.
             message(&[block("1", HELLO)]),
