@@ -233,6 +233,102 @@ fn in_the_control_channel_of_openvpn() {
     }
 }
 
+/// The datagram that opens RDP over UDP, of a version.
+fn rdp_opening(acknowledged: u32, version: u16) -> Vec<u8> {
+    let flags: u16 = if acknowledged == u32::MAX { 0x1001 } else { 0x1005 };
+    let mut out = acknowledged.to_be_bytes().to_vec();
+    out.extend([0, 64]);
+    out.extend(flags.to_be_bytes());
+    out.extend([0, 0, 0, 9, 4, 0xd0, 4, 0xd0, 0, 1]);
+    out.extend(version.to_be_bytes());
+    out.resize(1232, 0);
+    out
+}
+
+#[test]
+fn in_rdp_over_udp() {
+    for version in [1_u16, 0x0101] {
+        let mut said = vec![('c', rdp_opening(u32::MAX, version)), ('s', rdp_opening(9, version))];
+        let mut numbers = [0_u16; 2];
+        for (who, flight) in flights() {
+            for piece in flight.chunks(100) {
+                let number = &mut numbers[usize::from(who == 's')];
+                *number += 1;
+                let datagram = if version == 1 {
+                    let sequence = (9 + u32::from(*number)).to_be_bytes();
+                    [&[0, 0, 0, 9, 0, 64, 0, 0x0c, 0, 1, 0, 0][..], &sequence, &sequence, piece].concat()
+                } else {
+                    // Data behind the acknowledgement of an acknowledgement; first and eighth byte change places.
+                    let [low, high] = number.to_le_bytes();
+                    let mut out = [&[0xe0, 0x14, 0xc0, 1, 0, low, high, low, high][..], piece].concat();
+                    out.swap(0, 7);
+                    out
+                };
+                said.push((who, datagram));
+            }
+        }
+        // Sent again, and out of order.
+        said.push(said[2].clone());
+        said.swap(3, 4);
+        let (_temp, out) = play(false, 3389, &said);
+        one_handshake(&out, &format!("version {version:#x}"));
+        assert_eq!(table(&out, "flows").pick(&["service", "server_name"]), [["rdp", "in.side"]]);
+    }
+}
+
+#[test]
+fn in_the_tokens_of_gridftp() {
+    let base64 = |bytes: &[u8]| {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let digits = |chunk: &[u8]| {
+            let word = chunk.iter().fold(0_u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+            (0..=chunk.len()).map(|i| DIGITS[(word >> (18 - 6 * i) & 63) as usize]).collect::<Vec<_>>()
+        };
+        bytes.chunks(3).flat_map(digits).collect::<Vec<_>>()
+    };
+    let mut said = vec![
+        ('s', b"220 GridFTP Server ready.\r\n".to_vec()),
+        ('c', b"AUTH GSSAPI\r\n".to_vec()),
+        ('s', b"334 ADAT must follow.\r\n".to_vec()),
+    ];
+    for (who, flight) in flights() {
+        let head: &[u8] = if who == 'c' { b"ADAT " } else { b"335 ADAT=" };
+        said.push((who, [head, &base64(&flight), b"\r\n"].concat()));
+    }
+    said.push(('c', b"ADAT FwMB\r\n".to_vec()));
+    said.push(('s', b"235 done\r\n".to_vec()));
+    let (_temp, out) = play(true, 2811, &said);
+    one_handshake(&out, "tokens");
+    assert_eq!(table(&out, "flows").column("service"), ["ftp"]);
+}
+
+#[test]
+fn in_the_messages_of_jxta() {
+    let mut said = vec![
+        ('c', b"JXTAHELLO tcp://a:1 tcp://b:2 urn:jxta:uuid-59 0 1.1\r\n".to_vec()),
+        ('s', b"JXTAHELLO tcp://b:2 tcp://a:1 urn:jxta:uuid-60 0 1.1\r\n".to_vec()),
+    ];
+    let mut numbers = [1, 1];
+    for (who, flight) in flights() {
+        for piece in flight.chunks(90) {
+            let number = &mut numbers[usize::from(who == 's')];
+            let name = number.to_string();
+            *number += 1;
+            let mut body = b"jxmg\0\0\x01\0\x07jxtatls\0\x01jxel\x02\x01\0".to_vec();
+            body.push(name.len() as u8);
+            body.extend(name.as_bytes());
+            body.extend(b"\0\x1capplication/x-jxta-tls-block");
+            body.extend((piece.len() as u32).to_be_bytes());
+            body.extend(piece);
+            let len = (body.len() as u64).to_be_bytes();
+            said.push((who, [&b"\x0econtent-length\0\x08"[..], &len, &[0], &body].concat()));
+        }
+    }
+    let (_temp, out) = play(true, 9701, &said);
+    one_handshake(&out, "messages");
+    assert_eq!(table(&out, "flows").column("service"), ["jxta"]);
+}
+
 /// A message of RADIUS with a packet of EAP-TLS in pieces.
 fn radius(code: u8, id: u8, station: &[u8], eap: (u8, u8, &[u8])) -> Vec<u8> {
     let (eap_code, eap_id, content) = eap;

@@ -70,6 +70,17 @@ const SESSIONS: &[(&str, Turns)] = &[
         ],
     ),
     (
+        "jxta",
+        &[
+            (false, b"JXTAHELLO tcp://a:1 tcp://b:2 urn:jxta:uuid-59 0 1.1\r\n"),
+            (true, b"JXTAHELLO tcp://b:2 tcp://a:1 urn:jxta:uuid-60 0 1.1\r\n"),
+            (
+                false,
+                b"\x0econtent-length\0\x08\0\0\0\0\0\0\0\x48\0jxmg\0\0\x01\0\x07jxtatls\0\x01jxel\x02\x01\0\x011\0\x1capplication/x-jxta-tls-block\0\0\0\x09\x16\x03\x01\0\x04\x01\0\0\0",
+            ),
+        ],
+    ),
+    (
         "openvpn",
         &[
             (false, b"\0\x0e\x38\x01\x02\x03\x04\x05\x06\x07\x08\0\0\0\0\0"),

@@ -105,8 +105,10 @@ const MOVING_PORT_MIN: u16 = 1024;
 const ROW_BYTES: usize = 512;
 
 fn has_moving_port(s: &Sighting) -> bool {
-    // What is on a list is that at any port.
-    s.rule.starts_with(super::intel::PREFIX) || s.port >= MOVING_PORT_MIN && MOVING_PORTS.contains(&s.service.as_ref())
+    // What is on a list is that at any port, and who shares files does so on many.
+    s.rule.starts_with(super::intel::PREFIX)
+        || s.rule == super::named::SHARING
+        || s.port >= MOVING_PORT_MIN && MOVING_PORTS.contains(&s.service.as_ref())
 }
 
 /// One finding.

@@ -18,6 +18,7 @@ pub mod intel;
 pub mod login;
 pub mod mail;
 pub mod management;
+pub mod named;
 pub mod names;
 pub mod outdated;
 pub mod provisioning;

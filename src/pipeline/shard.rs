@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::app::App;
+use super::app::{App, ServiceSource};
 use super::emit::{Emitter, Learnt};
 use super::feed::Feed;
 use super::options::EngineOptions;
@@ -16,7 +16,7 @@ use super::tells;
 use super::wrapped::WrappedTls;
 use crate::base::{Mac, Timestamp, counters::Counters, limits};
 use crate::decode::{Kind, Packet, TcpFields};
-use crate::detect::{intel, login::LoginJudge};
+use crate::detect::{intel, login::LoginJudge, named};
 use crate::device::{Claim, ClaimDedup, Reach};
 use crate::flow::{EndReason, Flow, FlowHasher, FlowKey, FlowTable, TableOptions, key::protocol, table::Admitted};
 use crate::proto::api::{Cx, LimitCount};
@@ -358,6 +358,9 @@ fn end_flow(
     tells::flow(&ended, options, learnt);
     if learnt.claims.is_full() {
         out.claims.extend(learnt.claims.drain());
+    }
+    if let (Some(service), ServiceSource::Payload) = (ended.service, ended.service_source) {
+        named::flow(&options.home, &ended.record, service, &mut out.sightings);
     }
     if let Some(lists) = &options.intel {
         intel::flow(lists, &options.home, &ended.record, ended.service, &mut out.sightings);

@@ -1,5 +1,5 @@
 //! TLS that runs in the messages of another protocol: in the prelogin of SQL Server, in EAP, in the control
-//! channel of OpenVPN. The parser of the outer protocol takes the bytes out of its framing
+//! channel of OpenVPN, in RDP over UDP (which has DTLS too). The parser of the outer protocol takes the bytes out of its framing
 //! ([`AppParser::take_wrapped`](crate::proto::api::AppParser::take_wrapped)), and the parser of TLS reads them
 //! as it would those of a connection.
 
@@ -49,16 +49,20 @@ impl WrappedTls {
                     }
                     oldest.end(emit);
                 }
-                self.list.push(Inner::new(found.session, cx));
+                self.list.push(Inner::new(found, cx));
                 self.list.len() - 1
             }
         };
         let Some(inner) = self.list.get_mut(at) else { return };
         if inner.done && begins_hello(&found.bytes) {
             // The same two begin anew.
-            *inner = Inner::new(found.session, cx);
+            *inner = Inner::new(found, cx);
         }
-        inner.read(cx, found.dir, &found.bytes, emit);
+        if found.datagram {
+            inner.datagram(cx, found.dir, &found.bytes, emit);
+        } else {
+            inner.read(cx, found.dir, &found.bytes, emit);
+        }
     }
 
     /// No more will come.
@@ -70,10 +74,11 @@ impl WrappedTls {
 }
 
 impl Inner {
-    fn new(session: u64, cx: Cx<'_>) -> Self {
+    fn new(found: &Wrapped, cx: Cx<'_>) -> Self {
+        let protocol = if found.datagram { Protocol::Dtls } else { Protocol::Tls };
         Self {
-            session,
-            parser: Protocol::Tls.parser(),
+            session: found.session,
+            parser: protocol.parser(),
             unread: Default::default(),
             done: false,
             had_event: false,
@@ -112,6 +117,21 @@ impl Inner {
     fn side(&mut self, dir: Direction) -> &mut Unread {
         let [orig, resp] = &mut self.unread;
         if dir == Direction::Orig { orig } else { resp }
+    }
+
+    fn datagram(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: &mut Emitter<'_>) {
+        self.at = (cx.ts, cx.packet);
+        if self.done {
+            return;
+        }
+        let had_event = &mut self.had_event;
+        let progress = self.parser.on_data(cx, dir, bytes, &mut |event| {
+            emit.event(cx, &event, !*had_event);
+            *had_event = true;
+        });
+        if matches!(progress, Progress::Finished | Progress::Violation(_)) {
+            self.end(emit);
+        }
     }
 
     fn end(&mut self, emit: &mut Emitter<'_>) {

@@ -318,6 +318,8 @@ pub struct Wrapped {
     pub dir: Direction,
     /// The bytes, as they would stand in a stream.
     pub bytes: Vec<u8>,
+    /// They are a datagram of DTLS instead.
+    pub datagram: bool,
 }
 
 /// Certificates that one side shows in other messages than those of TLS.

@@ -181,6 +181,7 @@ protocols! {
     Snmp => super::management::snmp::Snmp,
     OpenVpn => super::remote::openvpn::OpenVpn,
     Ike => super::remote::ike::Ike,
+    Jxta => super::remote::jxta::Jxta,
     Kerberos => super::windows::kerberos::Kerberos,
     Ldap => super::windows::ldap::Ldap,
     Rdp => super::windows::rdp::Rdp,

@@ -58,6 +58,11 @@ impl Lines {
         }
     }
 
+    /// Starts at the beginning of a line: the one before was read otherwise.
+    pub fn restart(&mut self) {
+        *self = Self::default();
+    }
+
     /// Starts anew, as after bytes that never came: the rest of the line that was cut by them is
     /// passed over.
     pub fn resync(&mut self) {
@@ -127,9 +132,12 @@ pub fn is_text(bytes: &[u8]) -> bool {
 /// where it is not Base64, or longer than a secret may be.
 pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let text = text.trim_ascii();
-    if text.len() > limits::SECRET_BYTES_MAX * 2 {
-        return None;
-    }
+    if text.len() > limits::SECRET_BYTES_MAX * 2 { None } else { base64_of_any_length(text) }
+}
+
+/// The same of a text whose length was checked already.
+pub fn base64_of_any_length(text: &[u8]) -> Option<Vec<u8>> {
+    let text = text.trim_ascii();
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let mut bits = 0_u32;
     let mut held = 0;

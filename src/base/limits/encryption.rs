@@ -58,6 +58,12 @@ pub const IKE_VENDOR_BYTES_MAX: usize = 32;
 pub const IKE_IDENTITY_BYTES_MAX: usize = 256;
 /// Different messages of one flow of IKE that are told.
 pub const IKE_MESSAGES_TOLD_MAX: usize = 64;
+/// Bytes of a message of JXTA that is read; a larger one is passed over. Pieces of TLS are up to 16 KiB.
+pub const JXTA_MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a line of FTP with a token of its security data exchange (RFC 2228 sets no bound).
+pub const FTP_TOKEN_LINE_BYTES_MAX: usize = 32 << 10;
+/// Pieces of one direction of RDP over UDP that wait for their turn; the windows of its openings are 64.
+pub const RDPUDP_WAITING_MAX: usize = 64;
 /// Bytes of the lines that an SSH server may send before its version (RFC 4253, section 4.2, sets
 /// no bound).
 pub const SSH_PREAMBLE_BYTES_MAX: usize = 8 << 10;

@@ -201,7 +201,7 @@ impl Mssql {
                     self.tell(emit);
                 }
                 self.untold = false;
-                self.wrapped.push(Wrapped { session: 0, dir, bytes: body.to_vec() });
+                self.wrapped.push(Wrapped { session: 0, dir, bytes: body.to_vec(), datagram: false });
                 return Step::Used(len as u64);
             }
             _ if self.in_tls => return Step::Finished,

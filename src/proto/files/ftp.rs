@@ -10,6 +10,7 @@ use crate::base::secret::{self, BLANK, Reveal, SecretBuf};
 use crate::base::{Addr, Endpoint, Secret, Timestamp, limits};
 use crate::proto::api::{
     About, Announcement, AppParser, Carries, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport,
+    Wrapped,
 };
 use crate::proto::mail::session::without_clock;
 use crate::proto::text::{self, Line, Lines};
@@ -212,6 +213,9 @@ pub struct Ftp {
     channel: Option<DataChannel>,
     ended: bool,
     tls: bool,
+    /// A mechanism that exchanges tokens was agreed on (RFC 2228); those of GridFTP are TLS.
+    tokens: bool,
+    found: Vec<Wrapped>,
 }
 
 type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
@@ -346,8 +350,42 @@ impl Ftp {
             self.pending.push_front(command);
             return;
         }
-        self.tls |= command.verb.as_str() == "AUTH" && matches!(code, 234 | 334);
+        match (command.verb.as_str(), code) {
+            ("AUTH", 234) => self.tls = true,
+            ("AUTH", 334) => self.tokens = true,
+            // The exchange is complete, and what follows is protected; or it failed, and goes on in clear.
+            ("ADAT", 232..=235) => {
+                self.tls = true;
+                emit(Event { auth_tls: Some(true), ..blank(command.at) });
+            }
+            ("ADAT", 400..) => self.tokens = false,
+            _ => {}
+        }
         self.finish(&command, emit);
+    }
+
+    /// Reads a line with a token, `ADAT ...` or `335 ADAT=...` (RFC 2228, section 3), and takes the TLS out of it.
+    /// Such a line is longer than others: `None` where this is none, else how much of the input it takes, or that
+    /// its end is still to come.
+    fn token(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8]) -> Option<Option<usize>> {
+        let token = match bytes {
+            [b'A' | b'a', b'D' | b'd', b'A' | b'a', b'T' | b't', b' ', token @ ..] => token,
+            [b'2' | b'3', b'3', b'0'..=b'9', b' ', b'A', b'D', b'A', b'T', b'=', token @ ..] => token,
+            _ => return None,
+        };
+        let window = token.get(..limits::FTP_TOKEN_LINE_BYTES_MAX).unwrap_or(token);
+        let Some(end) = memchr::memchr(b'\n', window) else {
+            if window.len() < token.len() {
+                cx.limit_hit();
+                return None;
+            }
+            return Some(None);
+        };
+        let encoded = window.get(..end).unwrap_or_default();
+        if let Some(bytes) = text::base64_of_any_length(encoded).filter(|b| matches!(b.as_slice(), [20..=23, 3, ..])) {
+            self.found.push(Wrapped { session: 0, dir, bytes, datagram: false });
+        }
+        Some(Some(bytes.len() - token.len() + end + 1))
     }
 
     /// Emits a command with what is known of the reply.
@@ -388,7 +426,11 @@ impl Ftp {
             reply_packet: command.reply_packet,
             data: command.data,
             file: None,
-            auth_tls: (verb == "AUTH" && command.code.is_some()).then_some(matches!(command.code, Some(234 | 334))),
+            auth_tls: match (verb, command.code) {
+                ("AUTH", Some(334) | None) => None,
+                ("AUTH", Some(code)) => Some(code == 234),
+                _ => None,
+            },
             login,
             known_secret: self.secret.as_ref().map(|s| s.borrow()),
             greets: None,
@@ -471,7 +513,8 @@ impl AppParser for Ftp {
         ports: &[21],
         reference: "RFC 959, RFC 2428, RFC 4217",
         table: Some(&TABLE),
-        yields: "logins, commands and file names, banners, data connections, AUTH TLS",
+        wraps_tls: true,
+        yields: "logins, commands and file names, banners, data connections, AUTH TLS, the TLS of GridFTP's tokens",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
@@ -487,8 +530,20 @@ impl AppParser for Ftp {
             if rest.is_empty() {
                 return Progress::Done;
             }
+            let token = if self.tokens { self.token(cx, dir, rest) } else { None };
+            if token == Some(None) {
+                return Progress::Partial { consumed: used, needed: rest.len() + 1 };
+            }
             let Some(lines) = self.lines.get_mut(dir.index()) else { return Progress::Finished };
-            match lines.next(rest) {
+            let next = match token.flatten() {
+                // What it says as a line is in its front.
+                Some(len) => {
+                    lines.restart();
+                    Line::Whole(rest.get(..len.min(9)).unwrap_or_default(), len)
+                }
+                None => lines.next(rest),
+            };
+            match next {
                 Line::Open => return Progress::Partial { consumed: used, needed: rest.len() + 1 },
                 Line::Rest(n) => used += n,
                 Line::Whole(line, n) => {
@@ -507,6 +562,10 @@ impl AppParser for Ftp {
                 }
             }
         }
+    }
+
+    fn take_wrapped(&mut self) -> Vec<Wrapped> {
+        std::mem::take(&mut self.found)
     }
 
     fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, _missing: u64) -> Progress {
@@ -542,7 +601,8 @@ impl AppParser for Ftp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::testing::Script;
+    use crate::proto::api::{Event as _, FlowView, LimitCount};
+    use crate::proto::testing::{Script, flow};
 
     #[test]
     fn the_greeting_is_said_of_the_server_without_what_changes() {
@@ -565,6 +625,46 @@ mod tests {
         assert_eq!(shown("SITE", b"PSWD old new"), "PSWD [blanked]");
         assert_eq!(shown("SITE", b"HELP"), "HELP");
         assert!(!shown("STOR", b"ftp://u:hunter2@h/x").contains("hunter2"));
+    }
+
+    #[test]
+    fn tokens_of_tls_are_taken_out_and_a_failed_exchange_goes_on_in_clear() {
+        let view = FlowView { transport: Transport::Tcp, ..flow() };
+        let limited = LimitCount::default();
+        let cx = Cx { ts: Timestamp::from_parts(1, 0), packet: 1, flow: &view, limited: &limited };
+        let mut parser = Ftp::default();
+        let mut play = |dir, bytes: &[u8]| {
+            let mut upgraded = false;
+            let progress = parser.on_data(cx, dir, bytes, &mut |e| upgraded |= e.upgrades());
+            (progress, upgraded, parser.take_wrapped().into_iter().map(|w| w.bytes).collect::<Vec<_>>())
+        };
+        play(Direction::Resp, b"220 GridFTP Server ready.\r\n");
+        assert!(play(Direction::Orig, b"ADAT FgMBAAEB\r\n").2.is_empty(), "nothing was agreed on");
+        play(Direction::Resp, b"503 no\r\n");
+        play(Direction::Orig, b"AUTH GSSAPI\r\n");
+        assert_eq!(play(Direction::Resp, b"334 ADAT must follow.\r\n"), (Progress::Done, false, vec![]));
+        // A token of 6000 bytes in two pieces: longer than other lines.
+        let long = [&b"ADAT FgMB"[..], &[b'A'; 8000], b"\r\n"].concat();
+        assert!(matches!(play(Direction::Orig, &long[..4000]).0, Progress::Partial { consumed: 0, .. }));
+        let whole = play(Direction::Orig, &long);
+        assert_eq!((whole.0, whole.2[0].len()), (Progress::Done, 6003));
+        let answer = play(Direction::Resp, b"335 ADAT=FgMBAAEC\r\n");
+        assert_eq!(answer.2, [b"\x16\x03\x01\0\x01\x02".to_vec()]);
+        play(Direction::Orig, b"ADAT FwMBAAEC\r\n");
+        assert_eq!(play(Direction::Resp, b"235 Authentication successful.\r\n"), (Progress::Finished, true, vec![]));
+        let seen = Script::new()
+            .resp("220 ftp\r\n")
+            .orig("AUTH GSSAPI\r\n")
+            .resp("334 go on\r\n")
+            .orig("ADAT YIIB\r\n")
+            .resp("535 Failed\r\n")
+            .orig("USER ana\r\n")
+            .resp("331 password\r\n")
+            .orig("PASS hunter22\r\n")
+            .resp("230 in\r\n")
+            .any_chunking::<Ftp>();
+        assert_eq!(seen.cells("command"), ["-", "AUTH", "USER", "PASS"]);
+        assert_eq!(seen.logins.len(), 1);
     }
 
     #[test]

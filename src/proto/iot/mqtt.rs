@@ -302,6 +302,14 @@ impl AppParser for Mqtt {
     type Event<'e> = Event<'e>;
 
     fn probe(dir: Direction, payload: &[u8]) -> Probe {
+        // In the middle of a connection a sign of life comes first: what follows it tells.
+        let payload = match (payload, dir) {
+            ([0xc0] | [0xc0, 0], Direction::Orig) | ([0xd0] | [0xd0, 0], Direction::Resp) => return Probe::NeedMore,
+            ([0xc0, 0, rest @ ..], Direction::Orig) | ([0xd0, 0, rest @ ..], Direction::Resp) => {
+                return if rest.first().is_some_and(|b| b >> 4 == 3) { probe_publish(rest) } else { Probe::No };
+            }
+            _ => payload,
+        };
         match (payload.first(), dir) {
             (Some(0x10), _) => {
                 let head = match header(payload) {
@@ -468,6 +476,11 @@ mod tests {
             (Orig, b"\x30\x0c\0\x08room/tmp21", Probe::Yes),
             (Orig, b"\x30\x0c\0\x08room tmp21", Probe::No),
             (Resp, b"\x32\x0b\0\x04Bus1\0\x02{}.", Probe::Yes),
+            // A sign of life before it, in the middle of a connection.
+            (Resp, b"\xd0\0\x32\x0b\0\x04Bus1\0\x02{}.", Probe::Yes),
+            (Orig, b"\xc0\0\x30\x0c\0\x08room/tmp21", Probe::Yes),
+            (Orig, b"\xc0\0", Probe::NeedMore),
+            (Orig, b"\xc0\0\x01", Probe::No),
             (Resp, b"\x32\x0b\0\x04Bus1\0\0{}.", Probe::No),
             (Resp, b"\x30\x0b\0\x04Bus1\0\x02{}.", Probe::No),
             (Orig, b"\x30\x82\x01\x02\x02\x01\x03", Probe::No),

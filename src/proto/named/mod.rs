@@ -4,6 +4,7 @@
 //! They are asked after every parser's probe has declined. An entry must be as hard to fool as a probe:
 //! where few bytes tell, the usual port is asked for as a second sign.
 
+mod business;
 mod home;
 pub mod industrial;
 mod office;
@@ -63,7 +64,7 @@ pub struct Named {
 
 /// All lists, in the order in which they are asked.
 const LISTS: &[&[Named]] =
-    &[vpn::LIST, routing::LIST, peer::LIST, office::LIST, home::LIST, industrial::LIST, web::LIST];
+    &[vpn::LIST, routing::LIST, peer::LIST, office::LIST, home::LIST, industrial::LIST, web::LIST, business::LIST];
 
 /// Every protocol that is only named.
 pub fn all() -> impl Iterator<Item = &'static Named> {

@@ -6,6 +6,7 @@ pub mod dialogue;
 pub mod dialogue_memory;
 pub mod ike;
 pub mod ike_names;
+pub mod jxta;
 pub mod openvpn;
 pub mod rcmd;
 pub mod rlogin;

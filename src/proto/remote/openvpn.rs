@@ -165,11 +165,11 @@ impl OpenVpn {
             }
             return;
         }
-        self.found.push(Wrapped { session, dir, bytes: tls.to_vec() });
+        self.found.push(Wrapped { session, dir, bytes: tls.to_vec(), datagram: false });
         side.next = side.next.saturating_add(1);
         while let Some(at) = side.waiting.iter().position(|(n, _)| *n == side.next) {
             let (_, bytes) = side.waiting.swap_remove(at);
-            self.found.push(Wrapped { session, dir, bytes });
+            self.found.push(Wrapped { session, dir, bytes, datagram: false });
             side.next = side.next.saturating_add(1);
         }
     }

@@ -54,7 +54,7 @@ impl EapTls {
             *place = digest;
         }
         self.count = self.count.wrapping_add(1);
-        self.found.push(Wrapped { session, dir, bytes: bytes.to_vec() });
+        self.found.push(Wrapped { session, dir, bytes: bytes.to_vec(), datagram: false });
     }
 
     /// What was found since the last call.
@@ -83,7 +83,7 @@ mod tests {
         for (id, method, content) in [(1, 13, [0, 22]), (1, 13, [0, 22]), (2, 13, [0, 22]), (3, 4, [0, 22])] {
             eap.packet(7, Direction::Orig, (id, method), &content);
         }
-        let wanted = Wrapped { session: 7, dir: Direction::Orig, bytes: vec![22] };
+        let wanted = Wrapped { session: 7, dir: Direction::Orig, bytes: vec![22], datagram: false };
         assert_eq!(eap.take(), [wanted.clone(), wanted]);
         assert!(eap.take().is_empty());
     }

@@ -297,7 +297,11 @@ impl Http {
         used: usize,
         emit: Emit<'_>,
     ) -> Option<Progress> {
-        let Some(head) = ResponseHead::parse(bytes) else { return Some(Progress::Violation("HTTP response head")) };
+        let Some(head) = ResponseHead::parse(bytes) else {
+            // What was asked before is told without an answer.
+            let asked = !self.requests.is_empty();
+            return Some(if asked { Progress::Finished } else { Progress::Violation("HTTP response head") });
+        };
         if head.cut {
             cx.limit_hit();
         }
@@ -890,6 +894,13 @@ mod tests {
             format!("POST /ctl HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let seen = Script::new().orig(post).resp("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").any_chunking::<Http>();
         assert!(seen.events.iter().any(|e| e.contains("Mapping(8080, Some(true))")), "{:?}", seen.events);
+    }
+
+    #[test]
+    fn a_request_is_told_even_if_the_answer_is_broken() {
+        let seen =
+            Script::new().orig("GET /a HTTP/1.1\r\n\r\n").resp("HTTP/1.\u{c5} 200 OK\r\n\r\n").any_chunking::<Http>();
+        assert_eq!((seen.cell("uri"), seen.cell("status")), ("/a".into(), "-".into()));
     }
 
     #[test]

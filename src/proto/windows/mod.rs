@@ -13,6 +13,7 @@ pub mod nbns;
 pub mod netbios;
 pub mod oncrpc;
 pub mod rdp;
+mod rdpudp;
 pub mod smb;
 pub mod smb1;
 pub mod smb2;

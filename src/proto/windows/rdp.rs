@@ -1,11 +1,14 @@
 //! The beginning of RDP connections (MS-RDPBCGR, sections 2.2.1.1 to 2.2.1.11) over TPKT (RFC 1006) and
-//! X.224, and the opening of its transport over UDP (MS-RDPEUDP, section 2.2.2).
+//! X.224. Its transport over UDP has a file of its own.
 
+use super::rdpudp::{RdpUdp, is_opening};
 use super::smb1::utf16;
 use crate::base::bytes::ReadError;
 use crate::base::secret::{Reveal, SecretBuf};
 use crate::base::{Reader, Timestamp, limits};
-use crate::proto::api::{About, AppParser, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport};
+use crate::proto::api::{
+    About, AppParser, Cx, Direction, Fact, Login, Probe, Progress, SecretKind, Spec, Transport, Wrapped,
+};
 use crate::record::schema::FLOW_PREFIX;
 use crate::record::{Column, RowWriter, Table, Type};
 
@@ -104,6 +107,7 @@ pub struct Rdp {
     encryption: Option<(u32, u32)>,
     login: Option<Clear>,
     messages: [u32; 2],
+    udp: RdpUdp,
     told: bool,
     ended: bool,
 }
@@ -348,23 +352,9 @@ fn block<'a>(data: &'a [u8], mark: &[u8], kind: u16) -> Option<&'a [u8]> {
     None
 }
 
-/// Whether a datagram opens RDP over UDP: no acknowledgement, a window, the flag SYN, and MTUs in the
-/// allowed range, padded to the MTU (MS-RDPEUDP, section 3.1.5.1.1).
+/// Whether a datagram is the first of RDP over UDP: it acknowledges nothing.
 fn is_udp_syn(payload: &[u8]) -> bool {
-    const MTU_MIN: u16 = 1132;
-    const MTU_MAX: u16 = 1232;
-    let mut r = Reader::new(payload);
-    let (Ok(0xffff_ffff), Ok(_), Ok(flags), Ok(_), Ok(up), Ok(down)) =
-        (r.be32("ack"), r.be16("window"), r.be16("flags"), r.be32("sequence"), r.be16("up"), r.be16("down"))
-    else {
-        return false;
-    };
-    let range = MTU_MIN..=MTU_MAX;
-    flags & 1 != 0
-        && flags & 0xc002 == 0
-        && range.contains(&up)
-        && range.contains(&down)
-        && payload.len() >= MTU_MIN.into()
+    payload.starts_with(&[0xff; 4]) && is_opening(payload)
 }
 
 impl AppParser for Rdp {
@@ -373,9 +363,10 @@ impl AppParser for Rdp {
         title: "RDP (Remote Desktop)",
         transports: &[Transport::Tcp, Transport::Udp],
         ports: &[3389],
-        reference: "MS-RDPBCGR, MS-RDPEUDP",
+        reference: "MS-RDPBCGR, MS-RDPEUDP, MS-RDPEUDP2",
         table: Some(&TABLE),
-        yields: "user name of the cookie, security protocol, client's machine, logins in clear",
+        wraps_tls: true,
+        yields: "user name of the cookie, security protocol, client's machine, logins in clear; over UDP the TLS or DTLS handshake",
         ..Spec::EMPTY
     };
     type Event<'e> = Event<'e>;
@@ -410,12 +401,15 @@ impl AppParser for Rdp {
 
     fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], emit: Emit<'_>) -> Progress {
         if cx.flow.transport == Transport::Udp {
+            if self.udp.begun {
+                return self.udp.datagram(cx, dir, bytes);
+            }
             if !is_udp_syn(bytes) {
                 return Progress::Violation("not RDP over UDP");
             }
+            self.udp.open(dir, bytes);
             emit(Event { rdp: self, upgrade: false, row: false });
-            // What follows may be TLS inside of its own framing; nothing of it is read.
-            return Progress::Finished;
+            return Progress::Done;
         }
         let mut at = 0;
         loop {
@@ -461,6 +455,14 @@ impl AppParser for Rdp {
                 _ => {}
             }
         }
+    }
+
+    fn take_wrapped(&mut self) -> Vec<Wrapped> {
+        self.udp.take_wrapped()
+    }
+
+    fn heap(&self) -> usize {
+        self.udp.heap()
     }
 
     fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], emit: Emit<'_>) {
