@@ -70,12 +70,14 @@ pub struct ReadConfig {
     pub options: Vec<(String, String)>,
 }
 
-/// What the program takes whatever the limit: itself, the batches in flight, and what the allocator
-/// rounds up to pages of 2 MiB.
-const FIXED: usize = 240 << 20;
+/// What the program takes whatever the limit: itself and the batches in flight.
+const FIXED: usize = 200 << 20;
+
+/// The part of all memory that the allocator rounds up and keeps in reserve.
+const SLACK: usize = 16;
 
 /// What of the rest the tables of the whole run are measured by: of 1 GiB, all that their limits allow.
-const ROOM_PERCENT: usize = 125;
+const ROOM_PERCENT: usize = 135;
 
 /// Shares, in percent, of the rest that the parts of the engine may use. What is left is for findings,
 /// devices and names.
@@ -106,7 +108,7 @@ impl ReadConfig {
     }
 
     const fn share(&self, percent: usize) -> usize {
-        self.memory.saturating_sub(FIXED) / 100 * percent
+        self.memory.saturating_sub(FIXED + self.memory / SLACK) / 100 * percent
     }
 
     /// By what the limits of the whole run are measured.
