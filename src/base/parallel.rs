@@ -35,7 +35,7 @@ pub fn join<A: Send, B>(threads: usize, other: impl FnOnce() -> A + Send, here: 
 
 /// Makes something for each number in `0..len`, with so many threads, and hands it to `take` in the order of the
 /// numbers, one at a time. At most twice as many as there are threads are under way or wait for those before them.
-/// The first error ends it.
+/// An error ends it; that of the lowest number is returned.
 ///
 /// # Errors
 /// What `make` or `take` returns.
@@ -61,7 +61,7 @@ pub fn in_order<T: Send, E: Send>(
         lock().begin = len;
         moved.notify_all();
     };
-    let work = || -> Result<(), E> {
+    let work = || -> Result<(), (usize, E)> {
         let _guard = OnPanic(&end);
         let mut queue = lock();
         loop {
@@ -77,11 +77,11 @@ pub fn in_order<T: Send, E: Send>(
             let made = make(at);
             queue = lock();
             let Queue { wanted, early, take, .. } = &mut *queue;
-            let taken = made.and_then(|made| {
+            let taken = made.map_err(|error| (at, error)).and_then(|made| {
                 early.insert(at, made);
                 while let Some(made) = early.remove(wanted) {
+                    take(made).map_err(|error| (*wanted, error))?;
                     *wanted += 1;
-                    take(made)?;
                 }
                 Ok(())
             });
@@ -92,7 +92,8 @@ pub fn in_order<T: Send, E: Send>(
             taken?;
         }
     };
-    side_by_side(threads, threads, |_| work()).into_iter().collect()
+    let errors = side_by_side(threads, threads, |_| work()).into_iter().filter_map(Result::err);
+    errors.min_by_key(|(at, _)| *at).map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// Calls this if the thread panics.
@@ -129,6 +130,8 @@ mod tests {
         for threads in [1, 2, 8] {
             let bad_make = in_order(threads, 100, |n| if n == 40 { Err(n) } else { Ok(n) }, |_| Ok(()));
             assert_eq!(bad_make, Err(40), "{threads} threads");
+            let all_bad: Result<(), usize> = in_order(threads, 100, Err, |()| Ok(()));
+            assert_eq!(all_bad, Err(0), "{threads} threads");
             let mut taken = 0;
             let bad_take = in_order(threads, 100, Ok, |n| {
                 taken += usize::from(n < 40);

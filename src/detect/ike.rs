@@ -42,8 +42,8 @@ const fn group(number: u16) -> Grade {
 
 /// Judges a message.
 pub fn message(home: &HomeNet, cx: &Cx<'_>, m: &Message<'_>, out: &mut Vec<Sighting>) {
-    // What is only offered protects nobody, and harms nobody.
-    if !m.chosen {
+    // What is only offered protects nobody, and harms nobody; an answer that nobody asked for may be forged.
+    if !m.chosen || !m.answers {
         return;
     }
     let mode = format!("IKEv{}, exchange {}", m.version, m.exchange);
@@ -82,6 +82,7 @@ mod tests {
             exchange: "sa-init".into(),
             from: Direction::Resp,
             chosen: true,
+            answers: true,
             ciphers: vec!["AES_GCM_16-256".into()],
             integrity: Vec::new(),
             prf: vec!["HMAC_SHA2_256".into()],
@@ -108,7 +109,8 @@ mod tests {
         let old = Message { ciphers: vec!["3DES".into()], groups: vec![2, 5], prf: vec!["HMAC_MD5".into()], ..plain() };
         let evidence = "IKEv2, exchange sa-init: agreed on 3DES, HMAC_MD5, modp1024";
         assert_eq!(judged(&old), [("ike-weak-algorithm", evidence.to_owned())]);
-        assert!(judged(&Message { chosen: false, ..old }).is_empty());
+        assert!(judged(&Message { chosen: false, ..old.clone() }).is_empty());
+        assert!(judged(&Message { answers: false, ..old }).is_empty());
         assert_eq!(judged(&Message { groups: vec![5], ..plain() })[0].0, "ike-outdated-algorithm");
         assert!(judged(&Message { ciphers: vec!["AES_CBC-128".into()], groups: vec![14], ..plain() }).is_empty());
     }

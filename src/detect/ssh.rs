@@ -14,8 +14,9 @@ const NAME_BYTES: usize = 64;
 /// Algorithms that evidence names.
 const SHOWN: usize = 6;
 
-/// Bits below which a key of RSA or DSA, and a Diffie-Hellman group, is weak (SP 800-131A; RFC 9142, section 1.3).
-const BITS_MIN: u32 = 2048;
+/// Bits below which a key of RSA or DSA, and a Diffie-Hellman group, is weak: 2048 (SP 800-131A; RFC 9142, section
+/// 1.3) less what generators leave out that do not set the highest bits.
+const BITS_MIN: u32 = 2048 - 8;
 
 /// How bad an algorithm is; later is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

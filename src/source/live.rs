@@ -303,6 +303,7 @@ fn by_address_pair() -> Vec<libc::sock_filter> {
     const XOR_X: u16 = 0xac;
     const JUMP_EQUAL: u16 = 0x15;
     const JUMP_AT_LEAST: u16 = 0x35;
+    const JUMP_ANY_BIT: u16 = 0x45;
     const MULTIPLY: u16 = 0x24;
     const SHIFT_RIGHT: u16 = 0x74;
     const RETURN_A: u16 = 0x16;
@@ -326,7 +327,10 @@ fn by_address_pair() -> Vec<libc::sock_filter> {
         let (plain, inner) = (hash(at + 12, 2), hash(at + 20 + 8 + 12, 2));
         let errors = [3, 4, 5, 11, 12];
         let to_plain = |k, skip: usize| libc::sock_filter { code: JUMP_EQUAL, jt: 0, jf: skip as u8, k };
-        let mut code = vec![load(at), to_plain(0x45, 3 + errors.len()), load(at + 9), to_plain(1, 1 + errors.len())];
+        let mut code = vec![load(at), to_plain(0x45, 5 + errors.len()), load(at + 9), to_plain(1, 3 + errors.len())];
+        // Later fragments go where the first one goes, whatever they begin with.
+        code.push(op(LOAD_HALF, NET.wrapping_add(at + 6)));
+        code.push(libc::sock_filter { code: JUMP_ANY_BIT, jt: 1 + errors.len() as u8, jf: 0, k: 0x1fff });
         code.push(load(at + 20));
         for (nth, kind) in errors.into_iter().enumerate() {
             let skip = errors.len() - nth - 1 + plain.len();
@@ -421,6 +425,7 @@ mod tests {
                 0x74 => a >>= op.k,
                 0x15 => at += jump(a == op.k),
                 0x35 => at += jump(a >= op.k),
+                0x45 => at += jump(a & op.k != 0),
                 0x16 => return a,
                 0x06 => return op.k,
                 other => panic!("no such instruction: {other:#x}"),
@@ -458,6 +463,12 @@ mod tests {
             let echo = v4(200, n, 1, &icmp(8, &flow));
             apart += u32::from(handle_of(&frame([8, 0], &echo)) != own);
             assert_eq!(handle_of(&frame([8, 0], &v4(200, n, 1, &[3, 1, 0, 0]))), 0);
+            // A fragment whose data looks like the head of an error.
+            let mut later = v4(200, n, 1, &icmp(3, &flow));
+            let mut first = v4(200, n, 1, &icmp(8, &flow));
+            later[7] = 185;
+            first[6] = 0x20;
+            assert_eq!(handle_of(&frame([8, 0], &later)), handle_of(&frame([8, 0], &first)));
             let flow = v6(n, n * 3, 6, &[0; 20]);
             let own = handle_of(&frame([0x86, 0xdd], &flow));
             for kind in [1, 2, 3, 4, 100] {

@@ -215,6 +215,8 @@ pub struct Ftp {
     tls: bool,
     /// A mechanism that exchanges tokens was agreed on (RFC 2228); those of GridFTP are TLS.
     tokens: bool,
+    /// There was TLS in them.
+    tls_in_tokens: bool,
     found: Vec<Wrapped>,
 }
 
@@ -352,11 +354,15 @@ impl Ftp {
         }
         match (command.verb.as_str(), code) {
             ("AUTH", 234) => self.tls = true,
+            // Some servers ask for more where TLS needs no more (RFC 4217, section 4.1), and clients begin it.
+            ("AUTH", 334) if is_tls(&command.arg) => self.tls = true,
             ("AUTH", 334) => self.tokens = true,
             // The exchange is complete, and what follows is protected; or it failed, and goes on in clear.
             ("ADAT", 232..=235) => {
                 self.tls = true;
-                emit(Event { auth_tls: Some(true), ..blank(command.at) });
+                if self.tls_in_tokens {
+                    emit(Event { auth_tls: Some(true), ..blank(command.at) });
+                }
             }
             ("ADAT", 400..) => self.tokens = false,
             _ => {}
@@ -383,6 +389,7 @@ impl Ftp {
         };
         let encoded = window.get(..end).unwrap_or_default();
         if let Some(bytes) = text::base64_of_any_length(encoded).filter(|b| matches!(b.as_slice(), [20..=23, 3, ..])) {
+            self.tls_in_tokens = true;
             self.found.push(Wrapped { session: 0, dir, bytes, datagram: false });
         }
         Some(Some(bytes.len() - token.len() + end + 1))
@@ -427,7 +434,8 @@ impl Ftp {
             data: command.data,
             file: None,
             auth_tls: match (verb, command.code) {
-                ("AUTH", Some(334) | None) => None,
+                ("AUTH", Some(334)) => is_tls(&command.arg).then_some(true),
+                ("AUTH", None) => None,
                 ("AUTH", Some(code)) => Some(code == 234),
                 _ => None,
             },
@@ -437,6 +445,11 @@ impl Ftp {
             row: true,
         });
     }
+}
+
+/// Whether a mechanism of AUTH is TLS (RFC 4217, section 3; SSL is what clients before it say).
+fn is_tls(mechanism: &[u8]) -> bool {
+    [&b"TLS"[..], b"TLS-C", b"TLS-P", b"SSL"].iter().any(|name| mechanism.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 /// A greeting without what makes each one another: who else is there, and the time.
@@ -721,6 +734,11 @@ mod tests {
         assert!(seen.events.last().unwrap().contains("auth_tls: Some(true)"));
         let seen = Script::new().resp("220 ftp\r\n").orig("AUTH TLS\r\n").resp("502 no\r\n").any_chunking::<Ftp>();
         assert!(seen.events.last().unwrap().contains("auth_tls: Some(false)"));
+        // Not the number that is meant for it, but TLS follows.
+        let more = Script::new().resp("220 ftp\r\n").orig("auth tls\r\n").resp("334 AUTH TLS OK\r\n");
+        let seen = more.any_chunking::<Ftp>();
+        assert!(seen.events.last().unwrap().contains("auth_tls: Some(true)"));
+        assert!(seen.stopped.is_some(), "the stream is handed on");
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Message<'e> {
     pub from: Direction,
     /// Whether the algorithms are those that were agreed on.
     pub chosen: bool,
+    /// Whether what it answers was seen: without that, one forged datagram could say anything of its receiver.
+    pub answers: bool,
     /// Ciphers.
     pub ciphers: Vec<Cow<'static, str>>,
     /// Hashes, or algorithms for integrity.
@@ -116,6 +118,7 @@ impl ApiEvent for Message<'_> {
 
 /// The header of a message, and what is behind it.
 struct Head<'b> {
+    initiator: [u8; 8],
     answered: bool,
     next: u8,
     version: u8,
@@ -136,7 +139,7 @@ fn head(datagram: &[u8]) -> Option<Head<'_>> {
 
 fn read_head(message: &[u8]) -> Result<Option<Head<'_>>, ReadError> {
     let mut r = Reader::new(message);
-    r.skip("initiator", 8)?;
+    let initiator: [u8; 8] = r.array("initiator")?;
     let answered = r.take("responder", 8)?.iter().any(|b| *b != 0);
     let (next, version, exchange, flags) = (r.u8("next")?, r.u8("version")?, r.u8("exchange")?, r.u8("flags")?);
     let _id = r.be32("id")?;
@@ -146,8 +149,22 @@ fn read_head(message: &[u8]) -> Result<Option<Head<'_>>, ReadError> {
         0x20 => matches!(exchange, 34..=43) && matches!(next, 0 | 33..=54),
         _ => false,
     };
-    let whole = len == message.len() && len >= HEADER;
-    Ok((known && whole && flags & 0xc0 == 0).then(|| Head { answered, next, version, exchange, flags, body: r.rest() }))
+    let body = r.rest();
+    let whole = len >= HEADER && (len == message.len() || is_front(body, len - HEADER));
+    // Some senders of version 2 leave their index out.
+    let has_index = initiator != [0; 8] || (version == 0x20 && len == message.len());
+    let is_message = known && whole && flags & 0xc0 == 0 && has_index;
+    Ok(is_message.then_some(Head { initiator, answered, next, version, exchange, flags, body }))
+}
+
+/// Whether these bytes may be the front of payloads of so many bytes, the frame being cut: the first of them has a
+/// length that fits, and its reserved bits are zero.
+fn is_front(body: &[u8], len: usize) -> bool {
+    let first = |head: &[u8; 4]| {
+        let [_, reserved, a, b] = *head;
+        reserved & 0x7f == 0 && (5..=len).contains(&usize::from(u16::from_be_bytes([a, b])))
+    };
+    (body.len() + 1..=usize::from(u16::MAX)).contains(&len) && body.first_chunk::<4>().is_some_and(first)
 }
 
 /// A list of so many different values.
@@ -281,6 +298,8 @@ fn identity(body: &[u8]) -> Option<Cow<'_, [u8]>> {
 pub struct Ike {
     /// What was told, so that the same is told once.
     told: Vec<u64>,
+    /// Who began an exchange last, by which index, of each direction.
+    began: [Option<[u8; 8]>; 2],
     hasher: ahash::RandomState,
 }
 
@@ -302,6 +321,7 @@ impl Ike {
             from,
             // Version 1 has no flag for it: an answer is the first to give the responder's cookie.
             chosen: if version == 1 { head.answered } else { head.flags & 0x20 != 0 },
+            answers: false,
             ciphers: Vec::new(),
             integrity: Vec::new(),
             prf: Vec::new(),
@@ -351,7 +371,14 @@ impl AppParser for Ike {
         if head.version == 0x10 && head.flags & 1 != 0 || matches!(head.next, 46 | 53) {
             return Progress::Done;
         }
-        let message = Self::message(&head, &cx, dir);
+        let mut message = Self::message(&head, &cx, dir);
+        message.answers = self.began.get(dir.other().index()) == Some(&Some(head.initiator));
+        if !message.chosen
+            && !message.ciphers.is_empty()
+            && let Some(began) = self.began.get_mut(dir.index())
+        {
+            *began = Some(head.initiator);
+        }
         let tells = !message.ciphers.is_empty() || !message.chain.is_empty() || message.identity.is_some();
         if !tells {
             return Progress::Done;
@@ -471,7 +498,12 @@ mod tests {
         let probe = |bytes: &[u8]| Ike::probe(Direction::Orig, bytes);
         assert_eq!(probe(&offer), Probe::Yes);
         assert_eq!(probe(&[&[0; 4], &offer[..]].concat()), Probe::Yes);
-        assert_eq!(probe(&offer[..offer.len() - 1]), Probe::No);
+        // Cut by the capture, and as a length that no payload has.
+        assert_eq!(probe(&offer[..60]), Probe::Yes);
+        assert_eq!((probe(&offer[..HEADER + 3]), probe(&[&offer[..], b"x"].concat())), (Probe::No, Probe::No));
+        let mut other = offer[..60].to_vec();
+        other[HEADER + 2] = 0xff;
+        assert_eq!(probe(&other), Probe::No);
         let mut other = offer.clone();
         other[17] = 0x30;
         assert_eq!((probe(&other), probe(&[0xff]), probe(&[0; 4])), (Probe::No, Probe::No, Probe::No));
@@ -479,6 +511,37 @@ mod tests {
         other = offer;
         other[..8].fill(0);
         assert_eq!(probe(&other), Probe::Yes);
+        other[17] = 0x10;
+        assert_eq!(probe(&other), Probe::No);
+    }
+
+    #[test]
+    fn what_a_cut_frame_holds_whole_is_read() {
+        let vendor = payload(0, &[7; 90]);
+        let mut offer = message(false, [1, 0x10, 2, 0], &[payload(13, &association_1(2)), vendor]);
+        offer.truncate(offer.len() - 50);
+        let seen = seen(&[(true, offer)]);
+        assert_eq!((seen.cells("encryption"), seen.cells("vendor_ids")), (vec!["[3DES]".into()], vec!["[]".into()]));
+    }
+
+    #[test]
+    fn an_answer_counts_for_what_was_asked_from_the_other_side() {
+        let offer = message(false, [1, 0x10, 2, 0], &[payload(0, &association_1(2))]);
+        let answer = message(true, [1, 0x10, 2, 0], &[payload(0, &association_1(2))]);
+        let answers = |packets: &[(bool, Vec<u8>)]| {
+            let seen = seen(packets);
+            seen.events.iter().map(|e| e.contains("chosen: true, answers: true")).collect::<Vec<_>>()
+        };
+        assert_eq!(answers(&[(true, offer.clone()), (false, answer.clone())]), [false, true]);
+        assert_eq!(answers(&[(true, answer.clone())]), [false], "nobody asked");
+        assert_eq!(
+            answers(&[(true, offer.clone()), (true, answer.clone())]),
+            [false, false],
+            "who asks does not answer"
+        );
+        let mut other = offer;
+        other[0] ^= 1;
+        assert_eq!(answers(&[(true, other), (false, answer)]), [false, false], "of another exchange");
     }
 
     #[test]

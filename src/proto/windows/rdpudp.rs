@@ -49,6 +49,8 @@ struct Side {
     passed: usize,
     /// Encrypted data has begun.
     sealed: bool,
+    /// Number of its opening, once it was seen: pieces of version 1 are counted from there.
+    opening: Option<u32>,
 }
 
 /// Follows one flow.
@@ -114,12 +116,16 @@ impl RdpUdp {
         };
         let Ok((flags, sequence, version)) = read() else { return };
         self.begun = true;
-        self.second = version == VERSION_2;
+        let server_said = self.sides.get(Direction::Resp.index()).is_some_and(|side| side.opening.is_some());
+        // An opening that is sent again changes nothing.
+        let Some(side) = self.sides.get_mut(dir.index()).filter(|side| side.opening.is_none()) else { return };
+        side.opening = Some(sequence);
+        // The client offers the highest version that it knows; what the server says counts.
+        if dir == Direction::Resp || !server_said {
+            self.second = version == VERSION_2;
+        }
         // Only the client says so.
         self.lossy |= flags & flag::LOSSY != 0;
-        if let Some(side) = self.sides.get_mut(dir.index()) {
-            side.next = (!self.second).then_some(sequence.wrapping_add(1));
-        }
     }
 
     /// Takes a piece when it is its turn. `false` when there is nothing more to learn.
@@ -133,7 +139,8 @@ impl RdpUdp {
             return self.goes_on();
         }
         // The numbers of version 2 begin at 1 (MS-RDPEUDP2, section 2.2.1.2.7).
-        let next = side.next.unwrap_or(if self.second { step } else { number });
+        let first = if self.second { step } else { side.opening.map_or(number, |n| n.wrapping_add(1)) };
+        let next = side.next.unwrap_or(first);
         let ahead = number.wrapping_sub(next).cast_signed();
         side.next = Some(next);
         if ahead < 0 {
@@ -291,6 +298,22 @@ mod tests {
         let texts: Vec<&[u8]> = found.iter().map(|f| f.1.as_slice()).collect();
         assert_eq!(texts, [&b"ab"[..], b"cd", b"\x17\x03\x03"]);
         assert_eq!((limited, progress), (0, Progress::Done));
+    }
+
+    #[test]
+    fn an_opening_that_comes_again_changes_nothing() {
+        let orig = |d: Vec<u8>| (Direction::Orig, d);
+        let offer = orig(opening(u32::MAX, 0x0801, 4, Some(0x0101)));
+        let (found, ..) = play(&[
+            offer.clone(),
+            (Direction::Resp, opening(4, 5, 7, Some(2))),
+            offer.clone(),
+            orig(piece(6, b"cd")),
+            offer,
+            orig(piece(5, b"ab")),
+        ]);
+        let texts: Vec<&[u8]> = found.iter().map(|f| f.1.as_slice()).collect();
+        assert_eq!(texts, [&b"ab"[..], b"cd"], "version 1, as the server chose");
     }
 
     #[test]
