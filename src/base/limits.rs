@@ -223,8 +223,9 @@ pub const EXPECT_ENTRIES_MAX: usize = 10_000;
 pub const SUPPRESS_ENTRIES_MAX: usize = 2_000;
 /// Bytes of the reason for accepting a finding.
 pub const SUPPRESS_REASON_BYTES_MAX: usize = 512;
-/// Senders of tunnels with frames in them that are told of a batch of packets.
-pub const TUNNEL_SENDERS_MAX: usize = 64;
+/// Senders of tunnels with frames in them that a live run collects before they are told. A batch of a file holds each
+/// of its own once, which are no more than its frames.
+pub const TUNNEL_SENDERS_MAX: usize = 4_096;
 /// (MAC, address) pairs and other claims that one shard collects before they are handed on.
 pub const CLAIMS_PENDING_MAX: usize = 8_192;
 /// Addresses from outside that are kept of each MAC that forwards them: enough to know a router.
