@@ -232,6 +232,8 @@ pub const CLAIMS_PENDING_MAX: usize = 8_192;
 pub const FOREIGN_SAMPLES_MAX: usize = 4;
 /// Different (ends, port, service) of flows that one run counts for the services and peers of devices.
 pub const DEVICE_LINKS_MAX: usize = 204_800;
+/// Names asked for that are kept of each of these beside the first, as hashes.
+pub const LINK_SITES_MAX: usize = 4;
 /// Banners of services that one run keeps.
 pub const DEVICE_BANNERS_MAX: usize = 51_200;
 /// Devices that somebody polls by SNMP before he counts as a management station: two printers are polled by any
