@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{command, document, exit, pcap_header, pcap_record, read, samples_folder, scratch, table, udp_frame};
+use common::{
+    command, document, exit, pcap, pcap_header, pcap_record, read, samples_folder, scratch, table, udp_frame,
+};
 
 /// Items of a list, sorted.
 fn items(cell: &str, by: char) -> Vec<String> {
@@ -211,4 +213,31 @@ fn a_hundred_thousand_devices_come_out_within_the_memory_and_in_linear_time() {
     assert!(within(most, 1 << 30), "{} MiB", most >> 20);
     assert!(whole < half * 3, "{half:?} for half of them, {whole:?} for all");
     eprintln!("{MANY} devices in {whole:?}, half of them in {half:?}");
+}
+
+#[test]
+fn whoever_sends_tunnels_is_a_device_however_many_there_are() {
+    const SENDERS: u16 = 12_000;
+    // VXLAN (RFC 7348, section 5) with a frame of one host in it, from as many ends as a fabric may have.
+    let vxlan = [&[8, 0, 0, 0, 0, 0, 42, 0][..], &udp_frame([10, 1, 1, 1], 1000, [10, 1, 1, 2], 2000, b"x")].concat();
+    let frame = |n: u16| {
+        let [high, low] = n.to_be_bytes();
+        udp_frame([10, 50, high, low], 40_000, [10, 60, 0, 1], 4789, &vxlan)
+    };
+    let frames: Vec<_> = (0..2u64)
+        .flat_map(|round| (0..SENDERS).map(move |n| (round, n)))
+        .map(|(round, n)| (round * 1_000_000 + u64::from(n), frame(n)))
+        .collect();
+    let (_folder, out) = scratch();
+    let capture = out.with_extension("pcap");
+    fs::write(&capture, pcap(&frames)).expect("the capture is written");
+    let found = |threads: &str| {
+        let args = [capture.as_os_str(), "--threads".as_ref(), threads.as_ref(), "--overwrite".as_ref()];
+        read(args, &out).ends_with(exit::COMPLETE);
+        assert_eq!(document(&out)["counters"]["claims_dropped"], 0);
+        devices(&out)
+    };
+    let one = found("1");
+    assert_eq!(one.len(), usize::from(SENDERS) + 1, "the ends of tunnels, and the host inside");
+    assert!(one == found("4"), "other devices with more threads");
 }

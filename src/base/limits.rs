@@ -223,14 +223,17 @@ pub const EXPECT_ENTRIES_MAX: usize = 10_000;
 pub const SUPPRESS_ENTRIES_MAX: usize = 2_000;
 /// Bytes of the reason for accepting a finding.
 pub const SUPPRESS_REASON_BYTES_MAX: usize = 512;
-/// Senders of tunnels with frames in them that are told of a batch of packets.
-pub const TUNNEL_SENDERS_MAX: usize = 64;
+/// Senders of tunnels with frames in them that a live run collects before they are told. A batch of a file holds each
+/// of its own once, which are no more than its frames.
+pub const TUNNEL_SENDERS_MAX: usize = 4_096;
 /// (MAC, address) pairs and other claims that one shard collects before they are handed on.
 pub const CLAIMS_PENDING_MAX: usize = 8_192;
 /// Addresses from outside that are kept of each MAC that forwards them: enough to know a router.
 pub const FOREIGN_SAMPLES_MAX: usize = 4;
 /// Different (ends, port, service) of flows that one run counts for the services and peers of devices.
 pub const DEVICE_LINKS_MAX: usize = 204_800;
+/// Names asked for that are kept of each of these beside the first, as hashes.
+pub const LINK_SITES_MAX: usize = 4;
 /// Banners of services that one run keeps.
 pub const DEVICE_BANNERS_MAX: usize = 51_200;
 /// Devices that somebody polls by SNMP before he counts as a management station: two printers are polled by any

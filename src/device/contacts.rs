@@ -199,6 +199,8 @@ pub struct Contacts {
     relays: BTreeSet<usize>,
     /// Stacks whose SYNs came from an address of the device after they had passed a router.
     passed: BTreeMap<usize, u8>,
+    /// Devices that mark requests as passed on.
+    passing: BTreeMap<usize, roles::Passing>,
     cut: u64,
     /// Flows of addresses that changed hands among them.
     gone: u64,
@@ -223,6 +225,7 @@ impl Contacts {
             banners: HashMap::new(),
             relays: BTreeSet::new(),
             passed: BTreeMap::new(),
+            passing: roles::passing(all, devices),
         };
         for ends in &ends {
             contacts.relays.extend(ends.relays.into_iter().flatten());
@@ -649,32 +652,108 @@ mod tests {
         assert!(!roles.contains("nat"), "{roles}");
     }
 
+    const FORWARDED: (&str, &str) = ("forwarded", "x-forwarded-for");
+    const PROXY: (&str, &str) = ("proxy", "asked for a page of another server");
+
+    /// Something that the client says over HTTP.
+    fn says((attribute, value): (&'static str, &str)) -> Claim {
+        Claim::fact("http", CLIENT, v4(5), attribute, value.as_bytes(), Timestamp(1))
+    }
+
+    /// Somebody asks the client for a page of a site.
+    fn user(name: &'static str) -> Link<'static> {
+        let name = Some(name);
+        Link { orig: (SERVER, v4(9)), resp: (CLIENT, v4(5)), name, ..link(6, 80, Some("http"), 1) }
+    }
+
+    /// The client asks a device for a page of a site.
+    fn to(last: u8, name: &'static str) -> Link<'static> {
+        let resp = (Mac([2, 0, 0, 0, 1, last]), v4(last));
+        Link { resp, name: Some(name), ..link(6, 8080, Some("http"), 2) }
+    }
+
+    /// The client asks a server outside.
+    fn out(last: u8, name: &'static str) -> Link<'static> {
+        Link { resp: (Mac::ZERO, Addr::v4([203, 0, 113, last])), ..to(20, name) }
+    }
+
+    /// Roles of the client, and what it is taken for, among the devices that [`to`] means.
+    fn passing(flows: &[Link<'static>], more: &[Claim]) -> (String, Verdict) {
+        let hosts = [20, 21].map(|n| Claim::owns("arp", Mac([2, 0, 0, 0, 1, n]), v4(n), Timestamp(1)));
+        let all: Vec<_> = hosts.iter().chain(more).cloned().collect();
+        client_roles(flows, &all)
+    }
+
     #[test]
     fn who_passes_requests_for_one_site_on_to_several_servers_balances_them() {
-        let marked = Claim::fact("http", CLIENT, v4(5), "forwarded", b"x-forwarded-for", Timestamp(1));
-        let user = Link { orig: (SERVER, v4(9)), resp: (CLIENT, v4(5)), ..link(6, 80, Some("http"), 1) };
-        let to = |last, name| Link {
-            resp: (Mac([2, 0, 0, 0, 1, last]), v4(last)),
-            name: Some(name),
-            ..link(6, 8080, Some("http"), 2)
+        let marked = [says(FORWARDED)];
+        let two = [user("shop.example"), to(20, "shop.example"), to(21, "shop.example")];
+        let roles = |flows: &[Link<'static>]| passing(flows, &marked).0;
+        assert_eq!(roles(&two), "load-balancer reverse-proxy client:http server:http");
+        assert_eq!(passing(&two, &[]).0, "client:http server:http", "nobody was told that it passes on");
+        let sites = [user("shop.example"), user("wiki.example"), to(20, "shop.example"), to(21, "wiki.example")];
+        assert_eq!(roles(&sites), "reverse-proxy client:http server:http", "a server for each site");
+        assert_eq!(roles(&two[1..]), "client:http", "nobody asks it");
+        // A server with two addresses is one device; one of which only they are known may be.
+        let other = Claim::owns("arp", Mac([2, 0, 0, 0, 1, 20]), v4(22), Timestamp(1));
+        let second = Link { resp: (Mac([2, 0, 0, 0, 1, 20]), v4(22)), ..to(20, "shop.example") };
+        let one = [user("shop.example"), to(20, "shop.example"), second];
+        let all = [marked[0].clone(), other];
+        assert_eq!(passing(&one, &all).0, "reverse-proxy client:http server:http", "two addresses");
+        let behind = |ip: &str| {
+            let ip = ip.parse().unwrap();
+            let sent = Claim { kind: ClaimKind::Sent, ..Claim::owns("flow", Mac::ZERO, ip, Timestamp(1)) };
+            (sent, Link { resp: (Mac::ZERO, ip), ..to(20, "shop.example") })
         };
-        let hosts: Vec<_> = [20, 21].map(|n| Claim::owns("arp", Mac([2, 0, 0, 0, 1, n]), v4(n), Timestamp(1))).to_vec();
-        let roles = |flows: &[Link<'static>], marked: Option<&Claim>| {
-            let all: Vec<_> = hosts.iter().chain(marked).cloned().collect();
-            client_roles(flows, &all).0
-        };
-        let two = [user, to(20, "shop.example"), to(21, "shop.example")];
-        assert_eq!(roles(&two, Some(&marked)), "load-balancer reverse-proxy client:http server:http");
-        assert_eq!(roles(&two, None), "client:http server:http", "nobody was told that it passes on");
-        let sites = [user, to(20, "shop.example"), to(21, "wiki.example")];
-        assert_eq!(roles(&sites, Some(&marked)), "reverse-proxy client:http server:http", "a server for each site");
-        assert_eq!(roles(&two[1..], Some(&marked)), "client:http", "nobody asks it");
-        let proxy = Claim::fact("http", CLIENT, v4(5), "proxy", b"asked for a page of another server", Timestamp(1));
-        let all: Vec<_> = hosts.iter().chain([&marked, &proxy]).cloned().collect();
-        assert_eq!(client_roles(&two, &all).0, "proxy client:http server:http", "its clients chose it");
-        let out = |last| Link { resp: (Mac::ZERO, Addr::v4([203, 0, 113, last])), ..to(20, "cdn.example") };
-        let roles = roles(&[user, out(1), out(2)], Some(&marked));
-        assert_eq!(roles, "proxy client:http server:http", "servers of others");
+        let [(a, first), (b, second), (c, third)] = ["10.1.0.7", "fd00::7", "10.1.0.8"].map(behind);
+        let all = [marked[0].clone(), a, b, c];
+        let flows = [user("shop.example"), first, second, third];
+        assert_eq!(passing(&flows[..3], &all).0, "reverse-proxy client:http server:http", "two families");
+        assert_eq!(passing(&flows, &all).0, "load-balancer reverse-proxy client:http server:http");
+        // Who asks for something else passes nothing on, whatever it writes into its requests.
+        let scan = [user("pentest"), to(20, "localhost"), to(21, "localhost")];
+        assert_eq!(roles(&scan), "client:http server:http", "a scanner that serves a page");
+        let outside = [user("cdn.example"), out(1, "cdn.example"), out(2, "cdn.example")];
+        assert_eq!(roles(&outside), "proxy client:http server:http", "servers of others");
+    }
+
+    #[test]
+    fn a_proxy_gets_what_it_was_asked_for() {
+        let told = [says(FORWARDED), says(PROXY)];
+        let roles = |flows: &[Link<'static>]| passing(flows, &told).0;
+        let of_proxy = |name| Link { of_proxy: true, ..user(name) };
+        let asked = [of_proxy("shop.example"), to(20, "shop.example"), to(21, "shop.example")];
+        assert_eq!(roles(&asked), "proxy client:http server:http", "its clients chose it");
+        assert_eq!(passing(&asked, &told[..1]).0, "client:http server:http", "nothing was served");
+        assert_eq!(roles(&[of_proxy("cdn.example"), out(1, "cdn.example")]), "proxy client:http server:http");
+        // One that balances stays it, whatever strangers ask it for.
+        let own = [user("shop.example"), to(20, "shop.example"), to(21, "shop.example")];
+        let balances = "load-balancer reverse-proxy client:http server:http";
+        let with = |more: &[Link<'static>]| roles(&[&own, more].concat());
+        assert_eq!(with(&[of_proxy("ip.example")]), balances, "in vain");
+        assert_eq!(with(&[of_proxy("shop.example")]), balances, "its own name");
+        assert_eq!(with(&[of_proxy("ip.example"), to(20, "ip.example")]), balances, "the site of all other names");
+        assert_eq!(
+            with(&[of_proxy("ip.example"), out(1, "ip.example")]),
+            "load-balancer proxy reverse-proxy client:http server:http",
+            "both"
+        );
+    }
+
+    #[test]
+    fn what_is_passed_on_says_nothing_of_who_passes_it_on() {
+        let told = [says(FORWARDED), says(("cookie", "BIGipServerpool"))];
+        let relays = [user("shop.example"), out(1, "shop.example")];
+        let (roles, verdict) = passing(&relays, &told);
+        assert_eq!((roles.as_str(), verdict.vendor), ("proxy client:http server:http", None));
+        let inside = [user("shop.example"), to(20, "shop.example")];
+        let (roles, verdict) = passing(&inside, &told);
+        assert_eq!(roles, "load-balancer reverse-proxy client:http server:http", "no server behind it says so");
+        assert_eq!(verdict.vendor.as_deref(), Some("F5"));
+        let behind = Mac([2, 0, 0, 0, 1, 20]);
+        let same = Claim::fact("http", behind, v4(20), "cookie", b"BIGipServerpool", Timestamp(1));
+        let (roles, verdict) = passing(&inside, &[&told[..], &[same]].concat());
+        assert_eq!((roles.as_str(), verdict.vendor), ("reverse-proxy client:http server:http", None));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //! A flow that ends costs one look-up. Flows that share ends, port and service are one entry, and adding
 //! them up gives the same whatever their order.
 
+use std::num::NonZeroU64;
+
 use hashbrown::HashMap;
 
 use super::claim::{Span, stated};
+use crate::base::hash::stable64;
 use crate::base::limits::{self, Room};
 use crate::base::{Addr, Mac, Timestamp};
 
@@ -63,6 +66,8 @@ pub struct Link<'a> {
     pub last: Timestamp,
     /// Name of the responder.
     pub name: Option<&'a str>,
+    /// Whether the name was asked for as one asks a proxy: it is of another server.
+    pub of_proxy: bool,
     /// Whether the responder is a group: frames to it went to one, and it did not answer.
     pub to_group: bool,
     /// Stacks whose SYNs had passed a router: a bit each, see [`passed`].
@@ -106,6 +111,55 @@ impl LinkKey {
     }
 }
 
+/// A name that was asked for, as a hash, and in the lowest bit whether as one asks a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Site(NonZeroU64);
+
+impl Site {
+    /// The bit beside it is set, so that none is zero.
+    const SET: NonZeroU64 = NonZeroU64::MIN.saturating_add(1);
+
+    pub fn of(name: &str, of_proxy: bool) -> Self {
+        Self(Self::SET | (stable64(0, name.as_bytes()) & !1 | u64::from(of_proxy)))
+    }
+
+    /// Whether it was asked for as one asks a proxy.
+    pub const fn is_of_proxy(self) -> bool {
+        self.0.get() & 1 != 0
+    }
+
+    /// The name alone, however it was asked for.
+    pub fn name(self) -> Self {
+        Self(Self::SET | (self.0.get() & !1))
+    }
+}
+
+/// The smallest few of many sites. Of the names that a device passes on, the smallest is among those that it was asked
+/// for and among those that it asks for, however many there are, so that the two can be compared. In their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sites {
+    all: [Option<Site>; limits::LINK_SITES_MAX],
+}
+
+impl Sites {
+    /// Adds one.
+    pub fn add(&mut self, site: Site) {
+        if self.iter().any(|known| known == site) {
+            return;
+        }
+        let is_behind = |known: &&mut Option<Site>| known.is_none_or(|known| site < known);
+        if let Some(last) = self.all.last_mut().filter(is_behind) {
+            *last = Some(site);
+            self.all.sort_unstable_by_key(|known| (known.is_none(), *known));
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Site> {
+        self.all.iter().copied().flatten()
+    }
+}
+
 /// What flows of one entry add up to.
 #[derive(Debug, Clone)]
 pub(super) struct Tally {
@@ -118,6 +172,8 @@ pub(super) struct Tally {
     pub inner: Option<&'static str>,
     /// The first name of the responder.
     pub name: Option<(Timestamp, Box<str>)>,
+    /// Names that were asked for and answered, where the service is HTTP or TLS.
+    pub sites: Sites,
     /// Stacks of the originator whose SYNs had passed a router.
     pub passed: u8,
     /// Whether the responder is a group.
@@ -138,6 +194,9 @@ impl Tally {
         self.span = self.span.join(Span { first: link.first, last: link.last });
         self.inner = self.inner.into_iter().chain(link.inner).min();
         if let Some(name) = link.name {
+            if link.answered && link.sure && matches!(link.service, Some("http" | "tls")) {
+                self.sites.add(Site::of(name, link.of_proxy));
+            }
             let named = (link.first, name);
             if self.name.as_ref().is_none_or(|(ts, known)| named < (*ts, known)) {
                 self.name = Some((link.first, stated(name.as_bytes())));
@@ -155,6 +214,7 @@ impl Tally {
             span: Span { first: link.first, last: link.last },
             inner: None,
             name: None,
+            sites: Sites::default(),
             passed: 0,
             to_group: false,
         };
@@ -241,6 +301,7 @@ impl Links {
                 bytes: [resp, orig],
                 answered: true,
                 name: None,
+                of_proxy: false,
                 passed: 0,
                 to_group: false,
                 ..*link
@@ -325,6 +386,7 @@ pub(super) mod tests {
             first: Timestamp(first),
             last: Timestamp(first + 5),
             name: None,
+            of_proxy: false,
             passed: 0,
             to_group: false,
         }
@@ -348,6 +410,25 @@ pub(super) mod tests {
         assert_eq!(forward, sum(&mut flows.iter().rev()));
         assert!(forward.contains("flows: 3, answered: 3, encrypted: 1, opened: 1"), "{forward}");
         assert!(forward.contains("a.example"), "the first name: {forward}");
+    }
+
+    #[test]
+    fn the_smallest_sites_stay_whatever_their_order() {
+        let site = |n: u64| Site(Site::SET | n << 2);
+        let kept = |order: &mut dyn Iterator<Item = u64>| {
+            let mut sites = Sites::default();
+            order.for_each(|n| sites.add(site(n)));
+            let mut all: Vec<_> = sites.iter().map(|s| s.0.get() >> 2).collect();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(kept(&mut [3, 3, 3].into_iter()), [3]);
+        let smallest: Vec<_> = (1..=limits::LINK_SITES_MAX as u64).collect();
+        assert_eq!(kept(&mut (1..99)), smallest);
+        assert_eq!(kept(&mut (1..99).rev()), smallest);
+        let (plain, of_proxy) = (Site::of("shop.example", false), Site::of("shop.example", true));
+        assert!(of_proxy.is_of_proxy() && !plain.is_of_proxy() && plain != of_proxy);
+        assert_eq!(of_proxy.name(), plain.name());
     }
 
     #[test]

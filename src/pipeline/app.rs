@@ -29,6 +29,8 @@ pub struct ServerName {
     pub source: &'static str,
     /// The name.
     pub name: String,
+    /// Whether it was asked for as one asks a proxy.
+    pub of_proxy: bool,
 }
 
 /// What is kept of the application layer with each flow.

@@ -106,7 +106,7 @@ impl Chunk {
             c.time_backwards += u64::from(frame.ts < previous);
             previous = frame.ts;
             if let Some(sender) = decode::decode(frame, &batch.slab, c, packet) {
-                c.claims_dropped += u64::from(!outer.note(sender, packet));
+                outer.note(sender, packet);
             }
             note_seen(seen, frame.interface, frame.ts, frame.link.0);
             if packet.kind == Kind::Fragment {
@@ -154,7 +154,7 @@ impl Chunk {
             if self.finish {
                 shard.finish(&mut output);
             } else {
-                // A few for a whole chunk: one shard tells of them.
+                // Each once for a whole chunk: one shard tells of them.
                 if number == 0 {
                     shard.outer(&self.outer, &mut output);
                 }

@@ -168,7 +168,11 @@ impl<'a> Emitter<'a> {
             && !name.is_empty()
         {
             let name = clean(String::from_utf8_lossy(name).trim_end_matches('.')).to_ascii_lowercase();
-            self.server_name = Some(Box::new(ServerName { source, name }));
+            let of_proxy = match event {
+                Event::Http(http::Event::Exchange(e)) | Event::Http2(http::Event::Exchange(e)) => e.is_for_another(),
+                _ => false,
+            };
+            self.server_name = Some(Box::new(ServerName { source, name, of_proxy }));
         }
         if let Event::Http(http::Event::Exchange(e)) | Event::Http2(http::Event::Exchange(e)) = event
             && matches!(e.status, Some(401 | 407))

@@ -346,7 +346,11 @@ impl<'a> Worker<'a> {
             seen.last = Some(seen.last.map_or(meta.ts, |t| t.max(meta.ts)));
             seen.link = meta.link.0;
             if let Some(sender) = decode::decode(&meta, frame.bytes, counters, &mut packet) {
-                counters.claims_dropped += u64::from(!outer.note(sender, &packet));
+                outer.note(sender, &packet);
+                if outer.is_full() {
+                    shard.outer(outer, output);
+                    outer.clear();
+                }
             }
             if packet.kind == Kind::Fragment {
                 slab.clear();

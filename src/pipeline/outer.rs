@@ -1,6 +1,8 @@
 //! Who sent tunnels with frames in them: switches that mirror (ERSPAN), and ends of VXLAN and the like. Flows are those
 //! of the inner frames, so that nothing else tells of them.
 
+use hashbrown::HashMap;
+
 use crate::base::{Addr, Mac, Timestamp, limits};
 use crate::decode::{Packet, Tunnels};
 
@@ -19,35 +21,55 @@ pub struct Sender {
     pub last: Timestamp,
 }
 
-/// Those of some packets: at most [`limits::TUNNEL_SENDERS_MAX`].
+/// What makes a sender: its MAC, its address, and what is around its frames.
+type Who = (Mac, Addr, Tunnels);
+
+/// Those of some packets, each once: no more than there were packets.
 #[derive(Debug, Default)]
-pub struct Outer(Vec<Sender>);
+pub struct Outer {
+    /// In the order in which they came.
+    senders: Vec<Sender>,
+    places: HashMap<Who, usize, ahash::RandomState>,
+    /// Where that of the last packet stands.
+    latest: usize,
+}
 
 impl Outer {
-    /// A packet came in a tunnel of this sender. Whether there is room to take note of it.
-    pub fn note(&mut self, (mac, ip): (Mac, Addr), packet: &Packet) -> bool {
+    /// A packet came in a tunnel of this sender.
+    pub fn note(&mut self, (mac, ip): (Mac, Addr), packet: &Packet) {
+        let (tunnels, ts) = (packet.tunnels, packet.ts);
         // Most packets are of the sender of the last one.
-        let known = |s: &&mut Sender| s.mac == mac && s.ip == ip && s.tunnels == packet.tunnels;
-        if let Some(sender) = self.0.iter_mut().rev().find(known) {
-            sender.first = sender.first.min(packet.ts);
-            sender.last = sender.last.max(packet.ts);
-            return true;
+        let is_same = |s: &Sender| s.mac == mac && s.ip == ip && s.tunnels == tunnels;
+        if !self.senders.get(self.latest).is_some_and(is_same) {
+            self.latest = *self.places.entry((mac, ip, tunnels)).or_insert(self.senders.len());
+            if self.latest == self.senders.len() {
+                self.senders.push(Sender { mac, ip, tunnels, first: ts, last: ts });
+            }
         }
-        let room = self.0.len() < limits::TUNNEL_SENDERS_MAX;
-        if room {
-            self.0.push(Sender { mac, ip, tunnels: packet.tunnels, first: packet.ts, last: packet.ts });
+        if let Some(sender) = self.senders.get_mut(self.latest) {
+            sender.first = sender.first.min(ts);
+            sender.last = sender.last.max(ts);
         }
-        room
     }
 
     /// All of them.
     pub fn senders(&self) -> &[Sender] {
-        &self.0
+        &self.senders
     }
 
-    /// Forgets them and keeps the memory.
+    /// Whether it is time to tell of them, where packets come without an end.
+    pub fn is_full(&self) -> bool {
+        self.senders.len() >= limits::TUNNEL_SENDERS_MAX
+    }
+
+    /// Forgets them and keeps the memory, unless it is much.
     pub fn clear(&mut self) {
-        self.0.clear();
+        if self.is_full() {
+            *self = Self::default();
+        }
+        self.senders.clear();
+        self.places.clear();
+        self.latest = 0;
     }
 }
 
@@ -55,19 +77,40 @@ impl Outer {
 mod tests {
     use super::*;
 
+    fn packet(ts: i64) -> Packet {
+        Packet { ts: Timestamp(ts), ..Packet::default() }
+    }
+
+    fn sender(n: u16) -> (Mac, Addr) {
+        let [high, low] = n.to_be_bytes();
+        (Mac([2, 0, 0, 0, high, low]), Addr::v4([10, 0, high, low]))
+    }
+
     #[test]
-    fn each_sender_is_there_once_and_no_more_than_there_is_room_for() {
+    fn each_sender_is_there_once() {
         let mut outer = Outer::default();
-        let packet = |ts| Packet { ts: Timestamp(ts), ..Packet::default() };
-        let sender = |n: u8| (Mac([2, 0, 0, 0, 0, n]), Addr::v4([10, 0, 0, n]));
         for (n, ts) in [(1, 50), (2, 20), (1, 10), (1, 90)] {
-            assert!(outer.note(sender(n), &packet(ts)));
+            outer.note(sender(n), &packet(ts));
         }
         let seen: Vec<_> = outer.senders().iter().map(|s| (s.mac.0[5], s.first.0, s.last.0)).collect();
         assert_eq!(seen, [(1, 10, 90), (2, 20, 20)]);
-        let kept = (0..=255).filter(|n| outer.note(sender(*n), &packet(1))).count();
-        assert_eq!(kept, limits::TUNNEL_SENDERS_MAX);
         outer.clear();
         assert!(outer.senders().is_empty());
+        outer.note(sender(2), &packet(7));
+        assert_eq!((outer.senders()[0].ip, outer.senders()[0].first), (sender(2).1, Timestamp(7)));
+    }
+
+    #[test]
+    fn many_senders_are_all_kept_and_only_many_are_full() {
+        let mut outer = Outer::default();
+        for ts in 0..3 {
+            (0..3000).for_each(|n| outer.note(sender(n), &packet(ts)));
+        }
+        assert_eq!(outer.senders().len(), 3000);
+        assert!(outer.senders().iter().all(|s| (s.first.0, s.last.0) == (0, 2)) && !outer.is_full());
+        (0..5000).for_each(|n| outer.note(sender(n), &packet(9)));
+        assert!(outer.is_full() && outer.senders().len() == 5000);
+        outer.clear();
+        assert!(outer.senders().is_empty() && !outer.is_full());
     }
 }

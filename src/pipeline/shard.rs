@@ -119,12 +119,14 @@ impl Shard {
             let Sender { mac, ip, tunnels, first, last } = *sender;
             let outside = Some(Reach::OneWay).filter(|_| !self.options.home.is_home(ip));
             self.learnt.claims.sent(mac, ip, outside, first, last);
+            let text = tunnels.text();
             for ts in [first, last] {
-                self.learnt.claims.fact("tunnel", (mac, ip), "sends", tunnels.text().as_bytes(), ts);
+                self.learnt.claims.fact("tunnel", (mac, ip), "sends", text.as_bytes(), ts);
             }
-        }
-        if self.learnt.claims.is_full() {
-            self.hand_on_claims(out);
+            // There may be more of them than there is room for at once.
+            if self.learnt.claims.is_full() {
+                self.hand_on_claims(out);
+            }
         }
     }
 

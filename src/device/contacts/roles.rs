@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Contacts, Role};
+use super::{Contacts, Ends, Role};
 use crate::base::{Addr, limits};
 use crate::device::judge::TRANSLATES;
-use crate::device::table::{Device, DeviceTable, virtual_router};
+use crate::device::links::{LinkKey, Site, Tally};
+use crate::device::table::{Device, DeviceTable, Fact, virtual_router};
 use crate::signature::devices;
 
 /// Protocols by which machines and buildings are controlled: who answers them is a controller.
@@ -34,21 +35,6 @@ impl Contacts {
                 }
             }
         }
-        let mut balances: BTreeSet<usize> = BTreeSet::new();
-        let mut passes_on: BTreeMap<usize, bool> = BTreeMap::new();
-        let mut sites: BTreeMap<(usize, &str), Addr> = BTreeMap::new();
-        for ((index, _, other, there), peer) in &self.peers {
-            let asks = peer.asked && peer.sums.answered > 0 && peer.services.contains("http");
-            if !asks || !devices.devices.get(*index).is_some_and(passes_requests_on) {
-                continue;
-            }
-            *passes_on.entry(*index).or_default() |= there.is_some();
-            if let Some((_, name)) = peer.name.as_ref().filter(|_| there.is_some())
-                && *sites.entry((*index, name)).or_insert(*other) != *other
-            {
-                balances.insert(*index);
-            }
-        }
         // A device that came from another network and still sends from its address there looks like one that
         // forwards for it, but nothing comes back.
         let forwards = |(at, d): (usize, &Device)| {
@@ -61,16 +47,14 @@ impl Contacts {
             if forwards {
                 all.insert("gateway".into());
             }
-            all.extend(stated_roles(device).map(str::to_owned));
             // It answers clients and asks for them: in front of servers of this network, or of others.
-            if let Some(inside) = passes_on.get(&index).filter(|_| all.contains("server:http")) {
-                let as_proxy = device.facts.iter().any(|(source, what, _)| (*source, *what) == ("http", "proxy"));
-                let stands_before = *inside && !as_proxy;
-                all.insert(if stands_before { "reverse-proxy" } else { "proxy" }.into());
-                if stands_before && balances.contains(&index) {
-                    all.insert("load-balancer".into());
+            if let Some(passing) = self.passing.get(&index) {
+                if all.contains("server:http") {
+                    all.extend(passing.roles(device).map(str::to_owned));
                 }
+                device.facts.retain(|fact| !passing.is_of_others(fact));
             }
+            all.extend(stated_roles(device).map(str::to_owned));
             // An address that is its own, from which systems of two kinds speak that are behind a router.
             if self.passed.get(&index) == Some(&TWO_STACKS) {
                 all.insert("nat-gateway".into());
@@ -91,6 +75,109 @@ impl Contacts {
 const TWO_STACKS: u8 = 3;
 /// What that shows.
 const TWO_SYSTEMS: &str = "SYNs of two systems behind a router, from an address of its own";
+
+/// What a device that marks requests as passed on does with them.
+#[derive(Debug, Default)]
+pub(super) struct Passing {
+    /// It passes on what it was asked for itself: to servers of this network, or to others.
+    inside: bool,
+    outside: bool,
+    /// What it was asked for itself goes to several devices.
+    balances: bool,
+    /// It passes on what was asked for as one asks a proxy.
+    of_proxy: bool,
+    /// It asks servers outside, for itself or for others.
+    asks_outside: bool,
+    /// What servers of this network say that it asks.
+    said: BTreeSet<Fact>,
+}
+
+impl Passing {
+    /// Roles that it shows.
+    fn roles(&self, device: &Device) -> impl Iterator<Item = &'static str> {
+        let served = device.facts.iter().any(|(source, what, _)| (*source, *what) == ("http", "proxy"));
+        let proxy = self.outside && !self.inside || self.of_proxy && served;
+        let roles = [("load-balancer", self.inside && self.balances), ("proxy", proxy), ("reverse-proxy", self.inside)];
+        roles.into_iter().filter(|(_, is)| *is).map(|(role, _)| role)
+    }
+
+    /// Whether a cookie, or a name of a balancer, may be of a server that it asks.
+    fn is_of_others(&self, fact: &Fact) -> bool {
+        tells_a_role(fact) && (self.asks_outside || self.said.contains(fact))
+    }
+}
+
+/// Whether an answer of HTTP tells a role.
+fn tells_a_role((source, attribute, value): &Fact) -> bool {
+    *source == "http" && devices::all().role((source, attribute), value).is_some()
+}
+
+/// The devices that marked requests as passed on, and asked others over HTTP. That a request is passed on is only
+/// believed where the same name is asked of the device and by it: scanners and programs that test sites write marks
+/// into requests of their own.
+pub(super) fn passing<'a, I>(links: impl Fn() -> I, devices: &DeviceTable) -> BTreeMap<usize, Passing>
+where
+    I: Iterator<Item = (&'a LinkKey, &'a Tally, &'a Ends)>,
+{
+    let marks: Vec<bool> = devices.devices.iter().map(passes_requests_on).collect();
+    let marks = |end: &Option<usize>| end.filter(|index| marks.get(*index).copied().unwrap_or_default());
+    // What it was asked for as a server, and as a proxy.
+    let mut asked: BTreeMap<usize, [BTreeSet<Site>; 2]> = BTreeMap::new();
+    for (_, tally, ends) in links() {
+        let Some(index) = marks(&ends.resp) else { continue };
+        let [own, others] = asked.entry(index).or_default();
+        for site in tally.sites.iter() {
+            if site.is_of_proxy() { &mut *others } else { &mut *own }.insert(site.name());
+        }
+    }
+    for (index, [own, others]) in &mut asked {
+        let names = devices.devices.get(*index).map(names).unwrap_or_default();
+        others.retain(|site| !own.contains(site) && !names.contains(site));
+    }
+    let mut all: BTreeMap<usize, Passing> = BTreeMap::new();
+    // Where requests for its own sites go, and the first device that got those for a site, by family of addresses:
+    // one that has two and is not known by its MAC is two devices here.
+    let mut own_ends: BTreeSet<(usize, Result<usize, Addr>)> = BTreeSet::new();
+    let mut first: BTreeMap<(usize, Site, bool), usize> = BTreeMap::new();
+    for (key, tally, ends) in links().filter(|(key, tally, _)| tally.answered > 0 && key.service == Some("http")) {
+        let Some(index) = marks(&ends.orig) else { continue };
+        let passing = all.entry(index).or_default();
+        passing.asks_outside |= ends.resp.is_none();
+        let server = ends.resp.and_then(|at| devices.devices.get(at));
+        passing.said.extend(server.iter().flat_map(|d| &d.facts).filter(|fact| tells_a_role(fact)).cloned());
+        for site in tally.sites.iter().map(Site::name) {
+            if !asked.get(&index).is_some_and(|[own, _]| own.contains(&site)) {
+                continue;
+            }
+            let other = key.resp.1;
+            own_ends.insert((index, ends.resp.ok_or(other)));
+            match ends.resp {
+                Some(at) => {
+                    passing.inside = true;
+                    passing.balances |= *first.entry((index, site, other.is_v4())).or_insert(at) != at;
+                }
+                None => passing.outside = true,
+            }
+        }
+    }
+    // Many servers answer whatever name they are asked for, and pass it on to where everything goes.
+    for (key, tally, ends) in links() {
+        if let Some(index) = marks(&ends.orig)
+            && let (Some(passing), Some([_, others])) = (all.get_mut(&index), asked.get(&index))
+            && !own_ends.contains(&(index, ends.resp.ok_or(key.resp.1)))
+        {
+            passing.of_proxy |= tally.sites.iter().any(|site| others.contains(&site.name()));
+        }
+    }
+    all
+}
+
+/// Names and addresses of a device, as those that it may be asked for.
+fn names(device: &Device) -> BTreeSet<Site> {
+    let told = device.facts.iter().filter(|(_, attribute, _)| *attribute == "hostname");
+    let told = told.map(|(.., name)| Site::of(&name.to_ascii_lowercase(), false));
+    told.chain(device.ips.iter().map(|own| Site::of(&own.ip.to_string(), false))).collect()
+}
 
 /// Whether it marked requests as passed on.
 fn passes_requests_on(device: &Device) -> bool {

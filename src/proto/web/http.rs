@@ -846,6 +846,12 @@ mod tests {
         );
         let asked = [format!("{resp} proxy asked for a page of another server")];
         assert_eq!(told("GET http://a.example/ HTTP/1.1\r\n\r\n", "HTTP/1.1 204 x\r\n\r\n"), asked);
+        assert_eq!(told("CONNECT a.example:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 x\r\n\r\n"), asked);
+        for refused in ["403", "302", "502"] {
+            let refused = format!("HTTP/1.1 {refused} x\r\nContent-Length: 0\r\n\r\n");
+            assert!(told("GET http://a.example/ HTTP/1.1\r\n\r\n", &refused).is_empty(), "{refused}");
+            assert!(told("CONNECT a.example:443 HTTP/1.1\r\n\r\n", &refused).is_empty(), "{refused}");
+        }
         for (field, name) in [("Forwarded: for=192.0.2.7", "forwarded"), ("VIA: 1.0 fred", "via")] {
             let request = format!("GET / HTTP/1.0\r\n{field}\r\n\r\n");
             assert_eq!(told(&request, "HTTP/1.0 204 x\r\n\r\n"), [format!("{orig} forwarded {name}")]);

@@ -295,7 +295,7 @@ impl Http2 {
                 scheme,
             ]),
             version: "2",
-            forwarded: fields.list.iter().find_map(|(name, _)| forwarded(name)),
+            forwarded: fields.list.iter().find_map(|(name, value)| forwarded(name, value)),
             at: (cx.ts, cx.packet),
             depth: self.depth,
             npf: None,

@@ -116,9 +116,15 @@ pub struct Exchange<'e> {
 }
 
 impl<'e> Exchange<'e> {
+    /// Whether the request names its server in its address, as one to a proxy does. It may be meant for the server that
+    /// got it all the same (RFC 9112, section 3.2.2).
+    pub fn is_for_another(&self) -> bool {
+        self.is_proxied || self.method == Some(b"CONNECT")
+    }
+
     /// What it says of the two devices: side, attribute, value.
     pub fn facts(&self) -> [(Side, &'static str, Option<&'e [u8]>); 8] {
-        let as_proxy = self.is_proxied || self.method == Some(b"CONNECT");
+        let as_proxy = self.is_for_another() && self.status.is_some_and(|status| (200..300).contains(&status));
         let page = Some(200).filter(|_| !self.is_proxied) == self.status;
         [
             (Side::Server, "server", self.server.filter(|_| !self.is_proxied)),

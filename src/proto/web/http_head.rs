@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::http_body::Coding;
 use super::http_login::{cookie_name, is_key_field, session_cookie};
-use crate::base::limits;
+use crate::base::{Addr, limits};
 use crate::fingerprint::npf;
 use crate::proto::digest::parameter;
 use crate::proto::ntlm;
@@ -102,15 +102,55 @@ pub struct ResponseHead<'a> {
 }
 
 /// The name of a field that proxies add to requests that they pass on: `Forwarded` (RFC 7239), its forerunner
-/// `X-Forwarded-For`, and `Via` (RFC 9110, section 7.6.3).
-pub fn forwarded(name: &[u8]) -> Option<&'static str> {
-    let fields = match name.len() {
+/// `X-Forwarded-For`, and `Via` (RFC 9110, section 7.6.3). One that names nobody but the sender's own host says nothing:
+/// clients write `127.0.0.1` there to be taken for an administrator.
+pub fn forwarded(name: &[u8], value: &[u8]) -> Option<&'static str> {
+    let field = mark(name)?;
+    let mut clients = value.split(|c| matches!(c, b',' | b';')).filter_map(|part| node(field, part.trim_ascii()));
+    let makes_sense = match field {
+        "via" => !value.trim_ascii().is_empty(),
+        _ => clients.any(|client| client.is_none_or(stands_for_a_host)),
+    };
+    Some(field).filter(|_| makes_sense)
+}
+
+/// The field of [`forwarded`] that has this name.
+fn mark(name: &[u8]) -> Option<&'static str> {
+    let field = match name.len() {
         3 => "via",
         9 => "forwarded",
         15 => "x-forwarded-for",
         _ => return None,
     };
-    Some(fields).filter(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+    Some(field).filter(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+}
+
+/// Whether a request can have come from an address.
+fn stands_for_a_host(ip: Addr) -> bool {
+    !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast() && ip != Addr::v4([255; 4])
+}
+
+/// Who is named as a client in a part of a field: `Some(None)` where a name stands for him that says nothing to others
+/// (`unknown`, `_secret`: RFC 7239, section 6). In `Forwarded` he stands behind `for=`.
+fn node(field: &str, part: &[u8]) -> Option<Option<Addr>> {
+    let text = match field {
+        "forwarded" => {
+            let (name, value) = text::split_once(part, b'=')?;
+            Some(value).filter(|_| name.trim_ascii().eq_ignore_ascii_case(b"for"))?
+        }
+        _ => part,
+    };
+    let text = std::str::from_utf8(text).ok()?.trim().trim_matches('"');
+    if text.starts_with('_') || text.eq_ignore_ascii_case("unknown") {
+        return Some(None);
+    }
+    // With or without a port; an IPv6 address may stand in brackets.
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None if text.matches(':').count() == 1 => text.split(':').next()?,
+        None => text,
+    };
+    bare.parse().ok().map(Some)
 }
 
 /// Where the head that `bytes` begin with ends, looked for from `scanned` on, which is moved.
@@ -217,7 +257,7 @@ impl<'a> RequestHead<'a> {
             14 if is("content-length") => self.length = self.length.or(text::decimal(value.trim_ascii())),
             17 if is("transfer-encoding") => self.chunked |= text::contains(value, b"chunked"),
             19 if is("proxy-authorization") => _ = self.proxy_authorization.get_or_insert(value),
-            3 | 9 | 15 if forwarded(name).is_some() => self.forwarded = self.forwarded.or(forwarded(name)),
+            3 | 9 | 15 if mark(name).is_some() => self.forwarded = self.forwarded.or_else(|| forwarded(name, value)),
             6.. if is_key_field(name) => put(&mut self.keys, value),
             _ => {}
         }
@@ -388,6 +428,34 @@ pub fn find(html: &[u8], tag: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_of_passing_on_name_somebody_else() {
+        for (name, value, wanted) in [
+            ("Via", "1.1 fred", true),
+            ("Via", " ", false),
+            ("X-Forwarded-For", "192.0.2.7", true),
+            ("x-forwarded-for", "127.0.0.1, 10.0.0.5", true),
+            ("X-Forwarded-For", "unknown", true),
+            ("X-Forwarded-For", "2001:db8::7", true),
+            ("X-Forwarded-For", "[2001:db8::7]:4711", true),
+            ("X-Forwarded-For", "192.0.2.7:4711", true),
+            ("X-Forwarded-For", "127.0.0.1", false),
+            ("X-Forwarded-For", "127.0.0.1:80", false),
+            ("X-Forwarded-For", "::1", false),
+            ("X-Forwarded-For", "0.0.0.0", false),
+            ("X-Forwarded-For", "localhost", false),
+            ("X-Forwarded-For", "", false),
+            ("Forwarded", "for=192.0.2.7;proto=http;by=203.0.113.4", true),
+            ("Forwarded", "proto=http; For=\"[2001:db8:cafe::17]:4711\"", true),
+            ("Forwarded", "for=_secret", true),
+            ("Forwarded", "for=127.0.0.1", false),
+            ("Forwarded", "by=203.0.113.4", false),
+            ("X-Forwarded-Fo", "192.0.2.7", false),
+        ] {
+            assert_eq!(forwarded(name.as_bytes(), value.as_bytes()).is_some(), wanted, "{name}: {value}");
+        }
+    }
 
     #[test]
     fn the_end_of_a_head_is_found_wherever_it_is_cut() {
