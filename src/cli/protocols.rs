@@ -141,6 +141,15 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_counts_them() {
+        let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        let (read, named) = (parsed().len(), only_named().len());
+        let said =
+            format!("lists the {read} that are read, with what is read of each, and {named} that are only named");
+        assert!(readme.contains(&said), "{said}");
+    }
+
+    #[test]
     fn every_protocol_says_what_it_yields() {
         for protocol in Protocol::ALL {
             let spec = protocol.spec();

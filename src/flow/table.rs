@@ -736,6 +736,19 @@ mod tests {
     }
 
     #[test]
+    fn a_display_is_called_and_does_not_call() {
+        let between = |flags, sp, dp| {
+            let p = tcp(1, 2, flags, 500, 32, 0, 1);
+            run(&[Packet { src_port: sp, dst_port: dp, ..p }]).remove(0)
+        };
+        let f = between(TcpFields::ACK, 6000, 50_123);
+        assert_eq!((f.orig_port, f.resp_port, f.resp.bytes, f.history.text()), (50_123, 6000, 32, "^d"));
+        assert_eq!(between(TcpFields::SYN, 6000, 50_123).resp_port, 50_123, "it opened the connection");
+        assert_eq!(between(TcpFields::ACK, 6000, 9999).resp_port, 9999);
+        assert_eq!(between(TcpFields::ACK, 50_123, 6000).resp_port, 6000);
+    }
+
+    #[test]
     fn silence_ends_a_flow_and_a_new_syn_begins_another() {
         let flows = run(&[packet(1, 2, 1000, 53, 17, 0, 1), packet(1, 2, 1000, 53, 17, 61 * S, 2)]);
         assert_eq!(flows.iter().map(|f| f.end).collect::<Vec<_>>(), [EndReason::Idle, EndReason::EndOfInput]);

@@ -258,7 +258,7 @@ impl Feed {
                     flow.app.service = None;
                     self.start_with(flow, found)
                 } else {
-                    let glance = Glance { dir, payload, ports };
+                    let glance = Glance { dir, payload, ports, from_start: true };
                     let is_named = flow.app.service.is_some() || stranger >= STRANGERS_MAX;
                     let name = if is_named { None } else { named::name(Transport::Udp, &glance) };
                     flow.app.service = flow.app.service.or(name);

@@ -9,7 +9,7 @@ use super::wrapped::WrappedTls;
 use crate::base::{Timestamp, limits};
 use crate::detect::certificates;
 use crate::proto::api::{Cx, Direction, FlowView, LimitCount, Probe, Progress, Transport};
-use crate::proto::named::{self, Glance};
+use crate::proto::named::{self, Glance, screen::Midstream};
 use crate::proto::registry::{Parser, Protocol};
 use crate::proto::tls::TlsEvent;
 use crate::proto::tls::opening::keylog::KeyStore;
@@ -48,6 +48,8 @@ pub(super) struct Reader {
     pub(super) handovers: u8,
     /// A protocol that is only named, where the payload is of one.
     pub(super) named: Option<&'static str>,
+    /// What a stream without a beginning has shown of X11.
+    pub(super) screen: Midstream,
     /// The outermost protocol of those that handed over.
     pub(super) carrier: Option<Protocol>,
     /// Which directions have shown how they begin.
@@ -125,6 +127,7 @@ impl Reader {
             used: false,
             handovers: 0,
             named: None,
+            screen: Midstream::default(),
             carrier: None,
             heard: [false; 2],
             overruled: false,
@@ -256,15 +259,22 @@ impl Reader {
         }
     }
 
+    /// What the list of protocols that are only named is told.
+    const fn glance<'a>(&self, dir: Direction, payload: &'a [u8]) -> Glance<'a> {
+        let FlowView { orig_port, resp_port, from_start, .. } = self.view;
+        Glance { dir, payload, ports: [orig_port, resp_port], from_start }
+    }
+
     /// No probe is sure of these bytes: whether to wait for more.
     fn unrecognised(&mut self, dir: Direction, before: usize, bytes: &[u8]) -> Taken {
-        let glance = Glance { dir, payload: bytes, ports: [self.view.orig_port, self.view.resp_port] };
-        self.named = named::name(self.view.transport, &glance);
+        let glance = self.glance(dir, bytes);
+        let fits = self.chances > 0 && self.screen.fits(&glance);
+        self.named = if self.screen.is_sure() { Some("x11") } else { named::name(self.view.transport, &glance) };
         if self.named.is_some() {
             self.outcome = Outcome::Finished;
             return Taken::Stop;
         }
-        if self.chances > 0 && (self.candidates == 0 || bytes.len() >= MIDSTREAM_BYTES) {
+        if self.chances > 0 && (fits || self.candidates == 0 || bytes.len() >= MIDSTREAM_BYTES) {
             self.chances -= 1;
             self.candidates = self.all;
             return Taken::All;
@@ -377,7 +387,7 @@ impl Reader {
                 // What one datagram is not, the next may be.
                 let mut candidates = self.candidates;
                 let Some(found) = recognise(&mut candidates, Transport::Udp, self.view.resp_port, dir, payload) else {
-                    let glance = Glance { dir, payload, ports: [self.view.orig_port, self.view.resp_port] };
+                    let glance = self.glance(dir, payload);
                     if !self.had_event {
                         self.named = named::name(Transport::Udp, &glance);
                     }

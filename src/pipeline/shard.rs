@@ -362,7 +362,7 @@ fn end_flow(
         out.claims.extend(learnt.claims.drain());
     }
     if let (Some(service), ServiceSource::Payload) = (ended.service, ended.service_source) {
-        named::flow(&options.home, &ended.record, service, &mut out.sightings);
+        named::flow(&options.home, &ended.record, service, ended.upgraded, &mut out.sightings);
     }
     if let Some(lists) = &options.intel {
         intel::flow(lists, &options.home, &ended.record, ended.service, &mut out.sightings);

@@ -15,7 +15,7 @@ impl<A: Default> Flow<A> {
                     (true, false) => !from_orig,
                     (true, true) => from_orig,
                     // Midstream: the end with the well-known port answers.
-                    _ => server_like(self.orig_port, self.resp_port),
+                    _ => server_like(self.orig_port, self.resp_port) || display_like(self.orig_port, self.resp_port),
                 }
             }
             protocol::ICMP | protocol::ICMP6 => {
@@ -57,4 +57,11 @@ fn server_like(a: u16, b: u16) -> bool {
     ];
     let known = |p: u16| p != 0 && (p < 1024 || HIGH.binary_search(&p).is_ok());
     known(a) && !known(b)
+}
+
+/// Whether `a` is the port of an X11 display (6000 and its number) and `b` one that is given to clients.
+fn display_like(a: u16, b: u16) -> bool {
+    /// Where Linux begins to give out ports; others begin higher.
+    const EPHEMERAL_MIN: u16 = 32_768;
+    (6000..6064).contains(&a) && b >= EPHEMERAL_MIN
 }

@@ -105,7 +105,7 @@ mod tests {
     use crate::proto::named::name;
 
     fn named(transport: Transport, dir: Direction, port: u16, payload: &[u8]) -> Option<&'static str> {
-        name(transport, &Glance { dir, payload, ports: [40_000, port] })
+        name(transport, &Glance { dir, payload, ports: [40_000, port], from_start: true })
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod industrial;
 mod office;
 mod peer;
 mod routing;
+pub mod screen;
 mod vpn;
 pub mod web;
 
@@ -38,6 +39,8 @@ pub struct Glance<'a> {
     pub payload: &'a [u8],
     /// Ports of originator and responder.
     pub ports: [u16; 2],
+    /// Whether the beginning of the flow was seen.
+    pub from_start: bool,
 }
 
 impl Glance<'_> {
@@ -87,7 +90,7 @@ mod testing {
 
     /// What a datagram is named on these ports.
     pub fn named_on(payload: &[u8], ports: [u16; 2]) -> Option<&'static str> {
-        name(Transport::Udp, &Glance { dir: Direction::Orig, payload, ports })
+        name(Transport::Udp, &Glance { dir: Direction::Orig, payload, ports, from_start: true })
     }
 
     /// What the start of a stream is named.
@@ -97,7 +100,12 @@ mod testing {
 
     /// What the start of a stream is named on these ports.
     pub fn named_tcp_on(payload: &[u8], ports: [u16; 2]) -> Option<&'static str> {
-        name(Transport::Tcp, &Glance { dir: Direction::Orig, payload, ports })
+        name(Transport::Tcp, &Glance { dir: Direction::Orig, payload, ports, from_start: true })
+    }
+
+    /// What a payload in the middle of a stream is named, on ports that tell nothing.
+    pub fn named_midstream(payload: &[u8]) -> Option<&'static str> {
+        name(Transport::Tcp, &Glance { dir: Direction::Orig, payload, ports: [40_000, 40_001], from_start: false })
     }
 
     /// Asserts that neither the payload nor any shorter one has a name on ports that tell nothing.
@@ -120,7 +128,12 @@ mod tests {
             for byte in [0, 1, 0x41, 0xff] {
                 for len in 0..300 {
                     let payload = vec![byte; len];
-                    (n.test)(&Glance { dir: Direction::Resp, payload: &payload, ports: [520, 4500] });
+                    (n.test)(&Glance {
+                        dir: Direction::Resp,
+                        payload: &payload,
+                        ports: [520, 4500],
+                        from_start: false,
+                    });
                 }
             }
         }
@@ -130,7 +143,7 @@ mod tests {
     fn nothing_is_named_after_a_port_alone() {
         for ports in all().flat_map(|_| [[40_000, 443], [40_000, 9], [53, 53]]) {
             for transport in [Transport::Tcp, Transport::Udp] {
-                let glance = Glance { dir: Direction::Orig, payload: b"\x01", ports };
+                let glance = Glance { dir: Direction::Orig, payload: b"\x01", ports, from_start: true };
                 assert_eq!(name(transport, &glance), None, "{ports:?}");
             }
         }

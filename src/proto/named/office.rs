@@ -1,6 +1,6 @@
 //! Screens, shares and services of offices that are not read further.
 
-use super::{Glance, Named, TCP, UDP, UDP_TCP, be16, be32};
+use super::{Glance, Named, TCP, UDP, UDP_TCP, be16, be32, screen};
 use crate::proto::api::Direction;
 use crate::proto::text;
 
@@ -11,7 +11,7 @@ pub const LIST: &[Named] = &[
         title: "X11",
         transports: TCP,
         reference: "X Window System protocol, version 11, section 8",
-        test: x11,
+        test: screen::greets,
     },
     Named {
         name: "xdmcp",
@@ -90,59 +90,6 @@ pub const LIST: &[Named] = &[
     },
     Named { name: "nrpe", title: "NRPE", transports: TCP, reference: "NRPE version 2 packet", test: nrpe },
 ];
-
-/// The client's first message names its byte order and version 11; the server's answer has that too.
-fn x11(g: &Glance<'_>) -> bool {
-    match (g.dir, g.payload) {
-        (_, [b'l', 0, 11, 0, 0, 0, a, 0, b, 0, 0, 0, ..]) => {
-            usize::from(*a) <= 64 && usize::from(*b) <= 64 && g.payload.len() >= 12
-        }
-        (_, [b'B', 0, 0, 11, 0, 0, 0, a, 0, b, 0, 0, ..]) => usize::from(*a) <= 64 && usize::from(*b) <= 64,
-        (Direction::Resp, [0 | 1, _, 11, 0, 0, 0, ..] | [0 | 1, _, 0, 11, 0, 0, ..]) => {
-            g.payload.len() >= 8 && g.ports.iter().any(|p| (6000..6064).contains(p) || (6010..6100).contains(p))
-        }
-        _ => x11_midstream(g),
-    }
-}
-
-/// In the middle of a connection, of which nobody knows who began it: who has the port of a display sends events,
-/// and who calls it sends requests.
-fn x11_midstream(g: &Glance<'_>) -> bool {
-    let display = |port: u16| (6000..6064).contains(&port);
-    let [orig, resp] = g.ports;
-    let (sender, other) = if g.dir == Direction::Orig { (orig, resp) } else { (resp, orig) };
-    if display(sender) { x11_events(g.payload) } else { display(other) && x11_requests(g.payload) }
-}
-
-/// Whether a payload is a row of events of 32 bytes, each with a code that exists; the highest bit says that a client
-/// sent it.
-fn x11_events(payload: &[u8]) -> bool {
-    let (events, rest) = payload.as_chunks::<32>();
-    rest.is_empty()
-        && !events.is_empty()
-        && events.iter().all(|e| matches!(e.first().map(|code| code & 0x7f), Some(2..=34)))
-}
-
-/// Whether a payload is a chain of requests: a code that is not 0, a detail, and the length in units of four bytes.
-/// The chain ends where the payload ends, or goes on behind it after three.
-fn x11_requests(payload: &[u8]) -> bool {
-    let chain = |length: fn([u8; 2]) -> u16| {
-        let mut rest = payload;
-        for count in 0..64 {
-            let [code, _, a, b, ..] = rest else { return rest.is_empty() && count >= 2 };
-            let bytes = usize::from(length([*a, *b])) * 4;
-            if *code == 0 || bytes == 0 || bytes > 4096 {
-                return false;
-            }
-            match rest.get(bytes..) {
-                Some(after) => rest = after,
-                None => return count >= 3,
-            }
-        }
-        true
-    };
-    chain(u16::from_le_bytes) || chain(u16::from_be_bytes)
-}
 
 fn xdmcp(g: &Glance<'_>) -> bool {
     let len = be16(g.payload, 4).map(usize::from);
@@ -298,20 +245,10 @@ mod tests {
     fn screens() {
         assert_eq!(named_tcp(&[b'l', 0, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Some("x11"));
         assert_eq!(named_tcp(&[b'l', 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0]), None);
-        // In the middle: ChangeProperty of 28 bytes and ChangeWindowAttributes of 16; and one event.
-        let mut requests = vec![0; 44];
-        requests[..4].copy_from_slice(&[18, 0, 7, 0]);
-        requests[28..32].copy_from_slice(&[2, 0, 4, 0]);
-        assert_eq!(named_tcp_on(&requests, [52615, 6000]), Some("x11"));
-        unnamed(&requests);
-        requests[30] = 5;
-        assert_eq!(named_tcp_on(&requests, [52615, 6000]), None, "two are not proof enough of what is cut");
-        let mut event = [0; 32];
-        event[0] = 0x82;
-        assert_eq!(named_tcp_on(&event, [6000, 52615]), Some("x11"));
-        assert_eq!(named_tcp_on(&event, [52615, 6000]), None);
-        event[0] = 36;
-        assert_eq!(named_tcp_on(&event, [6000, 52615]), None);
+        // Events and requests alone, as on any connection whose start was seen.
+        let event = [&[2, 0x28, 0x34, 0x16][..], &[0; 28]].concat();
+        assert_eq!(named_tcp_on(&event, [40_000, 6001]), None);
+        assert_eq!(named_tcp_on(&event, [6000, 9999]), None);
         let mut syn = vec![0xff, 0xff, 0xff, 0xff, 0, 64, 0, 1];
         syn.resize(1232, 0);
         assert_eq!(named_on(&syn, [50_000, 3389]), Some("rdp"));

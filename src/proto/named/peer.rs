@@ -49,10 +49,28 @@ pub const LIST: &[Named] = &[
 ];
 
 fn bittorrent(g: &Glance<'_>) -> bool {
-    // In the middle of a connection: a block of 16 KiB is asked for, withdrawn, or sent.
-    let asked = || be32(g.payload, 0) == Some(13) && matches!(g.payload.get(4), Some(6 | 8)) && g.payload.len() >= 17;
-    let sent = || be32(g.payload, 0) == Some(9 + (16 << 10)) && g.payload.get(4) == Some(&7);
-    g.payload.starts_with(b"\x13BitTorrent protocol") || asked() || sent() || extended(g.payload)
+    g.payload.starts_with(b"\x13BitTorrent protocol")
+        || !g.from_start && (asks_for_block(g.payload) || sends_block(g.payload))
+        || extended(g.payload)
+}
+
+/// The size in which blocks are asked for, by all programs and for all but the last of a file (BEP 3).
+const BLOCK: u32 = 16 << 10;
+
+/// Whether a block is asked for or withdrawn: length, type, index of the piece, a beginning at a whole block, and the
+/// size of one. Other protocols have frames of 13 bytes too, with what they like in them.
+fn asks_for_block(message: &[u8]) -> bool {
+    be32(message, 0) == Some(13)
+        && matches!(message.get(4), Some(6 | 8))
+        && be32(message, 9).is_some_and(|begin| begin % BLOCK == 0)
+        && be32(message, 13) == Some(BLOCK)
+}
+
+/// Whether a block is sent: the length of a whole one, type, index, and a beginning at a whole block.
+fn sends_block(message: &[u8]) -> bool {
+    be32(message, 0) == Some(9 + BLOCK)
+        && message.get(4) == Some(&7)
+        && be32(message, 9).is_some_and(|begin| begin % BLOCK == 0)
 }
 
 /// A message of an extension (BEP 10): its length, its number, and a dictionary whose first key is a text.
@@ -124,7 +142,7 @@ fn steam(g: &Glance<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{named, named_tcp, unnamed};
+    use super::super::testing::{named, named_midstream, named_tcp, unnamed};
 
     #[test]
     fn bittorrent_in_all_its_forms() {
@@ -132,7 +150,13 @@ mod tests {
         let ping = b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"; // BEP 5
         assert_eq!(named(ping), Some("bittorrent"));
         let asked = [0, 0, 0, 13, 6, 0, 0, 1, 0x0e, 0, 1, 0xc0, 0, 0, 0, 0x40, 0];
-        assert_eq!(named_tcp(&asked), Some("bittorrent"));
+        assert_eq!(named_midstream(&asked), Some("bittorrent"));
+        assert_eq!(named_tcp(&asked), None, "a connection begins with the greeting");
+        assert_eq!(named_midstream(b"\0\0\0\x0d\x06session-0001"), None, "a frame of another protocol");
+        assert_eq!(named_midstream(b"\0\0\0\x0d\x06\0\0\x01\x0e\0\0\0\x07\0\0\x40\0"), None);
+        let sent = [0, 0, 0x40, 9, 7, 0, 0, 1, 0x0e, 0, 1, 0xc0, 0, 0xaa];
+        assert_eq!(named_midstream(&sent), Some("bittorrent"));
+        assert_eq!(named_tcp(&sent), None);
         let added = b"\0\0\0\xf8\x14\x01d5:added180:";
         assert_eq!(named_tcp(added), Some("bittorrent"));
         assert_eq!(named(&[&[1, 0][..], &[7; 18], &added[..]].concat()), Some("bittorrent"));

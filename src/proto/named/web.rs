@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn elasticsearch_nodes() {
         let named = |payload: &[u8], port| {
-            elasticsearch(&Glance { dir: Direction::Orig, payload, ports: [40_000, port] }).is_some()
+            elasticsearch(&Glance { dir: Direction::Orig, payload, ports: [40_000, port], from_start: true }).is_some()
         };
         let hello = b"ES\0\0\0\x2b\0\0\0\0\0\0\0\x01\x08\0\x6b\x6c\x8b\0";
         assert!(named(hello, 1), "7.4.2 at any port");
