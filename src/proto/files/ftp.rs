@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::ftp_endpoint::{extended, six_numbers};
 use super::ftp_probe::probe;
+use super::ftp_tokens::{Tokens, is_tls};
 use super::provisioning::is_settings_file;
 use crate::base::secret::{self, BLANK, Reveal, SecretBuf};
 use crate::base::{Addr, Endpoint, Secret, Timestamp, limits};
@@ -213,11 +214,7 @@ pub struct Ftp {
     channel: Option<DataChannel>,
     ended: bool,
     tls: bool,
-    /// A mechanism that exchanges tokens was agreed on (RFC 2228); those of GridFTP are TLS.
-    tokens: bool,
-    /// There was TLS in them.
-    tls_in_tokens: bool,
-    found: Vec<Wrapped>,
+    tokens: Tokens,
 }
 
 type Emit<'a> = &'a mut dyn FnMut(Event<'_>);
@@ -356,43 +353,18 @@ impl Ftp {
             ("AUTH", 234) => self.tls = true,
             // Some servers ask for more where TLS needs no more (RFC 4217, section 4.1), and clients begin it.
             ("AUTH", 334) if is_tls(&command.arg) => self.tls = true,
-            ("AUTH", 334) => self.tokens = true,
+            ("AUTH", 334) => self.tokens.agreed = true,
             // The exchange is complete, and what follows is protected; or it failed, and goes on in clear.
             ("ADAT", 232..=235) => {
                 self.tls = true;
-                if self.tls_in_tokens {
+                if self.tokens.tls {
                     emit(Event { auth_tls: Some(true), ..blank(command.at) });
                 }
             }
-            ("ADAT", 400..) => self.tokens = false,
+            ("ADAT", 400..) => self.tokens.agreed = false,
             _ => {}
         }
         self.finish(&command, emit);
-    }
-
-    /// Reads a line with a token, `ADAT ...` or `335 ADAT=...` (RFC 2228, section 3), and takes the TLS out of it.
-    /// Such a line is longer than others: `None` where this is none, else how much of the input it takes, or that
-    /// its end is still to come.
-    fn token(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8]) -> Option<Option<usize>> {
-        let token = match bytes {
-            [b'A' | b'a', b'D' | b'd', b'A' | b'a', b'T' | b't', b' ', token @ ..] => token,
-            [b'2' | b'3', b'3', b'0'..=b'9', b' ', b'A', b'D', b'A', b'T', b'=', token @ ..] => token,
-            _ => return None,
-        };
-        let window = token.get(..limits::FTP_TOKEN_LINE_BYTES_MAX).unwrap_or(token);
-        let Some(end) = memchr::memchr(b'\n', window) else {
-            if window.len() < token.len() {
-                cx.limit_hit();
-                return None;
-            }
-            return Some(None);
-        };
-        let encoded = window.get(..end).unwrap_or_default();
-        if let Some(bytes) = text::base64_of_any_length(encoded).filter(|b| matches!(b.as_slice(), [20..=23, 3, ..])) {
-            self.tls_in_tokens = true;
-            self.found.push(Wrapped { session: 0, dir, bytes, datagram: false });
-        }
-        Some(Some(bytes.len() - token.len() + end + 1))
     }
 
     /// Emits a command with what is known of the reply.
@@ -445,11 +417,6 @@ impl Ftp {
             row: true,
         });
     }
-}
-
-/// Whether a mechanism of AUTH is TLS (RFC 4217, section 3; SSL is what clients before it say).
-fn is_tls(mechanism: &[u8]) -> bool {
-    [&b"TLS"[..], b"TLS-C", b"TLS-P", b"SSL"].iter().any(|name| mechanism.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 /// A greeting without what makes each one another: who else is there, and the time.
@@ -543,7 +510,7 @@ impl AppParser for Ftp {
             if rest.is_empty() {
                 return Progress::Done;
             }
-            let token = if self.tokens { self.token(cx, dir, rest) } else { None };
+            let token = self.tokens.line(cx, dir, rest);
             if token == Some(None) {
                 return Progress::Partial { consumed: used, needed: rest.len() + 1 };
             }
@@ -578,7 +545,7 @@ impl AppParser for Ftp {
     }
 
     fn take_wrapped(&mut self) -> Vec<Wrapped> {
-        std::mem::take(&mut self.found)
+        std::mem::take(&mut self.tokens.found)
     }
 
     fn on_gap(&mut self, _cx: Cx<'_>, dir: Direction, _missing: u64) -> Progress {
