@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{exit, pcap, read, scratch, table, tcp_frame, udp_frame};
+use common::{exit, pcap, read, scratch, table, tcp_connection, udp_frame};
 
 const CLIENT: [u8; 4] = [10, 0, 0, 5];
 const SERVER: [u8; 4] = [10, 0, 0, 9];
@@ -26,23 +26,7 @@ fn judged(frames: Vec<Vec<u8>>) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
 
 /// A connection in which `c` and `s` send, with its handshake or without.
 fn connection(start: bool, ports: [u16; 2], said: &[Said<'_>]) -> Vec<Vec<u8>> {
-    let (client, server) = ((CLIENT, ports[0]), (SERVER, ports[1]));
-    let mut frames = Vec::new();
-    if start {
-        frames.push(tcp_frame(client, server, 99, 0, 2, b""));
-        frames.push(tcp_frame(server, client, 499, 100, 0x12, b""));
-        frames.push(tcp_frame(client, server, 100, 500, 0x10, b""));
-    }
-    let (mut from_client, mut from_server) = (100_u32, 500_u32);
-    for (who, bytes) in said {
-        let (frame, next) = match who {
-            'c' => (tcp_frame(client, server, from_client, from_server, 0x18, bytes), &mut from_client),
-            _ => (tcp_frame(server, client, from_server, from_client, 0x18, bytes), &mut from_server),
-        };
-        frames.push(frame);
-        *next += bytes.len() as u32;
-    }
-    frames
+    tcp_connection((CLIENT, ports[0]), (SERVER, ports[1]), start, said)
 }
 
 #[test]

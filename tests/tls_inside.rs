@@ -5,7 +5,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{exit, pcap, read, scratch, table, tables, tcp_frame, udp_frame};
+use common::{exit, pcap, read, scratch, table, tables, tcp_connection, udp_frame};
 
 const CLIENT: [u8; 4] = [192, 168, 7, 9];
 const SERVER: [u8; 4] = [192, 168, 7, 2];
@@ -16,24 +16,15 @@ type Said<'a> = (char, &'a [u8]);
 
 /// The tables of a connection or a flow of datagrams: `c` and `s` send.
 fn play(tcp: bool, port: u16, said: &[(char, Vec<u8>)]) -> (tempfile::TempDir, PathBuf) {
-    let (client, server) = ((CLIENT, CLIENT_PORT), (SERVER, port));
     let (temp, out) = scratch();
-    let mut frames = Vec::new();
-    if tcp {
-        frames.push(tcp_frame(client, server, 99, 0, 2, b""));
-        frames.push(tcp_frame(server, client, 499, 100, 0x12, b""));
-        frames.push(tcp_frame(client, server, 100, 500, 0x10, b""));
-    }
-    let (mut from_client, mut from_server) = (100_u32, 500_u32);
-    for (who, bytes) in said {
-        frames.push(match (tcp, who) {
-            (true, 'c') => tcp_frame(client, server, from_client, from_server, 0x18, bytes),
-            (true, _) => tcp_frame(server, client, from_server, from_client, 0x18, bytes),
-            (false, 'c') => udp_frame(CLIENT, CLIENT_PORT, SERVER, port, bytes),
-            (false, _) => udp_frame(SERVER, port, CLIENT, CLIENT_PORT, bytes),
-        });
-        *(if *who == 'c' { &mut from_client } else { &mut from_server }) += bytes.len() as u32;
-    }
+    let datagram = |(who, bytes): &(char, Vec<u8>)| match who {
+        'c' => udp_frame(CLIENT, CLIENT_PORT, SERVER, port, bytes),
+        _ => udp_frame(SERVER, port, CLIENT, CLIENT_PORT, bytes),
+    };
+    let frames: Vec<_> = match tcp {
+        true => tcp_connection((CLIENT, CLIENT_PORT), (SERVER, port), true, said),
+        false => said.iter().map(datagram).collect(),
+    };
     let timed: Vec<_> = frames.into_iter().enumerate().map(|(n, f)| (n as u64 * 1000, f)).collect();
     let file = temp.path().join("a.pcap");
     std::fs::write(&file, pcap(&timed)).expect("a file");

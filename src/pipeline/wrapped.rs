@@ -1,5 +1,6 @@
 //! TLS that runs in the messages of another protocol: in the prelogin of SQL Server, in EAP, in the control
-//! channel of OpenVPN, in RDP over UDP (which has DTLS too). The parser of the outer protocol takes the bytes out of its framing
+//! channel of OpenVPN, in the tokens of FTP, in JXTA, and in RDP over UDP, which has DTLS too. The parser of
+//! the outer protocol takes the bytes out of its framing
 //! ([`AppParser::take_wrapped`](crate::proto::api::AppParser::take_wrapped)), and the parser of TLS reads them
 //! as it would those of a connection.
 

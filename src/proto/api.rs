@@ -434,3 +434,15 @@ pub trait AppParser: Default + Send + 'static {
     /// what the parser had left unconsumed.
     fn on_end(&mut self, _cx: Cx<'_>, _dir: Direction, _rest: &[u8], _emit: &mut dyn FnMut(Self::Event<'_>)) {}
 }
+
+/// The event of a protocol of which nothing is told but what it carries.
+#[derive(Debug, Clone, Copy)]
+pub struct NoEvent;
+
+impl Event for NoEvent {
+    fn has_row(&self) -> bool {
+        false
+    }
+
+    fn write(&self, _row: &mut RowWriter<'_>, _reveal: Reveal) {}
+}

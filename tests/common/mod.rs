@@ -379,6 +379,33 @@ pub fn tcp_frame(
     ip_frame(source, target, 6, &tcp)
 }
 
+/// The frames of a TCP connection in which `c` (the client) and others (the server) send; with its handshake, or
+/// without.
+pub fn tcp_connection<B: AsRef<[u8]>>(
+    client: ([u8; 4], u16),
+    server: ([u8; 4], u16),
+    start: bool,
+    said: &[(char, B)],
+) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    if start {
+        frames.push(tcp_frame(client, server, 99, 0, 2, b""));
+        frames.push(tcp_frame(server, client, 499, 100, 0x12, b""));
+        frames.push(tcp_frame(client, server, 100, 500, 0x10, b""));
+    }
+    let (mut from_client, mut from_server) = (100_u32, 500_u32);
+    for (who, bytes) in said {
+        let bytes = bytes.as_ref();
+        let (frame, next) = match who {
+            'c' => (tcp_frame(client, server, from_client, from_server, 0x18, bytes), &mut from_client),
+            _ => (tcp_frame(server, client, from_server, from_client, 0x18, bytes), &mut from_server),
+        };
+        frames.push(frame);
+        *next += bytes.len() as u32;
+    }
+    frames
+}
+
 fn ip_frame(source: [u8; 4], target: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame =
         vec![2, 0, target[0], target[1], target[2], target[3], 2, 0, source[0], source[1], source[2], source[3]];

@@ -10,12 +10,10 @@
 //! An element of the type `application/x-jxta-tls-block` holds a piece of TLS; its name is the number of the piece.
 
 use crate::base::bytes::ReadError;
-use crate::base::secret::Reveal;
 use crate::base::{Reader, hash, limits};
-use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport, Wrapped};
+use crate::proto::api::{AppParser, Cx, Direction, NoEvent, Probe, Progress, Spec, Transport, Wrapped};
 use crate::proto::framing::{Step, front, walk};
 use crate::proto::text;
-use crate::record::RowWriter;
 
 const WELCOME: &[u8] = b"JXTAHELLO ";
 const TLS_BLOCK: &[u8] = b"application/x-jxta-tls-block";
@@ -44,18 +42,6 @@ pub struct Jxta {
     session: u64,
     hello: u64,
     found: Vec<Wrapped>,
-}
-
-/// Nothing is told but what TLS says.
-#[derive(Debug, Clone, Copy)]
-pub struct Event;
-
-impl crate::proto::api::Event for Event {
-    fn has_row(&self) -> bool {
-        false
-    }
-
-    fn write(&self, _row: &mut RowWriter<'_>, _reveal: Reveal) {}
 }
 
 /// Length of the head of a message with the byte that ends it, and of the body behind it.
@@ -180,7 +166,7 @@ impl AppParser for Jxta {
         yields: "the TLS handshakes of its secure pipes",
         ..Spec::EMPTY
     };
-    type Event<'e> = Event;
+    type Event<'e> = NoEvent;
 
     fn probe(_dir: Direction, payload: &[u8]) -> Probe {
         match payload.split_at_checked(WELCOME.len()) {
@@ -190,7 +176,7 @@ impl AppParser for Jxta {
         }
     }
 
-    fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], _emit: &mut dyn FnMut(Event)) -> Progress {
+    fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], _emit: &mut dyn FnMut(NoEvent)) -> Progress {
         walk(bytes, |rest| self.step(cx, dir, rest))
     }
 

@@ -8,11 +8,9 @@
 //! With a static key the messages are authenticated (`tls-auth`: a digest stands before the rest, which stays in
 //! clear) or encrypted (`tls-crypt`: nothing can be read). Which it is shows in the first message.
 
-use crate::base::secret::Reveal;
 use crate::base::{Reader, hash, limits};
-use crate::proto::api::{AppParser, Cx, Direction, Probe, Progress, Spec, Transport, Wrapped};
+use crate::proto::api::{AppParser, Cx, Direction, NoEvent, Probe, Progress, Spec, Transport, Wrapped};
 use crate::proto::framing::{Step, walk};
-use crate::record::RowWriter;
 
 /// Opcodes.
 mod opcode {
@@ -107,18 +105,6 @@ pub struct OpenVpn {
     found: Vec<Wrapped>,
 }
 
-/// Nothing is told but what TLS says.
-#[derive(Debug, Clone, Copy)]
-pub struct Event;
-
-impl crate::proto::api::Event for Event {
-    fn has_row(&self) -> bool {
-        false
-    }
-
-    fn write(&self, _row: &mut RowWriter<'_>, _reveal: Reveal) {}
-}
-
 impl OpenVpn {
     /// Reads a message. Says whether it may be one.
     fn message(&mut self, cx: Cx<'_>, dir: Direction, message: &[u8]) -> bool {
@@ -197,7 +183,7 @@ impl AppParser for OpenVpn {
         yields: "the TLS handshake of the control channel, where it is not encrypted with a static key",
         ..Spec::EMPTY
     };
-    type Event<'e> = Event;
+    type Event<'e> = NoEvent;
 
     fn probe(_dir: Direction, payload: &[u8]) -> Probe {
         if protection(payload).is_some() {
@@ -223,7 +209,7 @@ impl AppParser for OpenVpn {
         }
     }
 
-    fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], _emit: &mut dyn FnMut(Event)) -> Progress {
+    fn on_data(&mut self, cx: Cx<'_>, dir: Direction, bytes: &[u8], _emit: &mut dyn FnMut(NoEvent)) -> Progress {
         if cx.flow.transport == Transport::Tcp {
             let progress = walk(bytes, |rest| self.step(cx, dir, rest));
             // Nothing more can be read.
